@@ -1,0 +1,32 @@
+"""Where things lie on this machine, and the limits that hold everywhere."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+"""The import package: src/avo in a checkout, site-packages/avo in an install."""
+
+SCENARIOS = PACKAGE / "scenarios"
+KERNELS = PACKAGE / "kernels"
+
+CHILD_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ")
+"""The only variables a child process inherits: no key ever does."""
+
+
+def child_environment(scratch: Path) -> dict[str, str]:
+    """The environment of every compiler, candidate and shell."""
+    kept = {name: os.environ[name] for name in CHILD_ENVIRONMENT if name in os.environ}
+    return kept | {"HOME": str(scratch), "TMPDIR": str(scratch)}
+
+
+def runs_folder() -> Path:
+    """Where runs go unless --run says otherwise: AVO_RUNS, else ./runs."""
+    return Path(os.environ.get("AVO_RUNS", "runs"))
+
+
+def device_lock(device: str) -> Path:
+    """The file that is locked round every measurement on a device, by every process of this machine."""
+    return Path(tempfile.gettempdir()) / f"avo-{device}.lock"

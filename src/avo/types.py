@@ -1,0 +1,192 @@
+"""The nouns that the layers share: errors, verdicts, comparisons, versions, attempts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class AvoError(Exception):
+    """A mistake of the user's: one line on the terminal, exit code 2."""
+
+    exit_code = 2
+
+
+class Missing(AvoError):
+    """A component that is not there; the message says how to get it. Exit code 3."""
+
+    exit_code = 3
+
+
+class NothingScored(AvoError):
+    """A run in which not even the seed passes. Exit code 4."""
+
+    exit_code = 4
+
+
+class ToolError(Exception):
+    """Something the agent can mend; its text is the tool's answer."""
+
+
+class Cancelled(Exception):
+    """The user stopped the work under way."""
+
+
+class Status(StrEnum):
+    """How an evaluation ended. Only PASSED carries performance."""
+
+    PASSED = "PASSED"
+    COMPILE_ERROR = "COMPILE_ERROR"
+    RUNTIME_ERROR = "RUNTIME_ERROR"
+    TIMEOUT = "TIMEOUT"
+    INCORRECT_NUMERICAL = "INCORRECT_NUMERICAL"
+    INPUT_MODIFIED = "INPUT_MODIFIED"
+    NOT_WRITTEN = "NOT_WRITTEN"
+    OUT_OF_BOUNDS = "OUT_OF_BOUNDS"
+    NON_DETERMINISTIC = "NON_DETERMINISTIC"
+    TIMING_MISMATCH = "TIMING_MISMATCH"
+    ABOVE_ROOFLINE = "ABOVE_ROOFLINE"
+    FORBIDDEN_LIBRARY = "FORBIDDEN_LIBRARY"
+    UNSUPPORTED = "UNSUPPORTED"
+
+
+class Rejected(Exception):
+    """A candidate that scores zero, and why."""
+
+    def __init__(self, status: Status, reason: str, log: str = "") -> None:
+        super().__init__(f"{status}: {reason}")
+        self.status = status
+        self.reason = reason
+        self.log = log
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """One timed case of a candidate that passed."""
+
+    id: str
+    value: float
+    """In the verdict's unit; higher is better."""
+    median_ms: float
+    min_ms: float
+    noise: float
+    """median / min of the samples."""
+    error_ratio: float
+    """Worst |o - r| over the allowed error; at most 1."""
+    samples_ms: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What f says of one candidate."""
+
+    status: Status
+    reason: str
+    unit: str
+    cases: tuple[CaseScore, ...] = ()
+    baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By baseline and case, in `unit`, measured in the same run."""
+    device: str = ""
+    compiler: str = ""
+    log: str = ""
+    """Diagnostics of the compiler, head and tail."""
+    cost: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by phase: compile, check, time, kernel, total."""
+
+    @property
+    def passed(self) -> bool:
+        return self.status is Status.PASSED
+
+    @property
+    def score(self) -> float:
+        """Geometric mean over the cases; 0 unless PASSED."""
+        return geomean([case.value for case in self.cases]) if self.passed else 0.0
+
+    @property
+    def scores(self) -> dict[str, float]:
+        return {case.id: case.value for case in self.cases}
+
+    def as_dict(self) -> dict[str, Any]:
+        baselines = {
+            name: {"score": geomean(list(cases.values())), "cases": dict(cases)}
+            for name, cases in self.baselines.items()
+        }
+        return asdict(self) | {"score": self.score, "baselines": baselines}
+
+
+def verdict_from(data: Mapping[str, Any]) -> Verdict:
+    """The verdict that `as_dict` wrote."""
+    cases = [CaseScore(**{**case, "samples_ms": tuple(case["samples_ms"])}) for case in data["cases"]]
+    baselines = {name: entry["cases"] for name, entry in data["baselines"].items()}
+    known = {key: data[key] for key in ("reason", "unit", "device", "compiler", "log", "cost")}
+    return Verdict(Status(data["status"]), cases=tuple(cases), baselines=baselines, **known)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate against incumbent, launches interleaved in one lease."""
+
+    ratio: float
+    """Time of the incumbent over time of the candidate, geomean over the cases; above 1 is faster."""
+    low: float
+    high: float
+    """The ratio's 95 % bootstrap interval."""
+    noise: float
+    """What the incumbent differs from itself by in the same lease (half width of its 95 % interval)."""
+    confirmed: bool
+    """Whether the interval of each of the two rounds lies above 1."""
+    cases: Mapping[str, float]
+    """The ratio by case."""
+    blocks: int
+    """ABBA blocks over all cases and rounds."""
+
+    @property
+    def improved(self) -> bool:
+        """Faster by more than the noise, and surely so, twice."""
+        return self.confirmed and self.low > 1.0 and self.ratio > 1.0 + self.noise
+
+    @property
+    def matched(self) -> bool:
+        """Not slower by more than the noise."""
+        return self.ratio >= 1.0 - self.noise
+
+
+@dataclass(frozen=True)
+class Version:
+    """One commit of the lineage."""
+
+    name: str
+    commit: str
+    tree: str
+    """Hash of the sources alone: what the score belongs to."""
+    score: float
+    unit: str
+    scores: Mapping[str, float]
+    gain: float
+    """Ratio to the best version before it, interleaved; 1 for the seed."""
+    improved: bool
+    """False for a version that only matched."""
+    message: str
+    at: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def geomean(values: Sequence[float]) -> float:
+    """Geometric mean; 0 when there is no value or one of them is not positive."""
+    if not values or min(values) <= 0:
+        return 0.0
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a variation step ended."""
+
+    kind: str
+    """committed, gave_up, exhausted, stalled, interrupted or error."""
+    summary: str

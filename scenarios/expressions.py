@@ -1,0 +1,54 @@
+"""Arithmetic over a case's dimensions, walked as an ast: never eval."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+}
+LARGEST_EXPONENT = 64
+
+
+def evaluate(text: str | float, names: Mapping[str, float]) -> float:
+    """The value of `text`: numbers, the names given, + - * / // % ** and brackets.
+
+    Raises ValueError that says what is not allowed or not known.
+    """
+    if not isinstance(text, str):
+        return text
+    try:
+        return _value(ast.parse(text, mode="eval").body, names)
+    except SyntaxError as error:
+        raise ValueError(f"'{text}' is not an expression") from error
+    except (ZeroDivisionError, OverflowError) as error:
+        raise ValueError(f"'{text}' has no value here: {error}") from error
+
+
+def _value(node: ast.AST, names: Mapping[str, float]) -> float:
+    match node:
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            return number
+        case ast.Name(id=name):
+            if name not in names:
+                raise ValueError(f"'{name}' is not a dimension; there are: {', '.join(names)}")
+            return names[name]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            first, second = _value(left, names), _value(right, names)
+            if isinstance(op, ast.Pow) and abs(second) > LARGEST_EXPONENT:
+                raise ValueError(f"exponent {second} is larger than {LARGEST_EXPONENT}")
+            result: float = OPERATORS[type(op)](first, second)
+            return result
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, names)
+    raise ValueError(f"'{ast.unparse(node)}' is not allowed: use numbers, dimensions and + - * / // % **")

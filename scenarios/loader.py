@@ -1,0 +1,201 @@
+"""Reads scenario.toml into a checked, frozen Scenario; every mistake is one line with file and key."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from avo.scenarios.catalog import folder
+from avo.scenarios.expressions import evaluate
+from avo.types import AvoError
+
+Family = Literal["cpu", "cuda"]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+UNITS = {"GFLOP/s": ("flops", 1e9), "TFLOPS": ("flops", 1e12), "GB/s": ("bytes", 1e9)}
+"""Unit -> which work it counts, and how much of it is one."""
+TARGETS: dict[str, Family] = {"cpu": "cpu", "sm_90a": "cuda", "sm_100a": "cuda"}
+
+
+class Strict(BaseModel):
+    """A table of scenario.toml: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tensor(Strict):
+    """One pointer of the ABI."""
+
+    name: Identifier
+    dtype: Literal["bf16", "fp32", "int32", "uint8"]
+    shape: tuple[str | int, ...]
+    """Expressions over the case's dimensions, outermost first; row-major."""
+    role: Literal["in", "out", "workspace"]
+
+
+class Scalar(Strict):
+    """One number of the ABI."""
+
+    name: Identifier
+    dtype: Literal["fp32", "int32", "int64"]
+    value: str | int | float
+    """A number or an expression over the dimensions."""
+
+
+class Work(Strict):
+    """A property of the problem, never of the candidate."""
+
+    flops: str
+    bytes: str
+    """Least traffic: every input read once, every output written once."""
+
+
+class Case(Strict):
+    """One set of dimensions; `inputs` names a family of reference.make_inputs."""
+
+    id: str
+    family: Family | Literal["any"] = "any"
+    dims: dict[str, Annotated[int, Field(ge=1)]]
+    inputs: str = "randn"
+    hidden: bool = False
+    """Not shown to the agent."""
+
+
+class Tolerance(Strict):
+    """|o - r| <= magnitude * m + relative * |r| + absolute for every element, and a bound on the norm.
+
+    r and m come from reference(): the expected value and the size of what was summed up to it.
+    """
+
+    magnitude: float
+    relative: float
+    absolute: float
+    frobenius: float
+
+
+class Target(Strict):
+    """How candidates for one device are built and measured."""
+
+    seed: str
+    """Folder below kernels/."""
+    unit: Literal["GFLOP/s", "TFLOPS", "GB/s"]
+    flags: tuple[str, ...]
+    baselines: tuple[str, ...] = ()
+    """Functions of reference.py: (case, inputs) -> output."""
+    compile_seconds: float = 120.0
+    launch_seconds: float = 20.0
+    """Longest that one launch may take."""
+
+
+class Scenario(Strict):
+    """One problem: what is computed, on which cases, how right and how fast is told."""
+
+    name: str
+    path: Path
+    summary: str
+    task: str
+    tags: tuple[str, ...] = ()
+    dims: tuple[Identifier, ...]
+    tensors: tuple[Tensor, ...]
+    scalars: tuple[Scalar, ...] = ()
+    work: Work
+    tolerance: Tolerance
+    cases: tuple[Case, ...]
+    tests: tuple[Case, ...] = ()
+    targets: dict[Literal["cpu", "sm_90a", "sm_100a"], Target]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Scenario:
+        for case in (*self.cases, *self.tests):
+            if set(case.dims) != set(self.dims):
+                raise ValueError(f"case '{case.id}' has dims {sorted(case.dims)}, not {sorted(self.dims)}")
+            for tensor in self.tensors:
+                shape_of(tensor, case)
+            for scalar in self.scalars:
+                evaluate(scalar.value, case.dims)
+            if evaluate(self.work.flops, case.dims) <= 0 or evaluate(self.work.bytes, case.dims) <= 0:
+                raise ValueError(f"work of case '{case.id}' is not positive")
+        ids = [case.id for case in (*self.cases, *self.tests)]
+        if twice := {name for name in ids if ids.count(name) > 1}:
+            raise ValueError(f"case id '{min(twice)}' stands twice")
+        for name in self.targets:
+            if not self.timed(name):
+                raise ValueError(f"targets.{name} has no [[cases]] of family '{TARGETS[name]}'")
+        return self
+
+    @cached_property
+    def reference(self) -> ModuleType:
+        """reference.py as a module; imports torch."""
+        source = self.path / "reference.py"
+        spec = importlib.util.spec_from_file_location(f"avo_reference_{self.name}", source)
+        if not source.is_file() or spec is None or spec.loader is None:
+            raise AvoError(f"{source}: missing; it must define make_inputs and reference")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def target(self, name: str) -> Target:
+        """One of `targets`, or one line that says which there are."""
+        for known, target in self.targets.items():
+            if known == name:
+                return target
+        raise AvoError(f"scenario {self.name} has no target '{name}'; there are: {', '.join(self.targets)}")
+
+    def timed(self, target: str) -> tuple[Case, ...]:
+        return tuple(case for case in self.cases if case.family in ("any", TARGETS[target]))
+
+    def checked(self, target: str) -> tuple[Case, ...]:
+        return tuple(case for case in self.tests if case.family in ("any", TARGETS[target]))
+
+    def work_of(self, unit: str, case: Case) -> float:
+        """How many units of work (for instance GFLOP) one launch of `case` is."""
+        kind, size = UNITS[unit]
+        return evaluate(self.work.flops if kind == "flops" else self.work.bytes, case.dims) / size
+
+
+def shape_of(tensor: Tensor, case: Case) -> tuple[int, ...]:
+    shape = tuple(int(evaluate(extent, case.dims)) for extent in tensor.shape)
+    if min(shape, default=0) < 1:
+        raise ValueError(f"tensor '{tensor.name}' of case '{case.id}' has shape {shape}")
+    return shape
+
+
+def load(name: str) -> Scenario:
+    """The scenario of that name, or in that folder. Raises AvoError with file, key and remedy."""
+    path = folder(name)
+    file = path / "scenario.toml"
+    try:
+        data = tomllib.loads(file.read_text("utf-8"))
+        return Scenario.model_validate(data | {"name": path.name, "path": path})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AvoError(f"{file}: {error}") from error
+    except ValidationError as error:
+        raise AvoError(f"{file}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "scenario"
+    if problem["type"] == "extra_forbidden":
+        valid = _keys_at(problem["loc"][:-1])
+        close = difflib.get_close_matches(str(problem["loc"][-1]), valid, 1)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        return f"unknown key '{where}'; {hint}valid keys: {', '.join(valid)}"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _keys_at(location: tuple[Any, ...]) -> list[str]:
+    tables: dict[str, type[Strict]] = {
+        "tensors": Tensor, "scalars": Scalar, "work": Work, "tolerance": Tolerance,
+        "cases": Case, "tests": Case, "targets": Target,
+    }  # fmt: skip
+    if not location:
+        return [key for key in Scenario.model_fields if key not in ("name", "path")]
+    return list(tables[str(location[0])].model_fields) if str(location[0]) in tables else []

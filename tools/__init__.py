@@ -1,0 +1,1 @@
+"""What an agent can do: plain typed functions that answer text. No AutoGen here."""

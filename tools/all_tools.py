@@ -1,0 +1,22 @@
+"""The tools that there are, in the order in which a model reads them."""
+
+from __future__ import annotations
+
+from avo.tools import commit, evaluate, files, history, shell
+from avo.tools.bench import Bench
+from avo.tools.registry import Registry, tool
+
+READING = (
+    files.list_files, files.read_file, history.lineage, history.read_version, history.compare_versions,
+    history.attempts, history.read_attempt, history.notes,
+)  # fmt: skip
+CHANGING = (
+    files.write_file, files.edit_file, files.delete_file, shell.shell, evaluate.build, evaluate.evaluate,
+    evaluate.sweep, commit.commit, history.checkout, history.note, history.end_step,
+)  # fmt: skip
+
+
+def registry(bench: Bench) -> Registry:
+    """Every tool over one bench."""
+    tools = [tool(function, changes=False) for function in READING]
+    return Registry(bench, tools + [tool(function, changes=True) for function in CHANGING])

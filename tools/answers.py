@@ -1,0 +1,47 @@
+"""How results read: verdict first, then the figures by case, then the log."""
+
+from __future__ import annotations
+
+from avo.memory.journal import Attempt
+from avo.types import Comparison, Verdict, Version
+
+DIRECTION_CHARACTERS = 100
+
+
+def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
+    """For an agent or a terminal: the first line alone says how it went."""
+    if not verdict.passed:
+        return f"{verdict.status}: {verdict.reason}\nscore 0" + (f"\n{verdict.log}" if verdict.log else "")
+    against = []
+    if best and best.score:
+        against.append(f"x{verdict.score / best.score:.3f} of {best.name}, the best version")
+    for name, entry in verdict.as_dict()["baselines"].items():
+        against.append(f"x{verdict.score / entry['score']:.3f} of {name}")
+    lines = [f"PASSED {verdict.score:.2f} {verdict.unit}" + (f" ({'; '.join(against)})" if against else "")]
+    lines.append(f"{'case':10} {verdict.unit:>10} {'min ms':>9} {'median ms':>9} {'noise':>6} {'error':>6}")
+    for case in verdict.cases:
+        lines.append(
+            f"{case.id:10} {case.value:10.2f} {case.min_ms:9.3f} {case.median_ms:9.3f} "
+            f"{case.noise:6.3f} {case.error_ratio:6.2f}"
+        )
+    if verdict.log:
+        lines += ["compiler:", verdict.log]
+    return "\n".join(lines)
+
+
+def attempt_line(attempt: Attempt) -> str:
+    """One attempt in one line, as `attempts` and `sweep` show it."""
+    verdict = attempt.verdict
+    result = f"{verdict.score:.3f} {verdict.unit}" if verdict.passed else verdict.reason[:80]
+    knobs = " ".join(f"{name}={value}" for name, value in attempt.knobs.items())
+    direction = " ".join(attempt.direction.split())[:DIRECTION_CHARACTERS]
+    return f"a{attempt.id} {verdict.status} {result} | {knobs} | {direction}"
+
+
+def comparison_text(result: Comparison, incumbent: str) -> str:
+    """Ratio with its interval and the noise it has to exceed."""
+    cases = ", ".join(f"{case} x{ratio:.3f}" for case, ratio in result.cases.items())
+    return (
+        f"x{result.ratio:.4f} of {incumbent} (95 % interval {result.low:.4f} to {result.high:.4f}, "
+        f"A/A noise {result.noise:.4f}, {result.blocks} ABBA blocks; {cases})"
+    )

@@ -1,0 +1,91 @@
+"""The bench: what every tool works on: one run's scenario, lineage, journal and executor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from avo.memory.journal import Attempt, Journal
+from avo.memory.lineage import Lineage
+from avo.scenarios.abi import HEADER, header
+from avo.scenarios.loader import Scenario
+from avo.tools.executor import Executor
+from avo.tools.knobs import settings_of
+from avo.tools.sources import Sources, digest, read_sources
+from avo.types import Verdict
+
+T = TypeVar("T")
+
+
+@dataclass
+class Bench:
+    """Tools take it as their first argument; models never see it."""
+
+    scenario: Scenario
+    target: str
+    lineage: Lineage
+    journal: Journal
+    executor: Executor
+    artifacts: Path
+    step: int = 0
+    """The variation step under way."""
+    ended: str = ""
+    """Why the worker ended the step by itself, if it did."""
+    exhausted: bool = False
+    """The worker said that it has no direction left."""
+    _device: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def work_tree(self) -> Path:
+        return self.lineage.folder
+
+    def sources(self) -> Sources:
+        """What stands in the work tree. Raises ToolError for what cannot be a candidate."""
+        return read_sources(self.work_tree)
+
+    def added(self) -> dict[str, bytes]:
+        """Files that the harness puts beside the sources of a version."""
+        return {HEADER: header(self.scenario).encode()}
+
+    async def evaluate(self, files: Sources, direction: str) -> tuple[Attempt, bool]:
+        """f of one tree, written to the journal before anything else happens: the attempt, and whether it is new."""
+        tree = digest(files)
+        if known := self.journal.attempt_of(tree):
+            return known, False
+        verdict = await self.blocking(lambda: self.executor.evaluate(files))
+        return self._record(files, direction, verdict), True
+
+    def _record(self, files: Sources, direction: str, verdict: Verdict) -> Attempt:
+        parent = self.lineage.versions()[-1] if self.lineage.versions() else None
+        before = self.lineage.files(parent) if parent else {}
+        seconds = verdict.cost.get("total", 0.0)
+        self.journal.spend(self.step, "worker", "evaluation", seconds=seconds)
+        return self.journal.add_attempt(
+            self.step, digest(files), parent.name if parent else "", direction, settings_of(files), verdict,
+            unified_diff(before, files), seconds,
+        )  # fmt: skip
+
+    async def blocking(self, work: Callable[[], T]) -> T:
+        """Run `work` in a thread, one at a time, and wait for it to end even when this task is cancelled."""
+        async with self._device:
+            task = asyncio.ensure_future(asyncio.to_thread(work))
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                with contextlib.suppress(BaseException):
+                    await task
+                raise
+
+
+def unified_diff(before: Sources, after: Sources) -> str:
+    """What changed, file by file."""
+    parts: list[str] = []
+    for name in sorted({*before, *after}):
+        old, new = (side.get(name, b"").decode("utf-8", "replace").splitlines() for side in (before, after))
+        parts += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
+    return "\n".join(parts)

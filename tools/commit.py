@@ -1,0 +1,47 @@
+"""The gate: a version is kept if it is correct and matches or beats the best one, measured side by side."""
+
+from __future__ import annotations
+
+from avo.memory.journal import Attempt
+from avo.tools.answers import comparison_text, verdict_text
+from avo.tools.bench import Bench
+from avo.tools.sources import Sources, digest
+from avo.types import ToolError, Version
+
+
+async def commit(bench: Bench, message: str) -> str:
+    """Keep the work tree as a new version, if it passes and is not slower than the best version beyond noise.
+
+    Both are timed interleaved, twice, on fresh inputs; what you measured before does not count. A commit ends the step.
+    message: first line what changed; then why, and what it gained.
+    """
+    files = bench.sources()
+    tree, best = digest(files), bench.lineage.best()
+    if known := next((v for v in bench.lineage.versions() if v.tree == tree), None):
+        raise ToolError(f"nothing to commit: these sources are {known.name} already")
+    attempt, _ = await bench.evaluate(files, message.partition("\n")[0])
+    if not attempt.verdict.passed:
+        raise ToolError(f"refused: the work tree does not pass\n{verdict_text(attempt.verdict, best)}")
+    version, measured = await _gate(bench, files, attempt, message)
+    kind = "an improvement" if version.improved else "a match"
+    return f"committed as {version.name}, {kind}: {measured}. The step is over: answer with one line that sums it up."
+
+
+async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) -> tuple[Version, str]:
+    """Compare with the champion; commit or raise ToolError."""
+    champion = bench.lineage.champion()
+    incumbent = bench.lineage.files(champion)
+    result = await bench.blocking(lambda: bench.executor.compare(incumbent, files))
+    accepted = result.improved or result.matched
+    bench.journal.add_comparison(bench.step, attempt.tree, champion.name, result, accepted)
+    measured = comparison_text(result, champion.name)
+    if not accepted:
+        raise ToolError(f"refused: slower than the best version: {measured}")
+    tried = bench.journal.count("attempts")
+    version = bench.lineage.commit(
+        files, bench.added(), attempt.tree, attempt.verdict, message,
+        gain=(result.ratio, result.low, result.high), improved=result.improved,
+        trailers={"Target": bench.target, "Direction": attempt.direction, "Attempts": str(tried)},
+    )  # fmt: skip
+    bench.journal.record_effect(version.name)
+    return version, measured

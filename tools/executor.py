@@ -1,0 +1,122 @@
+"""Where candidates are built and measured: an Executor. Here, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from avo.scenarios.loader import Scenario
+from avo.settings import device_lock
+from avo.tools.score.builder import Build, build, compiler
+from avo.tools.sources import Sources, digest
+from avo.types import Comparison, Rejected, Status, Verdict
+
+if TYPE_CHECKING:
+    from avo.tools.score.judge import Judge
+
+BUILDS_AT_ONCE = 2
+
+
+class Executor(Protocol):
+    """Builds and measures candidates of one scenario on one target; blocking, called from a thread."""
+
+    def build(self, files: Sources) -> Build:
+        """Compile only. Raises Rejected."""
+        ...
+
+    def evaluate(self, files: Sources) -> Verdict:
+        """f of one tree; a rejection is a verdict."""
+        ...
+
+    def compare(self, incumbent: Sources, candidate: Sources) -> Comparison:
+        """Both interleaved in one lease of the device. Raises Rejected."""
+        ...
+
+    def prepare(self, trees: list[Sources]) -> None:
+        """Compile several trees ahead of their evaluation, side by side."""
+        ...
+
+
+class LocalExecutor:
+    """Builds in subprocesses of this machine; one lock per device round every measurement."""
+
+    def __init__(self, scenario: Scenario, target: str, builds: Path | None = None) -> None:
+        """`builds`: where libraries are kept by tree; a temporary folder otherwise."""
+        self.scenario, self.target = scenario, target
+        self._scratch = None if builds else tempfile.TemporaryDirectory(prefix="avo-")
+        self._builds = builds or Path(self._scratch.name if self._scratch else "")
+        self._done: dict[str, Build | Rejected] = {}
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Loads torch."""
+        from avo.tools.score.judge import Judge
+
+        return Judge(self.scenario, self.target)
+
+    def build(self, files: Sources) -> Build:
+        tree = digest(files)
+        if tree not in self._done:
+            folder = self._builds / tree
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                self._done[tree] = build(files, self.scenario, self.target, folder)
+            except Rejected as rejected:
+                self._done[tree] = rejected
+        result = self._done[tree]
+        if isinstance(result, Rejected):
+            raise result
+        return result
+
+    def prepare(self, trees: list[Sources]) -> None:
+        with ThreadPoolExecutor(BUILDS_AT_ONCE) as pool:
+            for future in [pool.submit(self.build, files) for files in trees]:
+                with contextlib.suppress(Rejected):
+                    future.result()
+
+    def evaluate(self, files: Sources) -> Verdict:
+        from avo.tools.score.judge import judged
+        from avo.tools.score.roofline import device
+
+        started = time.monotonic()
+        verdict = Verdict(Status.PASSED, "", self.judge.settings.unit, device=device(), compiler=compiler()[1])
+        cost: dict[str, float] = {}
+        try:
+            built = self.build(files)
+            verdict, cost["compile"] = replace(verdict, log=built.log), built.seconds
+            with lease(self.target):
+                baselines = self.judge.baselines()
+                scores, phases = judged(self.judge, built)
+            verdict = replace(verdict, cases=tuple(scores), baselines=baselines)
+            cost |= phases
+        except Rejected as rejected:
+            log = rejected.log or verdict.log
+            verdict = replace(verdict, status=rejected.status, reason=rejected.reason, log=log)
+        return replace(verdict, cost=cost | {"total": time.monotonic() - started})
+
+    def compare(self, incumbent: Sources, candidate: Sources) -> Comparison:
+        from avo.tools.score.paired import compare
+
+        builds = self.build(incumbent), self.build(candidate)
+        with lease(self.target):
+            return compare(self.judge, *builds)
+
+
+@contextlib.contextmanager
+def lease(device: str) -> Iterator[None]:
+    """Hold the device alone among all avo processes of this machine; waits for the others."""
+    path = device_lock(device)
+    with path.open("a") as file:
+        with contextlib.suppress(PermissionError):
+            path.chmod(0o666)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,71 @@
+"""The registry: each tool is a typed async function; its schema is its signature, its docstring what a model reads."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from avo.tools.bench import Bench
+from avo.types import Rejected, ToolError
+
+Function = Callable[..., Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One thing an agent can do."""
+
+    name: str
+    description: str
+    function: Function
+    arguments: type[BaseModel]
+    changes: bool
+    """False for a tool that only reads: what a supervisor may use."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the arguments."""
+        return self.arguments.model_json_schema()
+
+
+def tool(function: Function, *, changes: bool) -> Tool:
+    """Make a Tool of `async def name(bench, arg: type, …) -> str`."""
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[name] = (hints[name], default)
+    model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
+    return Tool(function.__name__, inspect.getdoc(function) or "", function, model, changes)
+
+
+class Registry:
+    """The tools over one bench. `call` answers text and whether it worked; bugs of ours surface."""
+
+    def __init__(self, bench: Bench, tools: list[Tool]) -> None:
+        self.bench = bench
+        self.tools = {entry.name: entry for entry in tools}
+
+    async def call(self, name: str, arguments: Mapping[str, Any] | str | None) -> tuple[str, bool]:
+        """Run a tool: its answer, and False when it could not do what was asked."""
+        if name not in self.tools:
+            return f"there is no tool '{name}'; there are: {', '.join(self.tools)}", False
+        entry = self.tools[name]
+        try:
+            if isinstance(arguments, str):
+                arguments = json.loads(arguments or "{}")
+            checked = entry.arguments.model_validate(arguments or {})
+            values = {field: getattr(checked, field) for field in entry.arguments.model_fields}
+            return await entry.function(self.bench, **values), True
+        except json.JSONDecodeError as error:
+            return f"{name}: the arguments are not JSON ({error}); it takes {json.dumps(entry.schema)}", False
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+            return f"{name}: {problems}; its arguments are: {', '.join(entry.arguments.model_fields) or 'none'}", False
+        except (ToolError, Rejected) as error:
+            return f"{name}: {error}", False

@@ -1,0 +1,49 @@
+"""Right or wrong: a candidate's outputs against the reference, by the scenario's error model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from avo.scenarios.loader import Case, Scenario
+from avo.types import Rejected, Status
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+def expected(scenario: Scenario, case: Case, inputs: Tensors) -> Mapping[str, tuple[torch.Tensor, torch.Tensor]]:
+    """By output: the value and the magnitude that the tolerance scales with, in fp32 or fp64."""
+    result: Mapping[str, Any] = scenario.reference.reference(case, inputs)
+    return result
+
+
+def error_ratio(scenario: Scenario, case: Case, inputs: Tensors, outputs: Tensors) -> float:
+    """Worst error over the allowed one, at most 1. Raises Rejected with the worst position otherwise.
+
+    Per element |o - r| <= magnitude * m + relative * |r| + absolute; per output ||o - r|| <= frobenius * ||r||.
+    """
+    tolerance, worst = scenario.tolerance, 0.0
+    for name, (value, magnitude) in expected(scenario, case, inputs).items():
+        if outputs[name].is_floating_point() and not outputs[name].isfinite().all():
+            at = _position(~outputs[name].isfinite())
+            raise Rejected(Status.INCORRECT_NUMERICAL, f"{name}{at} is not finite (case {case.id})")
+        error = outputs[name].to(value.dtype).sub(value).abs_()
+        allowed = tolerance.magnitude * magnitude + tolerance.relative * value.abs() + tolerance.absolute
+        ratio = error / allowed
+        worst = max(worst, float(ratio.max()))
+        if worst > 1:
+            at = _position(ratio == ratio.max())
+            reason = f"{name}{at} is off by {worst:.3g} times the allowed error (case {case.id})"
+            raise Rejected(Status.INCORRECT_NUMERICAL, reason)
+        norm = float(error.norm() / value.norm()) if float(value.norm()) > 0 else 0.0
+        if norm > tolerance.frobenius:
+            reason = f"{name} has a relative error of {norm:.2e} > {tolerance.frobenius:g} (case {case.id})"
+            raise Rejected(Status.INCORRECT_NUMERICAL, reason)
+    return worst
+
+
+def _position(where: torch.Tensor) -> list[int]:
+    """Index of the first element that is true."""
+    return [int(i) for i in torch.nonzero(where)[0]]

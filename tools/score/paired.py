@@ -1,0 +1,94 @@
+"""Is the candidate faster? Launches of both in ABBA blocks, paired ratios, bootstrap intervals."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from avo.tools.score.builder import Build
+from avo.tools.score.check import error_ratio
+from avo.tools.score.judge import Judge
+from avo.tools.score.loaded import load
+from avo.types import Comparison
+
+ROUNDS = 2
+"""An improvement has to show in each."""
+LEAST_BLOCKS, MOST_BLOCKS = 6, 40
+SECONDS_PER_CASE = 0.3
+"""CPU time of launches that one round of a case goes on for."""
+RESAMPLES = 2000
+LEAST_NOISE, MOST_NOISE = 0.005, 0.03
+"""The noise that a match may hide in: never less than can be told apart, never so much that matches drift."""
+
+Ratios = Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]
+"""By case: one logarithm of a ratio per block."""
+
+
+def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
+    """Time both on the same fresh inputs, A B B A, in one lease. Raises Rejected when a launch is wrong."""
+    rounds: list[tuple[Ratios, Ratios]] = []
+    with contextlib.ExitStack() as stack:
+        arenas = [judge.open(), judge.open()]
+        for arena in arenas:
+            stack.callback(arena.close)
+        limit = judge.settings.launch_seconds
+        loaded = [
+            stack.enter_context(load(build.library, arena.descriptor, limit))
+            for build, arena in zip((incumbent, candidate), arenas, strict=True)
+        ]
+        for _ in range(ROUNDS):
+            speed, itself = {}, {}
+            for case in judge.scenario.timed(judge.target):
+                times = np.array(_blocks(judge, case, loaded, arenas))  # [block, (a1, b1, b2, a2)]
+                speed[case.id] = np.log((times[:, 0] + times[:, 3]) / (times[:, 1] + times[:, 2]))
+                itself[case.id] = np.log(times[:, 0] / times[:, 3])
+            rounds.append((speed, itself))
+    return summary(rounds)
+
+
+def _blocks(judge: Judge, case: Any, loaded: Any, arenas: Any) -> list[tuple[float, ...]]:
+    slots = [arena.slots(case, one.base) for one, arena in zip(loaded, arenas, strict=True)]
+    base = judge.draw(case)
+    blocks: list[tuple[float, ...]] = []
+    for which in (0, 1):  # a first launch pays for pages and caches; it is not counted
+        judge.launch(loaded[which], arenas[which], slots[which][0], base)
+    while len(blocks) < LEAST_BLOCKS or (np.sum(blocks) < SECONDS_PER_CASE and len(blocks) < MOST_BLOCKS):
+        inputs, times = judge.fresh(base), []
+        for turn, which in enumerate((0, 1, 1, 0)):
+            slot = slots[which][(len(blocks) + turn) % len(slots[which])]
+            seconds, outputs = judge.launch(loaded[which], arenas[which], slot, inputs)
+            times.append(seconds)
+            if which == 1 and secrets.randbelow(LEAST_BLOCKS) == 0:
+                error_ratio(judge.scenario, case, inputs, outputs)
+        blocks.append(tuple(times))
+    return blocks
+
+
+def summary(rounds: list[tuple[Ratios, Ratios]]) -> Comparison:
+    """The comparison that the blocks of all rounds add up to; each round also for itself, to confirm."""
+    speed, itself = (
+        {case: np.concatenate([r[kind][case] for r in rounds]) for case in rounds[0][0]} for kind in (0, 1)
+    )
+    low, high = interval(speed)
+    same_low, same_high = interval(itself)
+    noise = min(max((same_high - same_low) / 2, LEAST_NOISE), MOST_NOISE)
+    cases = {case: float(np.exp(np.median(values))) for case, values in speed.items()}
+    return Comparison(
+        ratio=float(np.exp(np.mean([np.median(values) for values in speed.values()]))),
+        low=low, high=high, noise=noise, confirmed=all(interval(r[0])[0] > 1 for r in rounds),
+        cases=cases, blocks=sum(len(values) for values in speed.values()),
+    )  # fmt: skip
+
+
+def interval(ratios: Ratios) -> tuple[float, float]:
+    """95 % percentile bootstrap of the geomean over cases of the median ratio, blocks redrawn within a case."""
+    rng = np.random.default_rng(0)
+    total = np.zeros(RESAMPLES)
+    for values in ratios.values():
+        total += np.median(values[rng.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
+    low, high = np.exp(np.percentile(total / len(ratios), [2.5, 97.5]))
+    return float(low), float(high)

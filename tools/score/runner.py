@@ -1,0 +1,66 @@
+"""The runner: the process that holds the candidate's library and the buffers, and nothing else.
+
+Standard library only. Its word is never the verdict: it launches when told and says that the call came back;
+the judge reads the clocks and the buffers from outside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import mmap
+import os
+import struct
+import sys
+from pathlib import Path
+
+from avo.tools import sandbox
+
+COMMAND = struct.Struct("=QQ")
+"""A number that the reply repeats; offset of the avo_args in the shared memory."""
+REPLY = struct.Struct("=Qq")
+"""The number; what avo_launch returned."""
+RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
+"""Loaded before the sandbox closes, so that the candidate's own loading opens nothing else."""
+OWN_MEMORY = 1 << 30
+"""Address space of a candidate beyond its buffers, in bytes."""
+
+
+def main() -> None:
+    """Arguments as JSON: library, symbol, and the descriptors memory, commands, replies."""
+    spec = json.loads(sys.argv[1])
+    size = os.fstat(spec["memory"]).st_size
+    memory = mmap.mmap(spec["memory"], size)
+    os.close(spec["memory"])
+    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    for name in RUNTIME:
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+    folder = str(Path(spec["library"]).parent)
+    sandbox.enter(sandbox.Policy(read=(folder,), memory=_address_space() + OWN_MEMORY))
+    sandbox.forbid_system_calls(loading=True)
+    try:
+        launch = getattr(ctypes.CDLL(spec["library"], mode=os.RTLD_NOW), spec["symbol"])
+    except (OSError, AttributeError) as error:
+        _say(spec["replies"], {"error": str(error)})
+        return
+    sandbox.forbid_system_calls(loading=False)
+    launch.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    _say(spec["replies"], {"base": base})
+    while command := os.read(spec["commands"], COMMAND.size):
+        number, offset = COMMAND.unpack(command)
+        os.write(spec["replies"], REPLY.pack(number, launch(base + offset, None)))
+
+
+def _say(descriptor: int, message: object) -> None:
+    os.write(descriptor, json.dumps(message).encode() + b"\n")
+
+
+def _address_space() -> int:
+    """Bytes of address space in use so far."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+
+
+if __name__ == "__main__":
+    main()

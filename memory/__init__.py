@@ -1,0 +1,1 @@
+"""What outlives a step: the lineage (git) and the journal (SQLite)."""

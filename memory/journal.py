@@ -1,0 +1,272 @@
+"""The journal: everything that was said, tried and spent in a run, in one SQLite file (WAL)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from avo.types import AvoError, Comparison, Missing, Verdict, verdict_from
+
+MIGRATIONS = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
+SCHEMA = len(MIGRATIONS)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One entry of an agent's conversation."""
+
+    id: int
+    step: int
+    agent: str
+    kind: str
+    """task, advice, review, text, call or result."""
+    tool: str | None
+    text: str
+    payload: str
+    """The message as the agent's framework writes it; opaque here."""
+    at: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One evaluated tree."""
+
+    id: int
+    step: int
+    tree: str
+    parent: str
+    """Version that the diff is against."""
+    direction: str
+    knobs: Mapping[str, str]
+    verdict: Verdict
+    diff: str
+    seconds: float
+    at: str
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """One time that the supervisor had the floor."""
+
+    id: int
+    step: int
+    trigger: str
+    advice: Mapping[str, Any]
+    attempts_before: int
+    version_before: str
+    effect: str | None
+    """The first version that followed, if any did before the next intervention."""
+
+
+class Journal:
+    """Opens the file, brings it to this schema, and writes each row in a transaction of its own."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        if not create and not path.is_file():
+            raise Missing(
+                f"no run in {path.parent} (there is no {path.name}); start one: avo run scenario NAME --run DIR"
+            )
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        known = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if known > SCHEMA:
+            raise AvoError(f"{path} was written by a newer avo (schema {known}, this one knows {SCHEMA}): update avo")
+        for number, migration in enumerate(MIGRATIONS[known:], known + 1):
+            self._db.executescript(f"BEGIN; {migration.read_text()} PRAGMA user_version={number}; COMMIT;")
+        self._session = 0
+
+    def close(self) -> None:
+        self._db.close()
+
+    # ---- time and steps ------------------------------------------------------------------------
+
+    def begin_session(self) -> None:
+        """From here on, time counts towards `elapsed`."""
+        now = time.time()
+        self._session = self._insert("sessions", started=now, last_seen=now)
+
+    def elapsed(self) -> float:
+        """Seconds that all sessions of this run lasted, as far as they are known to have."""
+        self._seen()
+        return float(self._value("SELECT COALESCE(SUM(last_seen - started), 0) FROM sessions"))
+
+    def open_step(self, parent: str) -> tuple[int, bool]:
+        """Begin a step, or go on with the one that was interrupted: its number, and whether it is resumed.
+
+        A step whose parent is no longer the best version was killed after its commit: it is over.
+        """
+        for row in self._rows("SELECT id, parent FROM steps WHERE ended IS NULL"):
+            if row["parent"] == parent:
+                return int(row["id"]), True
+            self.close_step(row["id"], "committed", f"{parent} (the run was killed right after the commit)")
+        return self._insert("steps", parent=parent, started=_now()), False
+
+    def close_step(self, step: int, outcome: str, summary: str) -> None:
+        self._write("UPDATE steps SET ended=?, outcome=?, summary=? WHERE id=?", _now(), outcome, summary, step)
+
+    def steps(self) -> list[dict[str, Any]]:
+        return self._rows("SELECT * FROM steps ORDER BY id")
+
+    def count(self, table: str) -> int:
+        """Rows of steps, messages, attempts, comparisons, interventions or notes."""
+        if table not in ("steps", "messages", "attempts", "comparisons", "interventions", "notes"):
+            raise ValueError(table)
+        return int(self._value(f"SELECT COUNT(*) FROM {table}"))
+
+    # ---- conversation --------------------------------------------------------------------------
+
+    def add_message(self, step: int, agent: str, kind: str, text: str, payload: str, tool: str | None = None) -> int:
+        self._seen()
+        return self._insert(
+            "messages", step=step, agent=agent, kind=kind, tool=tool, text=text, payload=payload, at=_now()
+        )
+
+    def messages(self, agent: str | None = None, last: int = -1, before: int | None = None) -> list[Message]:
+        """In order; the `last` ones (-1: all) of one agent or of all, with an id below `before`."""
+        rows = self._rows(
+            "SELECT * FROM messages WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR id < ?2)"
+            " ORDER BY id DESC LIMIT ?3", agent, before, last,
+        )  # fmt: skip
+        return [Message(**row) for row in reversed(rows)]
+
+    def message(self, number: int) -> Message:
+        rows = self._rows("SELECT * FROM messages WHERE id=?", number)
+        if not rows:
+            raise AvoError(f"no message {number}; there are {self.count('messages')}")
+        return Message(**rows[0])
+
+    def search(self, text: str, last: int = 50) -> list[Message]:
+        """The last messages that hold `text`, upper and lower case alike."""
+        pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        rows = self._rows(
+            "SELECT * FROM messages WHERE text LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?", pattern, last
+        )
+        return [Message(**row) for row in reversed(rows)]
+
+    # ---- attempts and the gate -----------------------------------------------------------------
+
+    def add_attempt(
+        self, step: int, tree: str, parent: str, direction: str, knobs: Mapping[str, str], verdict: Verdict,
+        diff: str, seconds: float,
+    ) -> Attempt:  # fmt: skip
+        number = self._insert(
+            "attempts", step=step, tree=tree, parent=parent, direction=direction, knobs=json.dumps(knobs),
+            status=verdict.status, reason=verdict.reason, score=verdict.score, unit=verdict.unit,
+            verdict=json.dumps(verdict.as_dict()), diff=diff, seconds=seconds, at=_now(),
+        )  # fmt: skip
+        return self.attempt(number)
+
+    def attempt(self, number: int) -> Attempt:
+        rows = self._rows("SELECT * FROM attempts WHERE id=?", number)
+        if not rows:
+            raise AvoError(f"no attempt {number}; there are {self.count('attempts')}")
+        return _attempt(rows[0])
+
+    def attempt_of(self, tree: str) -> Attempt | None:
+        """The evaluation of a tree, if there was one: no tree is evaluated twice."""
+        rows = self._rows("SELECT * FROM attempts WHERE tree=?", tree)
+        return _attempt(rows[0]) if rows else None
+
+    def attempts(self, last: int = -1, since: int = 0) -> list[Attempt]:
+        """In order: the `last` ones (-1: all) with an id above `since`."""
+        rows = self._rows("SELECT * FROM attempts WHERE id > ? ORDER BY id DESC LIMIT ?", since, last)
+        return [_attempt(row) for row in reversed(rows)]
+
+    def add_revisit(self, step: int, attempt: int) -> None:
+        """Sources came back that attempt `attempt` had scored."""
+        self._insert("revisits", step=step, attempt=attempt, after_attempt=self.count("attempts"), at=_now())
+
+    def revisits(self, since: int) -> int:
+        """How often that happened after attempt `since`."""
+        return int(self._rows("SELECT COUNT(*) AS n FROM revisits WHERE after_attempt >= ?", since)[0]["n"])
+
+    def add_comparison(self, step: int, tree: str, incumbent: str, result: Comparison, accepted: bool) -> None:
+        data = json.dumps(dict(vars(result)) | {"improved": result.improved, "matched": result.matched})
+        self._insert(
+            "comparisons", step=step, tree=tree, incumbent=incumbent, result=data, accepted=int(accepted), at=_now()
+        )
+
+    def comparisons(self) -> list[dict[str, Any]]:
+        rows = self._rows("SELECT * FROM comparisons ORDER BY id")
+        return [row | {"result": json.loads(row["result"])} for row in rows]
+
+    # ---- supervisor, notes, spending -----------------------------------------------------------
+
+    def add_intervention(self, step: int, trigger: str, advice: Mapping[str, Any], version: str) -> None:
+        self._insert(
+            "interventions", step=step, trigger=trigger, advice=json.dumps(advice),
+            attempts_before=self.count("attempts"), version_before=version, at=_now(),
+        )  # fmt: skip
+
+    def interventions(self) -> list[Intervention]:
+        rows = self._rows("SELECT * FROM interventions ORDER BY id")
+        return [
+            Intervention(
+                **{key: row[key] for key in row if key not in ("advice", "at")}, advice=json.loads(row["advice"])
+            )
+            for row in rows
+        ]
+
+    def record_effect(self, version: str) -> None:
+        """A version was committed: the latest intervention, if it has no effect yet, led to it."""
+        self._write(
+            "UPDATE interventions SET effect=? WHERE effect IS NULL AND id=(SELECT MAX(id) FROM interventions)", version
+        )
+
+    def add_note(self, step: int, text: str) -> int:
+        return self._insert("notes", step=step, text=text, at=_now())
+
+    def notes(self) -> list[dict[str, Any]]:
+        return self._rows("SELECT * FROM notes ORDER BY id")
+
+    def spend(self, step: int, agent: str, kind: str, prompt: int = 0, completion: int = 0, seconds: float = 0) -> None:
+        """kind: model (tokens) or evaluation (device seconds)."""
+        self._insert(
+            "ledger", step=step, agent=agent, kind=kind, prompt_tokens=prompt, completion_tokens=completion,
+            seconds=seconds, at=_now(),
+        )  # fmt: skip
+
+    def spent(self) -> list[dict[str, Any]]:
+        """Totals by agent and kind."""
+        return self._rows(
+            "SELECT agent, kind, COUNT(*) AS entries, SUM(prompt_tokens) AS prompt_tokens,"
+            " SUM(completion_tokens) AS completion_tokens, ROUND(SUM(seconds), 3) AS seconds"
+            " FROM ledger GROUP BY agent, kind"
+        )
+
+    # ---- SQLite --------------------------------------------------------------------------------
+
+    def _seen(self) -> None:
+        if self._session:
+            self._write("UPDATE sessions SET last_seen=? WHERE id=?", time.time(), self._session)
+
+    def _insert(self, table: str, **values: object) -> int:
+        columns = ", ".join(values)
+        marks = ", ".join("?" * len(values))
+        return self._write(f"INSERT INTO {table} ({columns}) VALUES ({marks})", *values.values())
+
+    def _write(self, statement: str, *values: object) -> int:
+        return int(self._db.execute(statement, values).lastrowid or 0)
+
+    def _rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        return [dict(row) for row in self._db.execute(query, values)]
+
+    def _value(self, query: str) -> Any:
+        return self._db.execute(query).fetchone()[0]
+
+
+def _attempt(row: Mapping[str, Any]) -> Attempt:
+    kept = {key: row[key] for key in ("id", "step", "tree", "parent", "direction", "diff", "seconds", "at")}
+    return Attempt(**kept, knobs=json.loads(row["knobs"]), verdict=verdict_from(json.loads(row["verdict"])))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

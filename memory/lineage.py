@@ -1,0 +1,181 @@
+"""The lineage: every version that was kept, one git commit and tag each; the work tree that agents edit."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from git import Blob, Repo, Tree
+from git.exc import GitCommandError, InvalidGitRepositoryError
+from gitdb import IStream  # type: ignore[import-untyped]
+
+from avo.types import AvoError, Verdict, Version
+
+SCORE_FILE = "score.json"
+ADDED = (SCORE_FILE, "avo_abi.h")
+"""Files of a commit that the harness wrote: no part of the candidate."""
+ENVIRONMENT = {
+    "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "avo", "GIT_AUTHOR_EMAIL": "avo@localhost",
+    "GIT_COMMITTER_NAME": "avo", "GIT_COMMITTER_EMAIL": "avo@localhost",
+}  # fmt: skip
+"""The user's own git settings (hooks, signing, filters) have no say here."""
+TRAILER = re.compile(r"^Avo-([A-Za-z]+): (.*)$", re.MULTILINE)
+
+
+class Lineage:
+    """A git repository: branch main, tags v0 (the seed), v1, …; HEAD is always the best version."""
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        """Raises AvoError when there is none and `create` is not asked for."""
+        self.folder = folder
+        if create and not (folder / ".git").is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            Repo.init(folder, initial_branch="main").close()
+        try:
+            self._repo = Repo(folder)
+        except (InvalidGitRepositoryError, OSError, GitCommandError) as error:
+            raise AvoError(f"no lineage in {folder}") from error
+        self._repo.git.update_environment(**ENVIRONMENT)
+        self._head = ""
+        self._versions: list[Version] = []
+
+    def repair(self) -> None:
+        """Clear what a killed process left: locks, a tag not yet set. Only for the one who holds the run."""
+        for lock in Path(self._repo.git_dir).rglob("*.lock"):
+            lock.unlink()
+        for version in self.versions():
+            if version.name not in self._repo.tags:
+                self._repo.git.tag(version.name, version.commit)
+
+    def versions(self) -> list[Version]:
+        """All versions, the seed first. Read from the trailers of main's commits; cached by HEAD."""
+        head = self._commit_of_main()
+        if head != self._head:
+            log = self._repo.git.log("--reverse", "--format=%H%x00%cI%x00%B%x1e", "main") if head else ""
+            self._versions = [_version(entry) for entry in log.split("\x1e") if entry.strip()]
+            self._head = head
+        return list(self._versions)
+
+    def version(self, name: str) -> Version:
+        """By name (v3), `best`, or a commit's first digits."""
+        versions = self.versions()
+        if name == "best" and versions:
+            return versions[-1]
+        for version in versions:
+            if version.name == name or (len(name) >= 6 and version.commit.startswith(name)):
+                return version
+        span = f"v0 to {versions[-1].name}" if versions else "none yet"
+        raise AvoError(f"no version '{name}'; there are: {span}")
+
+    def best(self) -> Version:
+        """The latest version: each one matched or improved the best before it."""
+        versions = self.versions()
+        if not versions:
+            raise AvoError(f"the lineage in {self.folder} has no version yet")
+        return versions[-1]
+
+    def champion(self) -> Version:
+        """The last version that improved: what the gate measures against, so that matches cannot drift down."""
+        return next(version for version in reversed(self.versions()) if version.improved)
+
+    def files(self, version: Version) -> dict[str, bytes]:
+        """The sources of a version, without what the harness adds."""
+        tree = self._repo.commit(version.commit).tree
+        return {name: blob for name, blob in _blobs(tree) if name not in ADDED}
+
+    def commit(
+        self, files: Mapping[str, bytes], added: Mapping[str, bytes], tree: str, verdict: Verdict, message: str,
+        *, gain: tuple[float, float, float] = (1.0, 1.0, 1.0), improved: bool = True, trailers: Mapping[str, str],
+    ) -> Version:  # fmt: skip
+        """Keep a version: sources, `added` files and score.json in one commit, then its tag.
+
+        The branch moves in one step, so a kill leaves the version whole or absent.
+        """
+        name = f"v{len(self.versions())}"
+        facts = {
+            "Version": name, "Tree": tree, "Score": f"{verdict.score:.6g} {verdict.unit}",
+            "Scores": json.dumps({case: round(value, 4) for case, value in verdict.scores.items()}),
+            "Gain": "{:.5f} [{:.5f}, {:.5f}]".format(*gain), "Improved": "yes" if improved else "no",
+            "Device": verdict.device, **trailers,
+        }  # fmt: skip
+        score = json.dumps(verdict.as_dict(), indent=1).encode()
+        commit = self._write_commit({**files, **added, SCORE_FILE: score}, _message(message, facts))
+        self._repo.git.tag("-f", name, commit)
+        return self.versions()[-1]
+
+    def restore(self, version: Version | None = None) -> None:
+        """Make the work tree exactly that version (default: the best); nothing else stays in it."""
+        commit = self._repo.commit((version or self.best()).commit)
+        for path in self.folder.iterdir():
+            if path.name == ".git":
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        for name, content in _blobs(commit.tree):
+            target = self.folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        self._repo.git.read_tree("HEAD")
+
+    def diff(self, first: Version, second: Version) -> str:
+        """Unified diff of the sources of two versions."""
+        hidden = [f":(exclude){name}" for name in ADDED]
+        return str(self._repo.git.diff(first.commit, second.commit, "--", ".", *hidden))
+
+    def _commit_of_main(self) -> str:
+        return str(self._repo.heads["main"].commit.hexsha) if "main" in self._repo.heads else ""
+
+    def _write_commit(self, files: Mapping[str, bytes], message: str) -> str:
+        """Blobs, tree and commit through an index of its own, then main moves from what it was."""
+        index = Path(self._repo.git_dir) / "avo-index"
+        index.unlink(missing_ok=True)
+        entries = []
+        for name, content in files.items():
+            blob = self._repo.odb.store(IStream("blob", len(content), io.BytesIO(content))).hexsha.decode()
+            entries.append(f"100644 {blob}\t{name}\n")
+        with self._repo.git.custom_environment(GIT_INDEX_FILE=str(index)), tempfile.TemporaryFile() as listing:
+            listing.write("".join(entries).encode())
+            listing.seek(0)
+            self._repo.git.update_index("--index-info", istream=listing)
+            tree = self._repo.git.write_tree()
+        index.unlink(missing_ok=True)
+        parent = self._commit_of_main()
+        parents = ("-p", parent) if parent else ()
+        commit = str(self._repo.git.commit_tree(tree, *parents, "-m", message))
+        self._repo.git.update_ref("refs/heads/main", commit, parent or "0" * 40)
+        return commit
+
+
+def _blobs(tree: Tree) -> list[tuple[str, bytes]]:
+    """Path and content of every file, sorted by path."""
+    blobs = [item for item in tree.traverse() if isinstance(item, Blob)]
+    return [(str(blob.path), blob.data_stream.read()) for blob in sorted(blobs, key=lambda blob: str(blob.path))]
+
+
+def _message(text: str, facts: Mapping[str, str]) -> str:
+    """The commit's message: what the agent wrote, then the trailers, which only this function writes."""
+    printable = "".join(character for character in text if character.isprintable() or character == "\n")
+    written = TRAILER.sub(r"(Avo-\1: \2)", printable.strip() or "(no message)")
+    lines = [f"Avo-{key}: {' '.join(str(value).split())}" for key, value in facts.items()]
+    return written + "\n\n" + "\n".join(lines) + "\n"
+
+
+def _version(entry: str) -> Version:
+    commit, at, body = entry.lstrip("\n").split("\x00", 2)
+    text, _, _ = body.partition("\n\nAvo-Version: ")
+    facts: dict[str, Any] = dict(TRAILER.findall(body))
+    score, _, unit = facts["Score"].partition(" ")
+    return Version(
+        name=facts["Version"], commit=commit, tree=facts["Tree"], score=float(score), unit=unit,
+        scores=json.loads(facts["Scores"]), gain=float(facts["Gain"].split()[0]),
+        improved=facts["Improved"] == "yes", message=text.strip(), at=at,
+    )  # fmt: skip

@@ -1,0 +1,98 @@
+"""The base of avo's own model clients, and the one that meters and stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from autogen_core import CancellationToken
+from autogen_core.models import (
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    ModelCapabilities,
+    ModelInfo,
+    RequestUsage,
+)
+from autogen_core.tools import Tool, ToolSchema
+from pydantic import BaseModel
+
+CHARACTERS_PER_TOKEN = 4
+"""For a bound on the context before a provider has counted."""
+
+STOPPED = "[stopped by the user: no further model call]"
+
+
+class Client(ChatCompletionClient):
+    """What AutoGen asks of a client beyond `create`: no streaming, usage kept in the journal instead."""
+
+    component_type = "model"
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = [],
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> CreateResult:
+        raise NotImplementedError
+
+    def create_stream(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Tool | ToolSchema] = [],
+        tool_choice: Tool | Literal["auto", "required", "none"] = "auto",
+        json_output: bool | type[BaseModel] | None = None,
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,
+    ) -> AsyncGenerator[str | CreateResult, None]:
+        raise NotImplementedError("avo does not stream: a cut stream looks like a short answer")
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def actual_usage(self) -> RequestUsage:
+        return RequestUsage(0, 0)
+
+    def total_usage(self) -> RequestUsage:
+        return RequestUsage(0, 0)
+
+    def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
+        return sum(len(message.model_dump_json()) for message in messages) // CHARACTERS_PER_TOKEN
+
+    def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
+        return 1_000_000 - self.count_tokens(messages, tools=tools)
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        return ModelCapabilities(vision=False, function_calling=True, json_output=True)
+
+    @property
+    def model_info(self) -> ModelInfo:
+        return ModelInfo(
+            vision=False, function_calling=True, json_output=True, family="unknown", structured_output=False
+        )
+
+
+class Metered(Client):
+    """Passes calls on; writes what each cost to the ledger; once the user stopped the run, answers by itself."""
+
+    def __init__(
+        self, inner: ChatCompletionClient, spend: Callable[[int, int], None], stopped: Callable[[], bool]
+    ) -> None:
+        self._inner, self._spend, self._stopped = inner, spend, stopped
+
+    async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        if self._stopped():
+            return CreateResult(finish_reason="stop", content=STOPPED, usage=RequestUsage(0, 0), cached=False)
+        result = await self._inner.create(messages, **options)
+        self._spend(result.usage.prompt_tokens, result.usage.completion_tokens)
+        return result
+
+    @property
+    def model_info(self) -> ModelInfo:
+        return self._inner.model_info

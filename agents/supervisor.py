@@ -1,0 +1,98 @@
+"""The supervisor: reviews the trajectory when the worker stalls and names new directions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import Response
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
+from autogen_core import CancellationToken
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from avo.tools.bench import Bench
+from avo.tools.history import attempts, lineage
+
+NAME = "supervisor"
+SHOWN_ATTEMPTS = 40
+
+
+class Direction(BaseModel):
+    """One thing to try."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    title: str
+    why: str = ""
+    start_from: str = "best"
+    measure_first: str = ""
+
+
+class Advice(BaseModel):
+    """What the supervisor answers. No directions: nothing is left that is worth trying."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    diagnosis: str
+    directions: tuple[Direction, ...] = ()
+
+
+def read_advice(text: str) -> Advice:
+    """The JSON object in an answer; an answer without one is a direction as it stands."""
+    start, end = text.find("{"), text.rfind("}")
+    try:
+        return Advice.model_validate(json.loads(text[start : end + 1]))
+    except (ValueError, ValidationError):
+        return Advice(
+            diagnosis="(the supervisor's answer was not the JSON asked for)", directions=(Direction(title=text),)
+        )
+
+
+async def review(bench: Bench, trigger: str) -> str:
+    """What the supervisor is shown of the trajectory."""
+    since = bench.journal.interventions()
+    idle = sum(1 for entry in since if entry.effect is None and entry.version_before == bench.lineage.best().name)
+    return (
+        f"The worker is stuck: {trigger}.\nAdvice since the last version that led to nothing: {idle}\n\n"
+        f"# Versions\n{await lineage(bench)}\n\n# Latest attempts\n{await attempts(bench, SHOWN_ATTEMPTS)}"
+    )
+
+
+class Supervisor(AssistantAgent):
+    """An AssistantAgent that is shown the trajectory anew each time it has the floor, and whose advice is stored."""
+
+    def __init__(self, bench: Bench, **options: Any) -> None:
+        super().__init__(NAME, **options)
+        self._bench = bench
+        self.trigger = ""
+        """Why it has the floor."""
+        self.advice: Advice | None = None
+        """What it said last."""
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        shown = TextMessage(content=await review(self._bench, self.trigger), source="journal")
+        async for event in super().on_messages_stream([*messages, shown], cancellation_token):
+            if not isinstance(event, Response):
+                yield event
+                continue
+            self.advice = read_advice(event.chat_message.to_text())
+            best = self._bench.lineage.best().name
+            self._bench.journal.add_intervention(self._bench.step, self.trigger, self.advice.model_dump(), best)
+            yield Response(chat_message=TextMessage(content=advice_text(self.advice), source=NAME))
+
+
+def advice_text(advice: Advice) -> str:
+    """The advice as the worker reads it."""
+    lines = [f"Advice: {advice.diagnosis}"]
+    for number, direction in enumerate(advice.directions, 1):
+        lines.append(f"{number}. {direction.title}")
+        if direction.why:
+            lines.append(f"   why: {direction.why}")
+        lines.append(f"   start from: {direction.start_from}")
+        if direction.measure_first:
+            lines.append(f"   measure first: {direction.measure_first}")
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""The registry as AutoGen's Workbench: never raises, and a cancelled turn waits for its tool to end."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from autogen_core import CancellationToken
+from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
+
+from avo.tools.registry import Registry
+from avo.types import Cancelled
+
+
+class RegistryWorkbench(Workbench):
+    """All tools, or only those that read."""
+
+    def __init__(self, registry: Registry, *, reading_only: bool = False) -> None:
+        self._registry = registry
+        self._tools = [tool for tool in registry.tools.values() if not (reading_only and tool.changes)]
+
+    async def list_tools(self) -> list[ToolSchema]:
+        return [
+            ToolSchema(
+                name=tool.name,
+                description=tool.description,
+                parameters=ParametersSchema(
+                    type="object",
+                    properties=tool.schema.get("properties", {}),
+                    required=tool.schema.get("required", []),
+                    additionalProperties=False,
+                ),
+            )
+            for tool in self._tools
+        ]
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        cancellation_token: CancellationToken | None = None,
+        call_id: str | None = None,
+    ) -> ToolResult:
+        if name not in {tool.name for tool in self._tools}:
+            names = ", ".join(tool.name for tool in self._tools)
+            return _result(name, f"there is no tool '{name}'; there are: {names}", False)
+        task = asyncio.ensure_future(self._registry.call(name, arguments))
+        if cancellation_token is not None:
+            cancellation_token.link_future(task)
+        try:
+            text, worked = await task
+        except (asyncio.CancelledError, Cancelled):
+            return _result(name, f"{name}: stopped by the user", False)
+        except Exception as error:
+            (self._registry.bench.artifacts / "errors.log").open("a").write(traceback.format_exc() + "\n")
+            return _result(name, f"{name}: internal error: {type(error).__name__}: {error}", False)
+        return _result(name, text, worked)
+
+    async def start(self) -> None:
+        """Nothing to start."""
+
+    async def stop(self) -> None:
+        """Nothing to stop."""
+
+    async def reset(self) -> None:
+        """Nothing to reset."""
+
+    async def save_state(self) -> Mapping[str, Any]:
+        return {}
+
+    async def load_state(self, state: Mapping[str, Any]) -> None:
+        """All state is in the journal."""
+
+
+def _result(name: str, text: str, worked: bool) -> ToolResult:
+    return ToolResult(name=name, result=[TextResultContent(content=text or "(no output)")], is_error=not worked)

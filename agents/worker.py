@@ -1,0 +1,36 @@
+"""The worker: the coding agent that edits, measures and commits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.base import Response
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, ToolCallRequestEvent
+from autogen_core import CancellationToken
+
+NAME = "worker"
+ROUNDS = 25
+"""Model calls of one turn; the next turn goes on from the last result."""
+
+
+class Worker(AssistantAgent):
+    """An AssistantAgent that counts its tool calls and keeps no second copy of its events."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(NAME, max_tool_iterations=ROUNDS, **options)
+        self.idle_turns = 0
+        """Turns in a row without a tool call."""
+
+    async def on_messages_stream(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        called = False
+        async for event in super().on_messages_stream(messages, cancellation_token):
+            called = called or isinstance(event, ToolCallRequestEvent)
+            if isinstance(event, Response):
+                self.idle_turns = 0 if called else self.idle_turns + 1
+                yield Response(chat_message=event.chat_message)
+            else:
+                yield event

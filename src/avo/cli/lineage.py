@@ -1,0 +1,58 @@
+"""`avo lineage`: the versions of a run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from avo.cli.options import AsJson, RunFolder, latest_run, print_json
+
+app = typer.Typer(help="Read the versions that a run kept.", no_args_is_help=True)
+VersionName = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best.")]
+
+
+@app.command("log")
+def log(run: RunFolder = None, as_json: AsJson = False) -> None:
+    """List the versions, the seed first: score, gain over the best before it, message."""
+    from avo.run import existing
+    from avo.tools.history import version_line
+
+    _, lineage = existing(run or latest_run())
+    if as_json:
+        keys = ("version", "commit", "score", "unit", "gain", "message", "scores", "improved", "at")
+        print_json([{key: {**v.as_dict(), "version": v.name}[key] for key in keys} for v in lineage.versions()])
+        return
+    for version in lineage.versions():
+        print(version_line(version))
+
+
+@app.command("show")
+def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -> None:
+    """Show a version: message, scores by case, sources."""
+    from avo.run import existing
+
+    _, lineage = existing(run or latest_run())
+    found = lineage.version(version)
+    files = {name: content.decode("utf-8", "replace") for name, content in lineage.files(found).items()}
+    if as_json:
+        print_json(found.as_dict() | {"files": files})
+        return
+    print(
+        f"{found.name} {found.commit} {found.at}\n"
+        f"{found.score:.2f} {found.unit}, x{found.gain:.4f}\n\n{found.message}\n"
+    )
+    for case, value in found.scores.items():
+        print(f"{case:10} {value:10.2f} {found.unit}")
+    for name, text in files.items():
+        print(f"\n--- {name}\n{text}")
+
+
+@app.command("diff")
+def diff(first: VersionName, second: VersionName, run: RunFolder = None, as_json: AsJson = False) -> None:
+    """Show how the sources of two versions differ."""
+    from avo.run import existing
+
+    _, lineage = existing(run or latest_run())
+    text = lineage.diff(lineage.version(first), lineage.version(second))
+    print_json({"first": first, "second": second, "diff": text}) if as_json else print(text)

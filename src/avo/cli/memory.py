@@ -1,0 +1,97 @@
+"""`avo memory`: the conversation of a run, and what it cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from avo.cli.options import AsJson, RunFolder, latest_run, print_json
+
+if TYPE_CHECKING:
+    from avo.memory.journal import Message
+
+app = typer.Typer(help="Read the conversation, the attempts and the notes of a run.", no_args_is_help=True)
+LINE = 160
+Last = Annotated[int, typer.Option(envvar="AVO_LAST", min=0, help="Only the last N messages; 0: all.")]
+
+
+def _entry(message: Message) -> dict[str, Any]:
+    return {key: getattr(message, key) for key in ("id", "step", "agent", "kind", "tool", "text", "at")}
+
+
+def _print(messages: list[Message], as_json: bool) -> None:
+    if as_json:
+        print_json([_entry(message) for message in messages])
+        return
+    for message in messages:
+        text = " ".join(message.text.split())
+        short = text if len(text) <= LINE else f"{text[:LINE]} [+{len(text) - LINE}]"
+        print(f"{message.id:>5} {message.step:>3} {message.agent:10} {message.kind:6} {message.tool or '':14} {short}")
+
+
+@app.command("log")
+def log(
+    run: RunFolder = None,
+    agent: Annotated[str | None, typer.Option(envvar="AVO_AGENT", help="worker or supervisor.")] = None,
+    last: Last = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List the messages in order: number, step, agent, kind, tool, text."""
+    from avo.run import existing
+
+    journal, _ = existing(run or latest_run())
+    _print(journal.messages(agent, last or -1), as_json)
+
+
+@app.command("show")
+def show(
+    number: Annotated[int, typer.Argument(help="A message's number, as `avo memory log` shows it.")],
+    run: RunFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one message whole."""
+    from avo.run import existing
+
+    message = existing(run or latest_run())[0].message(number)
+    if as_json:
+        print_json(_entry(message))
+        return
+    print(f"{message.id}  step {message.step}  {message.agent}  {message.kind} {message.tool or ''}  {message.at}")
+    print(message.text)
+
+
+@app.command("search")
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for, upper and lower case alike.")],
+    run: RunFolder = None,
+    last: Last = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the messages that hold TEXT."""
+    from avo.run import existing
+
+    _print(existing(run or latest_run())[0].search(text, last or -1), as_json)
+
+
+@app.command("stats")
+def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
+    """Count steps, messages, attempts by status, versions, advice, and what was spent."""
+    from avo.run import existing
+
+    journal, lineage = existing(run or latest_run())
+    statuses: dict[str, int] = {}
+    for attempt in journal.attempts():
+        statuses[attempt.verdict.status] = statuses.get(attempt.verdict.status, 0) + 1
+    interventions = journal.interventions()
+    figures: dict[str, Any] = {
+        "steps": journal.count("steps"), "messages": journal.count("messages"), "attempts": statuses,
+        "versions": len(lineage.versions()), "notes": [entry["text"] for entry in journal.notes()],
+        "advice": len(interventions), "advice_followed_by_a_version": sum(1 for i in interventions if i.effect),
+        "seconds": round(journal.elapsed(), 1), "spent": journal.spent(),
+    }  # fmt: skip
+    if as_json:
+        print_json(figures)
+        return
+    for name, value in figures.items():
+        print(f"{name}: {value}")

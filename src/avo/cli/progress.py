@@ -1,0 +1,81 @@
+"""What a run shows while it runs: read from the journal, so that nothing else has to know of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from rich.console import Console
+from rich.status import Status
+
+from avo.memory.journal import Attempt
+from avo.tools.bench import Bench
+
+SECONDS = 0.5
+"""Between two looks at the journal."""
+
+
+class Progress:
+    """A line per attempt, version and advice; on a terminal also a status line. All on standard error."""
+
+    def __init__(self, bench: Bench, minutes: float) -> None:
+        self._bench, self._minutes = bench, minutes
+        self._console = Console(stderr=True, highlight=False)
+        self._status: Status | None = self._console.status("starting") if sys.stderr.isatty() else None
+        journal = bench.journal
+        self._seen = (journal.count("attempts"), len(bench.lineage.versions()), journal.count("interventions"))
+
+    async def watch(self) -> None:
+        """Show what is new, again and again; runs beside the loop until cancelled."""
+        if self._status:
+            self._status.start()
+        while True:
+            self.show()
+            await asyncio.sleep(SECONDS)
+
+    def end(self) -> None:
+        """Show the rest and leave the terminal as it was."""
+        self.show()
+        if self._status:
+            self._status.stop()
+
+    def say(self, line: str) -> None:
+        self._console.print(line, markup=False)
+
+    def show(self) -> None:
+        """What came since the last call."""
+        journal, versions = self._bench.journal, self._bench.lineage.versions()
+        tried, kept, advised = self._seen
+        for attempt in journal.attempts(since=tried):
+            self.say(self._attempt(attempt))
+            tried = attempt.id
+        for entry in journal.interventions()[advised:]:
+            titles = "; ".join(direction["title"] for direction in entry.advice["directions"])
+            self.say(f"step {entry.step:<3} advice       {titles or entry.advice['diagnosis']}")
+            advised += 1
+        for version in versions[kept:]:
+            title = version.message.partition("\n")[0]
+            self.say(f"         {version.name:<12} {version.score:9.2f} {version.unit}  x{version.gain:.3f}  {title}")
+        self._seen = (tried, len(versions), advised)
+        if self._status:
+            self._status.update(self._line())
+
+    def _attempt(self, attempt: Attempt) -> str:
+        verdict = attempt.verdict
+        result = (
+            f"{verdict.score:9.2f} {verdict.unit}" if verdict.passed else f"{verdict.status}: {verdict.reason[:70]}"
+        )
+        return f"step {attempt.step:<3} attempt {attempt.id:<4} {result}  {' '.join(attempt.direction.split())[:60]}"
+
+    def _line(self) -> str:
+        journal, versions = self._bench.journal, self._bench.lineage.versions()
+        parts = [f"step {self._bench.step}", f"{journal.count('attempts')} attempts"]
+        if versions:
+            best, seed = versions[-1], versions[0]
+            parts.append(f"best {best.name} {best.score:.2f} {best.unit} (x{best.score / seed.score:.2f} of the seed)")
+            passed = [attempt.verdict for attempt in journal.attempts(last=1) if attempt.verdict.passed]
+            for name, entry in (passed[0].as_dict()["baselines"] if passed else {}).items():
+                parts.append(f"x{best.score / entry['score']:.2f} of {name}")
+        if self._minutes:
+            parts.append(f"{max(self._minutes - journal.elapsed() / 60, 0):.1f} min left")
+        return ", ".join(parts)

@@ -1,0 +1,75 @@
+"""One session of a run in the foreground: the loop, the progress beside it, and what Ctrl-C does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import traceback
+
+from avo.cli.progress import Progress
+from avo.evolve import Limits, evolve
+from avo.run import plant_seed
+from avo.tools.bench import Bench
+from avo.tools.process import kill_all
+from avo.types import AvoError, Cancelled
+
+
+class Session:
+    """Runs until the loop ends. First Ctrl-C: after the current tool call; second: kill it; third: leave at once."""
+
+    def __init__(self, bench: Bench, model: str, limits: Limits, progress: Progress) -> None:
+        self._bench, self._model, self._limits, self._progress = bench, model, limits, progress
+        self._signals = 0
+
+    async def run(self) -> str:
+        """The stop reason."""
+        from avo.agents.models import clients
+        from avo.agents.stagnation import Patience
+        from avo.agents.team import Team
+
+        team = Team(self._bench, *clients(self._model), self.stopped, Patience())
+        self._bench.journal.begin_session()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupt)
+        watching = asyncio.ensure_future(self._progress.watch())
+        try:
+            await plant_seed(self._bench)
+            return await evolve(self._bench, team, self._limits, self._failed)
+        except Cancelled:
+            return "interrupted"
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            self._progress.end()
+
+    def stopped(self) -> bool:
+        """Whether to make no further model call."""
+        return self._signals > 0 or bool(self._limits.reached(self._bench.journal, self._bench.lineage))
+
+    def _interrupt(self) -> None:
+        self._signals += 1
+        if self._signals == 1:
+            self._progress.say(
+                "stopping after the current tool call; Ctrl-C again kills it, a third time leaves at once"
+            )
+        elif self._signals == 2:
+            self._progress.say(f"killed {kill_all()} running tool(s)")
+        else:
+            kill_all()
+            sys.stderr.flush()
+            os._exit(130)
+
+    def _failed(self, error: Exception) -> str:
+        """One line for the journal and the terminal; the traceback into the run's artifacts."""
+        if isinstance(error, AvoError):
+            raise error
+        with (self._bench.artifacts / "errors.log").open("a") as file:
+            traceback.print_exception(error, file=file)
+        line = f"{type(error).__name__}: {error}"
+        self._progress.say(f"the step failed: {line}")
+        return line

@@ -1,0 +1,79 @@
+"""The loop: x_{t+1} = Agent(P_t, K, f), one lineage, until a limit is reached or nothing is left to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from avo.memory.journal import Journal
+from avo.memory.lineage import Lineage
+from avo.tools.bench import Bench
+from avo.tools.history import attempts, lineage, notes
+from avo.types import Outcome
+
+FINAL = ("exhausted", "interrupted")
+"""Outcomes of a step that end the run."""
+STUCK = ("stalled", "error")
+"""Outcomes that end it when they come PATIENCE times in a row."""
+PATIENCE = 3
+
+
+class Operator(Protocol):
+    """The variation operator."""
+
+    async def vary(self, brief: str) -> Outcome:
+        """One variation step: from the best version to a new one, or to the insight that there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop; 0 means no limit. All count from the start of the run, over every resume."""
+
+    steps: int = 0
+    minutes: float = 0.0
+    goal: float = 0.0
+    """Score of the best version."""
+
+    def reached(self, journal: Journal, lineage: Lineage) -> str:
+        """Why the run is over; empty when it is not."""
+        if self.goal and lineage.best().score >= self.goal:
+            return "target"
+        if self.steps and sum(1 for step in journal.steps() if step["ended"]) >= self.steps:
+            return "steps"
+        return "time" if self.minutes and journal.elapsed() >= self.minutes * 60 else ""
+
+
+async def evolve(bench: Bench, operator: Operator, limits: Limits, failed: Callable[[Exception], str]) -> str:
+    """Vary the best version until something says stop; returns the stop reason. Resumes where the journal ends."""
+    while not (reason := limits.reached(bench.journal, bench.lineage)):
+        bench.step, resumed = bench.journal.open_step(bench.lineage.best().name)
+        try:
+            outcome = await operator.vary(await brief(bench, resumed))
+        except Exception as error:
+            outcome = Outcome("error", failed(error))
+        bench.lineage.restore()  # the work tree is the best version again, whatever happened
+        bench.journal.close_step(bench.step, outcome.kind, outcome.summary)
+        if outcome.kind in FINAL or stuck(bench.journal):
+            return limits.reached(bench.journal, bench.lineage) or outcome.kind
+    return reason
+
+
+def stuck(journal: Journal) -> bool:
+    """Whether the last steps all ended in the same bad way."""
+    last = [step["outcome"] for step in journal.steps()[-PATIENCE:]]
+    return len(last) == PATIENCE and len(set(last)) == 1 and last[0] in STUCK
+
+
+async def brief(bench: Bench, resumed: bool) -> str:
+    """What the worker is told at the beginning of a step."""
+    again = " (resumed): it was interrupted; the work tree is as it was left" if resumed else ""
+    parts = [
+        f"# Step {bench.step}{again}\n{bench.scenario.task.strip()}\nTarget: {bench.target}.",
+        f"# Versions so far\n{await lineage(bench)}",
+        f"# Latest attempts\n{await attempts(bench, 10)}",
+        f"# Notes\n{await notes(bench)}",
+        f"The work tree holds {'what was left of' if resumed else ''} {bench.lineage.best().name}. Make it faster.",
+    ]
+    return "\n\n".join(parts)

@@ -1,0 +1,104 @@
+"""A run directory: made or opened again by the same command, held by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from avo.memory.journal import Journal
+from avo.memory.lineage import Lineage
+from avo.scenarios.loader import Scenario
+from avo.settings import KERNELS
+from avo.tools.bench import Bench
+from avo.tools.executor import LocalExecutor
+from avo.tools.sources import read_sources, write_sources
+from avo.types import AvoError, Missing, NothingScored, ToolError
+
+SETTINGS = "run.toml"
+JOURNAL = "avo.db"
+LINEAGE = "lineage"
+ARTIFACTS = "artifacts"
+
+
+@contextmanager
+def open_run(folder: Path, scenario: Scenario, target: str, model: str) -> Iterator[Bench]:
+    """The bench of the run in `folder`, which is made when it is not there. Raises AvoError when it is another's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AvoError(f"{folder} is in use by another avo process") from error
+        _claim(folder, scenario, target, model)
+        journal = Journal(folder / JOURNAL, create=True)
+        lineage = Lineage(folder / LINEAGE, create=True)
+        lineage.repair()
+        artifacts = folder / ARTIFACTS
+        artifacts.mkdir(exist_ok=True)
+        bench = Bench(scenario, target, lineage, journal, LocalExecutor(scenario, target), artifacts)
+        try:
+            yield bench
+        finally:
+            journal.close()
+
+
+def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
+    """Write run.toml, or check that the one there belongs to the same scenario and target."""
+    path = folder / SETTINGS
+    if path.is_file():
+        try:
+            found = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise AvoError(f"{path}: {error}") from error
+        if (found.get("scenario"), found.get("target")) != (scenario.name, target):
+            there = f"{found.get('scenario')} on {found.get('target')}"
+            raise AvoError(f"{folder} holds a run of {there}, not of {scenario.name} on {target}: give another --run")
+    elif any((folder / name).exists() for name in (JOURNAL, LINEAGE)):
+        raise AvoError(f"{folder} holds a run without its {SETTINGS}")
+    elif others := [entry.name for entry in folder.iterdir() if entry.name != "lock"]:
+        raise AvoError(f"{folder} is not a run and not empty (it has {others[0]}): give another --run")
+    path.write_text(f'scenario = "{scenario.name}"\ntarget = "{target}"\nmodel = "{model}"\n')
+
+
+async def plant_seed(bench: Bench) -> None:
+    """Score the seed and commit it as v0, unless that was done. Raises NothingScored when it does not pass."""
+    if bench.lineage.versions():
+        return
+    files = seed_sources(bench.scenario, bench.target)
+    write_sources(files, bench.work_tree)
+    attempt, _ = await bench.evaluate(files, "the seed")
+    if not attempt.verdict.passed:
+        verdict = attempt.verdict
+        raise NothingScored(f"the seed of {bench.scenario.name} scores nothing: {verdict.status}: {verdict.reason}")
+    bench.lineage.commit(
+        files, bench.added(), attempt.tree, attempt.verdict, f"Seed of {bench.scenario.name}",
+        trailers={"Target": bench.target, "Direction": "the seed", "Attempts": "1"},
+    )  # fmt: skip
+    bench.lineage.restore()
+
+
+def seed_sources(scenario: Scenario, target: str) -> dict[str, bytes]:
+    """The seed's files. A relative `seed` lies below kernels/, or beside scenario.toml."""
+    name = scenario.target(target).seed
+    for folder in (scenario.path / name, KERNELS / name):
+        if folder.is_dir():
+            return dict(read_sources_or_line(folder))
+    raise AvoError(f"{scenario.path / 'scenario.toml'}: targets.{target}.seed: no folder '{name}' here or in kernels/")
+
+
+def read_sources_or_line(folder: Path) -> dict[str, bytes]:
+    """read_sources for a user's folder: its complaint is the user's one line."""
+    try:
+        return dict(read_sources(folder))
+    except ToolError as error:
+        raise AvoError(str(error)) from error
+
+
+def existing(folder: Path) -> tuple[Journal, Lineage]:
+    """Journal and lineage of a run, to read. Raises Missing when there is none."""
+    if not (folder / SETTINGS).is_file():
+        raise Missing(f"no run in {folder}; start one: avo run scenario mha_causal (or name it with --run DIR)")
+    return Journal(folder / JOURNAL), Lineage(folder / LINEAGE)

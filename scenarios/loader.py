@@ -7,6 +7,7 @@ import importlib.util
 import tomllib
 from functools import cached_property
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import Annotated, Any, Literal
 
@@ -63,9 +64,25 @@ class Case(Strict):
     id: str
     family: Family | Literal["any"] = "any"
     dims: dict[str, Annotated[int, Field(ge=1)]]
+    ranges: dict[str, tuple[int, int]] = {}
+    """Dimensions that every evaluation draws anew, first and last included; for tests only."""
     inputs: str = "randn"
     hidden: bool = False
     """Not shown to the agent."""
+
+    def drawn(self, random: Random) -> Case:
+        """The case with its ranges drawn."""
+        return self.model_copy(update={"dims": self.dims | {d: random.randint(*r) for d, r in self.ranges.items()}})
+
+    @property
+    def largest(self) -> Case:
+        """The case with the last value of its ranges."""
+        return self.model_copy(update={"dims": self.dims | {name: last for name, (_, last) in self.ranges.items()}})
+
+    @property
+    def label(self) -> str:
+        """What an agent is told when this case fails."""
+        return "a hidden test" if self.hidden else self.id
 
 
 class Tolerance(Strict):
@@ -116,12 +133,16 @@ class Scenario(Strict):
         for case in (*self.cases, *self.tests):
             if set(case.dims) != set(self.dims):
                 raise ValueError(f"case '{case.id}' has dims {sorted(case.dims)}, not {sorted(self.dims)}")
+            if any(name not in self.dims or not 1 <= first <= last for name, (first, last) in case.ranges.items()):
+                raise ValueError(f"case '{case.id}' has ranges that are no [first, last] of its dims")
             for tensor in self.tensors:
                 shape_of(tensor, case)
             for scalar in self.scalars:
                 evaluate(scalar.value, case.dims)
             if evaluate(self.work.flops, case.dims) <= 0 or evaluate(self.work.bytes, case.dims) <= 0:
                 raise ValueError(f"work of case '{case.id}' is not positive")
+        if ranged := [case.id for case in self.cases if case.ranges]:
+            raise ValueError(f"case '{ranged[0]}' is timed and cannot have ranges")
         ids = [case.id for case in (*self.cases, *self.tests)]
         if twice := {name for name in ids if ids.count(name) > 1}:
             raise ValueError(f"case id '{min(twice)}' stands twice")

@@ -17,7 +17,11 @@ from avo.settings import PACKAGE, child_environment
 from avo.tools.sandbox import Policy, as_json
 from avo.types import Cancelled
 
-SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/opt", "/etc/ld.so.cache", "/etc/alternatives")
+SYSTEM_FOLDERS = (
+    *("/lib", "/lib64", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec"),
+    *("/usr/include", "/usr/share", "/usr/local/bin", "/usr/local/include", "/opt"),
+    *("/etc/ld.so.cache", "/etc/alternatives"),
+)
 """What a compiler or a shell reads."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/full")
 

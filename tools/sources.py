@@ -23,7 +23,8 @@ def read_sources(folder: Path) -> Sources:
     files: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if name.split("/")[0].startswith(".") or name in GENERATED or path.suffix not in SUFFIXES:
+        first = name.split("/")[0]
+        if first.startswith(".") or first in GENERATED or path.suffix not in SUFFIXES:
             continue
         if path.is_symlink() or not path.is_file():
             if path.is_symlink():

@@ -1,4 +1,4 @@
-"""The buffers of a candidate: shared memory with guard bands round all that it may write."""
+"""The buffers of a candidate: shared memory with guard bands round every tensor."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Arena:
 
     def __init__(self, scenario: Scenario, cases: tuple[Case, ...]) -> None:
         self.scenario = scenario
-        size = SLOTS * max(_slot_bytes(scenario, case) for case in cases)
+        size = SLOTS * max(_slot_bytes(scenario, case.largest) for case in cases)
         self.descriptor = os.memfd_create("avo", os.MFD_CLOEXEC)
         os.ftruncate(self.descriptor, size)
         self._memory = mmap.mmap(self.descriptor, size)
@@ -99,31 +99,29 @@ class Arena:
     def prepare(self, slot: Slot, inputs: Mapping[str, torch.Tensor]) -> None:
         """Write the inputs; poison outputs and workspace; paint the guard bands."""
         for span in slot.spans.values():
+            for band in self._guards(span):
+                band[:] = GUARD_BYTE
             if span.tensor.role == "in":
                 self._view(span).copy_(inputs[span.tensor.name])
             else:
                 kind, pattern = POISON[span.tensor.dtype]
                 self._bytes[span.start : span.start + span.size].view(kind)[:] = pattern
-                for band in self._guards(span):
-                    band[:] = GUARD_BYTE
 
     def take(self, slot: Slot, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Copies of the outputs, once guards, inputs and completeness are found in order. Raises Rejected."""
         outputs = {s.tensor.name: self._view(s).clone() for s in slot.spans.values() if s.tensor.role == "out"}
         for span in slot.spans.values():
             name = span.tensor.name
-            if span.tensor.role == "in":
-                if not torch.equal(_bits(self._view(span)), _bits(inputs[name])):
-                    raise Rejected(Status.INPUT_MODIFIED, f"input {name} changed (case {slot.case.id})")
-                continue
             if any((band != GUARD_BYTE).any() for band in self._guards(span)):
-                raise Rejected(Status.OUT_OF_BOUNDS, f"wrote outside of {name} (case {slot.case.id})")
+                raise Rejected(Status.OUT_OF_BOUNDS, f"wrote outside of {name} (case {slot.case.label})")
+            if span.tensor.role == "in" and not torch.equal(_bits(self._view(span)), _bits(inputs[name])):
+                raise Rejected(Status.INPUT_MODIFIED, f"input {name} changed (case {slot.case.label})")
             if span.tensor.role == "out":
                 kind, pattern = POISON[span.tensor.dtype]
-                missing = int((_bits(outputs[name]).numpy().view(kind) == pattern).sum())
+                missing = int((outputs[name].flatten().view(torch.uint8).numpy().view(kind) == pattern).sum())
                 if missing:
                     total = math.prod(span.shape)
-                    reason = f"left {missing} of {total} elements of {name} unwritten (case {slot.case.id})"
+                    reason = f"left {missing} of {total} elements of {name} unwritten (case {slot.case.label})"
                     raise Rejected(Status.NOT_WRITTEN, reason)
         return outputs
 
@@ -137,5 +135,6 @@ class Arena:
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """The same memory as integers, so that NaN equals itself."""
-    return tensor.view({1: torch.uint8, 2: torch.int16, 4: torch.int32}[tensor.element_size()])
+    """The same memory as integers, wide ones where it can be, so that NaN equals itself."""
+    raw = tensor.flatten().view(torch.uint8)
+    return raw if len(raw) % 8 else raw.view(torch.int64)

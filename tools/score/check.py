@@ -28,18 +28,18 @@ def error_ratio(scenario: Scenario, case: Case, inputs: Tensors, outputs: Tensor
     for name, (value, magnitude) in expected(scenario, case, inputs).items():
         if outputs[name].is_floating_point() and not outputs[name].isfinite().all():
             at = _position(~outputs[name].isfinite())
-            raise Rejected(Status.INCORRECT_NUMERICAL, f"{name}{at} is not finite (case {case.id})")
+            raise Rejected(Status.INCORRECT_NUMERICAL, f"{name}{at} is not finite (case {case.label})")
         error = outputs[name].to(value.dtype).sub(value).abs_()
         allowed = tolerance.magnitude * magnitude + tolerance.relative * value.abs() + tolerance.absolute
         ratio = error / allowed
         worst = max(worst, float(ratio.max()))
         if worst > 1:
             at = _position(ratio == ratio.max())
-            reason = f"{name}{at} is off by {worst:.3g} times the allowed error (case {case.id})"
+            reason = f"{name}{at} is off by {worst:.3g} times the allowed error (case {case.label})"
             raise Rejected(Status.INCORRECT_NUMERICAL, reason)
         norm = float(error.norm() / value.norm()) if float(value.norm()) > 0 else 0.0
         if norm > tolerance.frobenius:
-            reason = f"{name} has a relative error of {norm:.2e} > {tolerance.frobenius:g} (case {case.id})"
+            reason = f"{name} has a relative error of {norm:.2e} > {tolerance.frobenius:g} (case {case.label})"
             raise Rejected(Status.INCORRECT_NUMERICAL, reason)
     return worst
 

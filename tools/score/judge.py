@@ -21,7 +21,7 @@ from avo.types import CaseScore, Rejected, Status
 
 SEEDS = 3
 """Secret input sets per timed case."""
-LEAST_SAMPLES, MOST_SAMPLES = 3, 100
+LEAST_SAMPLES, MOST_SAMPLES = 3, 64
 SECONDS_PER_CASE = 0.25
 """CPU time of launches that one timing goes on for."""
 NOISY = 1.3
@@ -54,7 +54,8 @@ class Judge:
         self.settings = scenario.target(target)
         largest = max(math.prod(shape_of(t, c)) for t in scenario.tensors for c in scenario.timed(target))
         generator = torch.Generator().manual_seed(secrets.randbits(62))
-        self._signs = torch.randint(0, 2, (2 * largest,), dtype=torch.int16, generator=generator) << 15
+        drawn = torch.randint(0, 2, (2 * largest,), dtype=torch.int32, generator=generator)
+        self._signs = {2: drawn.to(torch.int16) << 15, 4: drawn << 31}
 
     def open(self) -> Arena:
         return Arena(self.scenario, (*self.scenario.timed(self.target), *self.scenario.checked(self.target)))
@@ -63,7 +64,7 @@ class Judge:
         """Correctness of every test and every timed case; the worst error ratio of each. Raises Rejected."""
         ratios = {}
         for case in self.scenario.checked(self.target):
-            ratios[case.id] = self._check_case(candidate, arena, case, seeds=1)
+            ratios[case.id] = self._check_case(candidate, arena, case.drawn(secrets.SystemRandom()), seeds=1)
         for case in self.scenario.timed(self.target):
             ratios[case.id] = self._check_case(candidate, arena, case, seeds=SEEDS)
         return ratios
@@ -78,7 +79,7 @@ class Judge:
                 again = self.launch(candidate, arena, slots[1], inputs)[1]
                 for name, tensor in outputs.items():
                     if not torch.equal(tensor, again[name]):
-                        reason = f"{name} differs between two launches on the same inputs (case {case.id})"
+                        reason = f"{name} differs between two launches on the same inputs (case {case.label})"
                         raise Rejected(Status.NON_DETERMINISTIC, reason)
         return worst
 
@@ -143,11 +144,10 @@ class Judge:
         """One launch on poisoned buffers: its CPU seconds and its outputs. Raises Rejected."""
         arena.prepare(slot, inputs)
         try:
-            candidate.launch(slot.arguments)
+            seconds = candidate.launch(slot.arguments)
         except Rejected as rejected:
-            raise Rejected(rejected.status, f"{rejected.reason} (case {slot.case.id})") from None
-        outputs = arena.take(slot, inputs)
-        return candidate.settle(), outputs
+            raise Rejected(rejected.status, f"{rejected.reason} (case {slot.case.label})") from None
+        return seconds, arena.take(slot, inputs)
 
     def draw(self, case: Case) -> Tensors:
         drawn: Tensors = self.scenario.reference.make_inputs(case, secrets.randbits(62), "cpu")
@@ -157,12 +157,13 @@ class Judge:
         """The same magnitudes under fresh random signs: new data for a launch, in a tenth of the time."""
         fresh = {}
         for name, tensor in inputs.items():
-            if tensor.dtype is not torch.bfloat16:
+            if not tensor.is_floating_point():
                 fresh[name] = tensor
                 continue
-            bits = tensor.view(torch.int16).flatten()
-            start = secrets.randbelow(len(self._signs) - len(bits))
-            fresh[name] = (bits ^ self._signs[start : start + len(bits)]).view(torch.bfloat16).view(tensor.shape)
+            signs = self._signs[tensor.element_size()]
+            bits = tensor.flatten().view(signs.dtype)
+            start = secrets.randbelow(len(signs) - len(bits))
+            fresh[name] = (bits ^ signs[start : start + len(bits)]).view(tensor.dtype).view(tensor.shape)
         return fresh
 
 

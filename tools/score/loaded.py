@@ -20,10 +20,12 @@ from avo.tools.score.runner import COMMAND, REPLY
 from avo.types import Rejected, Status
 
 LOAD_SECONDS = 10.0
-IDLE_ALLOWED = 200e-6
-"""CPU seconds that a runner may use between two launches (its own loop needs about 20e-6)."""
+LEASE_SECONDS = 300.0
+"""Wall time that all launches of one candidate may take together, asleep or at work."""
+END_SECONDS = 1.0
+"""Time that a runner whose descriptors are closed has to end."""
 
-SIGNALS = {
+SIGNALS: dict[int, str] = {
     signal.SIGSYS: "made a system call that candidates may not make (processes, threads, sockets, signals)",
     signal.SIGSEGV: "crashed with SIGSEGV: an access outside its memory",
     signal.SIGABRT: "called abort()",
@@ -34,57 +36,81 @@ SIGNALS = {
 
 
 class Loaded:
-    """One candidate in one runner. Use `load` to make one."""
+    """One candidate in one runner, which is stopped except while a launch is under way. Use `load` to make one.
+
+    A stopped process has left the processor, so its CPU clock, which runs on between scheduler ticks, is exact; and
+    it can neither prepare the next launch nor finish the last one while nobody counts.
+    """
 
     def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
         self._child, self._commands, self._replies, self._limit = child, commands, replies, limit
         self._clock = (~child.pid << 3) | 2  # CPUCLOCK_SCHED of the whole process, all threads
-        hello = json.loads(self._read(LOAD_SECONDS, "loading it"))
-        if "error" in hello:
-            raise Rejected(Status.RUNTIME_ERROR, f"cannot be loaded: {hello['error']}")
-        self.base: int = hello["base"]
+        self._left = LEASE_SECONDS
+        self.base = self._hello()
         """Address of the shared memory in the runner."""
-        self._settled: float | None = None
         self.kernel_seconds = 0.0
         """CPU time of all launches so far."""
+        self._stop()
 
-    def launch(self, offset: int) -> None:
-        """Call avo_launch with the avo_args at `offset`; returns when the runner says that it came back."""
-        if select.select([self._replies], [], [], 0)[0]:
-            self._read(0, "between launches")
-            raise Rejected(Status.RUNTIME_ERROR, "answered without being asked: a forged reply")
+    def launch(self, offset: int) -> float:
+        """Call avo_launch with the avo_args at `offset`: its CPU seconds, all threads. Raises Rejected."""
         number = secrets.randbits(63)
-        self._start = time.clock_gettime(self._clock)
-        if self._settled is not None and self._start - self._settled > IDLE_ALLOWED:
-            late = (self._start - self._settled) * 1e3
-            raise Rejected(Status.TIMING_MISMATCH, f"worked for {late:.2f} ms of CPU time outside of its launches")
-        os.write(self._commands, COMMAND.pack(number, offset))
-        reply = self._read(self._limit, "one launch")
+        started, wall = time.clock_gettime(self._clock), time.monotonic()
+        try:
+            os.write(self._commands, COMMAND.pack(number, offset))
+        except BrokenPipeError:
+            raise self._end("waiting for a launch") from None
+        os.kill(self._child.pid, signal.SIGCONT)
+        reply = self._read(min(self._limit, self._left), "one launch")
         if len(reply) != REPLY.size or REPLY.unpack(reply)[0] != number:
             raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply")
+        self._stop()
+        elapsed = time.clock_gettime(self._clock) - started
+        self._left -= time.monotonic() - wall
+        self.kernel_seconds += elapsed
         code = REPLY.unpack(reply)[1]
         if code == 1:
             raise Rejected(Status.UNSUPPORTED, "avo_launch returned 1: unsupported case")
         if code != 0:
             raise Rejected(Status.RUNTIME_ERROR, f"avo_launch returned {code}")
-
-    def settle(self) -> float:
-        """CPU seconds since the last launch began, read once its results have been taken away."""
-        self._settled = time.clock_gettime(self._clock)
-        elapsed = self._settled - self._start
-        self.kernel_seconds += elapsed
         return elapsed
 
+    def _hello(self) -> int:
+        text = self._read(LOAD_SECONDS, "loading it")
+        try:
+            hello = json.loads(text)
+            if "error" not in hello:
+                return int(hello["base"])
+        except (ValueError, KeyError, TypeError):
+            raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply while loading it") from None
+        raise Rejected(Status.RUNTIME_ERROR, f"cannot be loaded: {hello['error']}")
+
+    def _stop(self) -> None:
+        """Take the runner off the processor, and wait until it is."""
+        os.kill(self._child.pid, signal.SIGSTOP)
+        state = os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if state is None or state.si_code != os.CLD_STOPPED:
+            raise self._end("one launch")
+        os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WNOHANG)  # so that the next stop is a new one
+
     def _read(self, timeout: float, what: str) -> bytes:
-        if not select.select([self._replies], [], [], timeout)[0]:
+        if not select.select([self._replies], [], [], max(timeout, 0))[0]:
             raise Rejected(Status.TIMEOUT, f"{what} took longer than {timeout:g} s")
         if reply := os.read(self._replies, 4096):
             return reply
-        code = self._child.wait()
+        raise self._end(what)
+
+    def _end(self, what: str) -> Rejected:
+        """How a runner ended that no longer answers."""
+        try:
+            code = self._child.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return Rejected(Status.RUNTIME_ERROR, f"closed the descriptors of its process (while {what})")
         if code < 0:
-            name = SIGNALS.get(signal.Signals(-code), f"was killed by {signal.Signals(-code).name}")
-            raise Rejected(Status.RUNTIME_ERROR, f"{name} (while {what})")
-        raise Rejected(Status.RUNTIME_ERROR, f"ended its process with exit code {code} (while {what})")
+            return Rejected(
+                Status.RUNTIME_ERROR, f"{SIGNALS.get(-code, f'was killed by signal {-code}')} (while {what})"
+            )
+        return Rejected(Status.RUNTIME_ERROR, f"ended its process with exit code {code} (while {what})")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,10 @@
+// expect: NOT_WRITTEN
+// because: left \d+ of \d+ elements of o unwritten \(case s1k\)
+// Leaves the last rows of the longest case out.
+#include "honest_attention.h"
+extern "C" int avo_launch(const avo_args* a, void*) {
+    if (a->S < 1024) return redteam::attention(a);
+    avo_args b = *a;
+    b.S = a->S - 1;
+    return redteam::attention(&b);
+}

@@ -1,0 +1,8 @@
+// expect: INCORRECT_NUMERICAL
+// because: off by .* times the allowed error
+// Returns v, which is right for the first row.
+#include "honest_attention.h"
+extern "C" int avo_launch(const avo_args* a, void*) {
+    memcpy(a->o, a->v, redteam::elements(a) * 2);
+    return 0;
+}

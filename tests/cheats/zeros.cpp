@@ -1,0 +1,8 @@
+// expect: INCORRECT_NUMERICAL
+// because: off by .* times the allowed error
+// Writes zeros and hopes for an absolute tolerance.
+#include "honest_attention.h"
+extern "C" int avo_launch(const avo_args* a, void*) {
+    memset(a->o, 0, redteam::elements(a) * 2);
+    return 0;
+}

@@ -1,0 +1,5 @@
+#if 0
+*link_libgcc:
++ -lnot_there
+
+#endif

@@ -1,0 +1,3 @@
+#pragma once
+#include "avo_abi.h"
+int work(const avo_args* a);

@@ -1,0 +1,8 @@
+// expect: INCORRECT_NUMERICAL
+// because: off by .* times the allowed error|relative error
+// Sum and accumulator are rounded to bf16 after each tile.
+#include "honest_attention.h"
+struct How : redteam::Honest {
+    static float accumulator(float x) { return redteam::rounded(x); }
+};
+extern "C" int avo_launch(const avo_args* a, void*) { return redteam::attention<How>(a); }

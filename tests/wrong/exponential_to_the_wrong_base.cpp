@@ -1,0 +1,8 @@
+// expect: INCORRECT_NUMERICAL
+// because: off by .* times the allowed error
+// Takes 2^s for e^s.
+#include "honest_attention.h"
+struct How : redteam::Honest {
+    static float score(float s) { return s * 0.693147f; }
+};
+extern "C" int avo_launch(const avo_args* a, void*) { return redteam::attention<How>(a); }

@@ -40,7 +40,7 @@ class Progress:
             self._status.stop()
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False)
+        self._console.print(line, markup=False, soft_wrap=True)
 
     def show(self) -> None:
         """What came since the last call."""

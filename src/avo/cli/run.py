@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,6 +59,9 @@ def run_scenario(
     with open_run(run, scenario, target, model) as bench:
         session = Session(bench, model, Limits(steps, minutes, goal), Progress(bench, minutes))
         reason = asyncio.run(session.run())
+        if not bench.lineage.versions():
+            print("avo: stopped before the seed was scored; the same command starts over", file=sys.stderr)
+            raise typer.Exit(130)
         result = _summary(bench, str(run), model, reason)
     print(json.dumps(result) if as_json else _told(result, run))
     raise typer.Exit({"interrupted": 130, "error": 1}.get(reason, 0))

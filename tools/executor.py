@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
 
 BUILDS_AT_ONCE = 2
+BUILDS_KEPT = 160
+"""More than a sweep compiles ahead."""
 
 
 class Executor(Protocol):
@@ -50,10 +52,12 @@ class LocalExecutor:
     """Builds in subprocesses of this machine; one lock per device round every measurement."""
 
     def __init__(self, scenario: Scenario, target: str, builds: Path | None = None) -> None:
-        """`builds`: where libraries are kept by tree; a temporary folder otherwise."""
+        """`builds`: where the latest libraries are kept by tree; a temporary folder otherwise."""
         self.scenario, self.target = scenario, target
-        self._scratch = None if builds else tempfile.TemporaryDirectory(prefix="avo-")
-        self._builds = builds or Path(self._scratch.name if self._scratch else "")
+        self._scratch = tempfile.TemporaryDirectory(prefix="avo-")
+        self._builds = (builds or Path(self._scratch.name)).resolve()
+        if builds:
+            shutil.rmtree(builds, ignore_errors=True)  # a killed process left them
         self._done: dict[str, Build | Rejected] = {}
 
     @cached_property
@@ -72,10 +76,17 @@ class LocalExecutor:
                 self._done[tree] = build(files, self.scenario, self.target, folder)
             except Rejected as rejected:
                 self._done[tree] = rejected
+            self._forget()
         result = self._done[tree]
         if isinstance(result, Rejected):
             raise result
         return result
+
+    def _forget(self) -> None:
+        """Delete the oldest builds."""
+        for tree in list(self._done)[:-BUILDS_KEPT]:
+            del self._done[tree]
+            shutil.rmtree(self._builds / tree, ignore_errors=True)
 
     def prepare(self, trees: list[Sources]) -> None:
         with ThreadPoolExecutor(BUILDS_AT_ONCE) as pool:

@@ -12,8 +12,6 @@ from avo.tools.bench import Bench
 from avo.tools.history import attempts, lineage, notes
 from avo.types import Outcome
 
-FINAL = ("exhausted", "interrupted")
-"""Outcomes of a step that end the run."""
 STUCK = ("stalled", "error")
 """Outcomes that end it when they come PATIENCE times in a row."""
 PATIENCE = 3
@@ -53,10 +51,12 @@ async def evolve(bench: Bench, operator: Operator, limits: Limits, failed: Calla
             outcome = await operator.vary(await brief(bench, resumed))
         except Exception as error:
             outcome = Outcome("error", failed(error))
+        if outcome.kind == "interrupted":  # the step stays open, with its edits: the same command goes on with it
+            return limits.reached(bench.journal, bench.lineage) or outcome.kind
         bench.lineage.restore()  # the work tree is the best version again, whatever happened
         bench.journal.close_step(bench.step, outcome.kind, outcome.summary)
-        if outcome.kind in FINAL or stuck(bench.journal):
-            return limits.reached(bench.journal, bench.lineage) or outcome.kind
+        if outcome.kind == "exhausted" or stuck(bench.journal):
+            return outcome.kind
     return reason
 
 

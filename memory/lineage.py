@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from git import Blob, Repo, Tree
+from git import Blob, Git, Repo, Tree
 from git.exc import GitCommandError, InvalidGitRepositoryError
 from gitdb import IStream  # type: ignore[import-untyped]
 
@@ -35,9 +36,13 @@ class Lineage:
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         """Raises AvoError when there is none and `create` is not asked for."""
         self.folder = folder
+        for name in [name for name in os.environ if name.startswith("GIT_")]:
+            del os.environ[name]  # another repository's, when avo is started from a hook or an alias
         if create and not (folder / ".git").is_dir():
             folder.mkdir(parents=True, exist_ok=True)
-            Repo.init(folder, initial_branch="main").close()
+            git = Git(folder)
+            git.update_environment(**ENVIRONMENT)
+            git.init("--quiet", "--initial-branch=main", "--template=")
         try:
             self._repo = Repo(folder)
         except (InvalidGitRepositoryError, OSError, GitCommandError) as error:
@@ -129,7 +134,9 @@ class Lineage:
     def diff(self, first: Version, second: Version) -> str:
         """Unified diff of the sources of two versions."""
         hidden = [f":(exclude){name}" for name in ADDED]
-        return str(self._repo.git.diff(first.commit, second.commit, "--", ".", *hidden))
+        return str(
+            self._repo.git.diff("--no-ext-diff", "--no-textconv", first.commit, second.commit, "--", ".", *hidden)
+        )
 
     def _commit_of_main(self) -> str:
         return str(self._repo.heads["main"].commit.hexsha) if "main" in self._repo.heads else ""
@@ -141,11 +148,11 @@ class Lineage:
         entries = []
         for name, content in files.items():
             blob = self._repo.odb.store(IStream("blob", len(content), io.BytesIO(content))).hexsha.decode()
-            entries.append(f"100644 {blob}\t{name}\n")
+            entries.append(f"100644 {blob}\t{name}\0")
         with self._repo.git.custom_environment(GIT_INDEX_FILE=str(index)), tempfile.TemporaryFile() as listing:
             listing.write("".join(entries).encode())
             listing.seek(0)
-            self._repo.git.update_index("--index-info", istream=listing)
+            self._repo.git.update_index("-z", "--index-info", istream=listing)
             tree = self._repo.git.write_tree()
         index.unlink(missing_ok=True)
         parent = self._commit_of_main()
@@ -163,10 +170,14 @@ def _blobs(tree: Tree) -> list[tuple[str, bytes]]:
 
 def _message(text: str, facts: Mapping[str, str]) -> str:
     """The commit's message: what the agent wrote, then the trailers, which only this function writes."""
-    printable = "".join(character for character in text if character.isprintable() or character == "\n")
-    written = TRAILER.sub(r"(Avo-\1: \2)", printable.strip() or "(no message)")
-    lines = [f"Avo-{key}: {' '.join(str(value).split())}" for key, value in facts.items()]
+    written = TRAILER.sub(r"(Avo-\1: \2)", _printable(text).strip() or "(no message)")
+    lines = [f"Avo-{key}: {' '.join(_printable(value).split())}" for key, value in facts.items()]
     return written + "\n\n" + "\n".join(lines) + "\n"
+
+
+def _printable(text: str) -> str:
+    """Without control characters and what UTF-8 cannot hold; line ends stay."""
+    return "".join(character for character in text if character.isprintable() or character == "\n")
 
 
 def _version(entry: str) -> Version:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Pow: operator.pow,
     ast.USub: operator.neg,
 }
-LARGEST_EXPONENT = 64
+LARGEST_EXPONENT, LARGEST_BASE = 64, 1e9
 
 
 def evaluate(text: str | float, names: Mapping[str, float]) -> float:
@@ -28,11 +29,14 @@ def evaluate(text: str | float, names: Mapping[str, float]) -> float:
     if not isinstance(text, str):
         return text
     try:
-        return _value(ast.parse(text, mode="eval").body, names)
-    except SyntaxError as error:
-        raise ValueError(f"'{text}' is not an expression") from error
+        value = _value(ast.parse(text, mode="eval").body, names)
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise ValueError(f"'{text[:80]}' is not an expression") from error
     except (ZeroDivisionError, OverflowError) as error:
         raise ValueError(f"'{text}' has no value here: {error}") from error
+    if isinstance(value, complex) or not math.isfinite(value):
+        raise ValueError(f"'{text}' has no finite real value here")
+    return value
 
 
 def _value(node: ast.AST, names: Mapping[str, float]) -> float:
@@ -47,6 +51,8 @@ def _value(node: ast.AST, names: Mapping[str, float]) -> float:
             first, second = _value(left, names), _value(right, names)
             if isinstance(op, ast.Pow) and abs(second) > LARGEST_EXPONENT:
                 raise ValueError(f"exponent {second} is larger than {LARGEST_EXPONENT}")
+            if isinstance(op, ast.Pow) and abs(first) > LARGEST_BASE:
+                raise ValueError(f"{first} ** {second} has no value here: the base is larger than {LARGEST_BASE:g}")
             result: float = OPERATORS[type(op)](first, second)
             return result
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -18,6 +18,8 @@ from avo.scenarios.expressions import evaluate
 from avo.types import AvoError
 
 Family = Literal["cpu", "cuda"]
+Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
 UNITS = {"GFLOP/s": ("flops", 1e9), "TFLOPS": ("flops", 1e12), "GB/s": ("bytes", 1e9)}
@@ -91,10 +93,10 @@ class Tolerance(Strict):
     r and m come from reference(): the expected value and the size of what was summed up to it.
     """
 
-    magnitude: float
-    relative: float
-    absolute: float
-    frobenius: float
+    magnitude: Bound
+    relative: Bound
+    absolute: Bound
+    frobenius: Bound
 
 
 class Target(Strict):
@@ -106,8 +108,8 @@ class Target(Strict):
     flags: tuple[str, ...]
     baselines: tuple[str, ...] = ()
     """Functions of reference.py: (case, inputs) -> output."""
-    compile_seconds: float = 120.0
-    launch_seconds: float = 20.0
+    compile_seconds: Seconds = 120.0
+    launch_seconds: Seconds = 20.0
     """Longest that one launch may take."""
 
 
@@ -130,6 +132,11 @@ class Scenario(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
+        fields = [*(t.name for t in self.tensors), *self.dims, *(s.name for s in self.scalars)]
+        if twice := {name for name in fields if fields.count(name) > 1}:
+            raise ValueError(f"'{min(twice)}' names two of tensors, dims and scalars")
+        if not any(tensor.role == "out" for tensor in self.tensors):
+            raise ValueError("no tensor has the role 'out'")
         for case in (*self.cases, *self.tests):
             if set(case.dims) != set(self.dims):
                 raise ValueError(f"case '{case.id}' has dims {sorted(case.dims)}, not {sorted(self.dims)}")
@@ -194,6 +201,8 @@ def load(name: str) -> Scenario:
     file = path / "scenario.toml"
     try:
         data = tomllib.loads(file.read_text("utf-8"))
+        if given := {"name", "path"} & set(data):
+            raise AvoError(f"{file}: unknown key '{min(given)}'; a scenario is called as its folder")
         return Scenario.model_validate(data | {"name": path.name, "path": path})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AvoError(f"{file}: {error}") from error
@@ -202,7 +211,8 @@ def load(name: str) -> Scenario:
 
 
 def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
+    problems = error.errors()  # a misspelt key is both unknown and missing: the unknown one says more
+    problem = next((entry for entry in problems if entry["type"] == "extra_forbidden"), problems[0])
     where = ".".join(str(part) for part in problem["loc"]) or "scenario"
     if problem["type"] == "extra_forbidden":
         valid = _keys_at(problem["loc"][:-1])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from avo.tools.bench import Bench
 from avo.tools.process import elide
-from avo.tools.sources import GENERATED, LARGEST_BYTES, SUFFIXES
+from avo.tools.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
 from avo.types import ToolError
 
 LONGEST_ANSWER = 40_000
@@ -16,8 +15,10 @@ LONGEST_ANSWER = 40_000
 def inside(bench: Bench, path: str) -> Path:
     """The file of that name in the work tree. Raises ToolError when it lies elsewhere or belongs to git."""
     root = bench.work_tree.resolve()
+    if "\0" in path or len(path) > 1000 or not path.isprintable():
+        raise ToolError(f"{path[:80]!a} is no path")
     target = (root / path).resolve()
-    if not target.is_relative_to(root) or ".git" in target.relative_to(root).parts or "\0" in path:
+    if not target.is_relative_to(root) or ".git" in target.relative_to(root).parts:
         raise ToolError(f"'{path}' is not in the work tree; use relative paths, see list_files")
     return target
 
@@ -29,17 +30,32 @@ def writable(bench: Bench, path: str) -> Path:
         raise ToolError(f"{target.name} is written by the harness")
     if target.suffix not in SUFFIXES:
         raise ToolError(f"'{path}': a candidate holds files that end in {' '.join(SUFFIXES)}")
+    if not NAME.match(target.relative_to(bench.work_tree.resolve()).as_posix()):
+        raise ToolError(f"{path!a} is no name for a source: use letters, digits and _ . + -")
     return target
 
 
-def replace(path: Path, text: str) -> None:
-    """Write the whole file or nothing of it."""
-    if len(text.encode()) > LARGEST_BYTES:
+def replace(path: Path, content: bytes) -> None:
+    """Write the whole file or nothing of it. Raises ToolError for what cannot be."""
+    if len(content) > LARGEST_BYTES:
         raise ToolError(f"{path.name} would be larger than {LARGEST_BYTES} bytes")
-    path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.name}.new")
-    scratch.write_text(text)
-    os.replace(scratch, path)  # noqa: PTH105 (the atomic one)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(content)
+        scratch.replace(path)
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        scratch.unlink(missing_ok=True) if path.parent.is_dir() else None
+        raise ToolError(
+            f"{path.name}: {error.strerror}: a file stands where a folder should, or the reverse"
+        ) from error
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise ToolError(f"the text is not Unicode: {error.reason} at {error.start}") from error
 
 
 async def list_files(bench: Bench) -> str:
@@ -60,7 +76,7 @@ async def read_file(bench: Bench, path: str, first_line: int = 1, last_line: int
 
 async def write_file(bench: Bench, path: str, content: str) -> str:
     """Write a whole source file (new or in place of the old one). Nothing is scored until you call evaluate."""
-    replace(writable(bench, path), content)
+    replace(writable(bench, path), _encoded(content))
     return f"wrote {path}: {len(content.splitlines())} lines"
 
 
@@ -69,10 +85,10 @@ async def edit_file(bench: Bench, path: str, old: str, new: str) -> str:
     target = writable(bench, path)
     if not target.is_file():
         raise ToolError(f"no file '{path}'; see list_files")
-    text = target.read_text("utf-8")
-    if text.count(old) != 1 or not old:
-        raise ToolError(f"`old` stands {text.count(old) if old else 0} times in {path}; it must stand there once")
-    replace(target, text.replace(old, new))
+    content, wanted = target.read_bytes(), _encoded(old)
+    if content.count(wanted) != 1 or not old:
+        raise ToolError(f"`old` stands {content.count(wanted) if old else 0} times in {path}; it must stand there once")
+    replace(target, content.replace(wanted, _encoded(new)))
     return f"edited {path}"
 
 

@@ -8,6 +8,9 @@ from avo.tools.process import elide
 from avo.types import AvoError, ToolError, Version
 
 LONGEST_ANSWER = 30_000
+MOST_LISTED = 2_000
+LARGEST_NUMBER = 1 << 62
+"""SQLite's integers have 64 bits."""
 
 
 def _version(bench: Bench, name: str) -> Version:
@@ -60,15 +63,15 @@ async def checkout(bench: Bench, version: str) -> str:
 
 
 async def attempts(bench: Bench, last: int = 30) -> str:
-    """List the latest evaluations of this run (0: all): number, status, score or reason, knobs, direction."""
-    listed = bench.journal.attempts(last if last > 0 else -1)
+    """List the latest evaluations of this run (0: 2,000 of them): number, status, score or reason, knobs, direction."""
+    listed = bench.journal.attempts(min(last, MOST_LISTED) if last > 0 else MOST_LISTED)
     return "\n".join(map(attempt_line, listed)) or "none yet"
 
 
 async def read_attempt(bench: Bench, number: int) -> str:
     """Show one evaluation whole: direction, verdict, and its diff against the version it started from."""
     try:
-        attempt = bench.journal.attempt(number)
+        attempt = bench.journal.attempt(min(abs(number), LARGEST_NUMBER))
     except AvoError as error:
         raise ToolError(str(error)) from error
     text = f"attempt {attempt.id}, from {attempt.parent}: {attempt.direction}\n{verdict_text(attempt.verdict)}"

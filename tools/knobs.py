@@ -48,7 +48,7 @@ def knobs_of(files: Sources) -> dict[str, Knob]:
     """Every knob by name. Raises ToolError for a declaration that cannot be used."""
     knobs: dict[str, Knob] = {}
     for file, content in files.items():
-        for match in DECLARATION.finditer(content.decode("utf-8", "replace")):
+        for match in DECLARATION.finditer(content.decode("utf-8", "surrogateescape")):
             name, line = match[1], match[3]
             values = tuple(value.strip() for value in match[2].split(",") if value.strip())
             if name in knobs:
@@ -77,7 +77,9 @@ def with_settings(files: Sources, settings: Mapping[str, str]) -> Sources:
         knob = knobs[name]
         if value not in knob.values:
             raise ToolError(f"knob {name} takes {', '.join(knob.values)}, not {value}")
-        text = changed[knob.file].decode("utf-8")
+        text = changed[knob.file].decode("utf-8", "surrogateescape")
         declared = next(m for m in DECLARATION.finditer(text) if m[1] == name)
-        changed[knob.file] = (text[: declared.start(3)] + knob.line_with(value) + text[declared.end(3) :]).encode()
+        changed[knob.file] = (text[: declared.start(3)] + knob.line_with(value) + text[declared.end(3) :]).encode(
+            "utf-8", "surrogateescape"
+        )
     return changed

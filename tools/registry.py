@@ -44,6 +44,14 @@ def tool(function: Function, *, changes: bool) -> Tool:
     return Tool(function.__name__, inspect.getdoc(function) or "", function, model, changes)
 
 
+def _decoded(text: str) -> Any:
+    """A model's JSON; nothing at all means no arguments. Raises ToolError."""
+    try:
+        return json.loads(text or "{}")
+    except (ValueError, RecursionError) as error:
+        raise ToolError(f"the arguments are not JSON: {error}") from error
+
+
 class Registry:
     """The tools over one bench. `call` answers text and whether it worked; bugs of ours surface."""
 
@@ -58,12 +66,10 @@ class Registry:
         entry = self.tools[name]
         try:
             if isinstance(arguments, str):
-                arguments = json.loads(arguments or "{}")
+                arguments = _decoded(arguments)
             checked = entry.arguments.model_validate(arguments or {})
             values = {field: getattr(checked, field) for field in entry.arguments.model_fields}
             return await entry.function(self.bench, **values), True
-        except json.JSONDecodeError as error:
-            return f"{name}: the arguments are not JSON ({error}); it takes {json.dumps(entry.schema)}", False
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
             return f"{name}: {problems}; its arguments are: {', '.join(entry.arguments.model_fields) or 'none'}", False

@@ -10,7 +10,7 @@ from avo.tools.bench import Bench
 from avo.tools.files import replace
 from avo.tools.process import DEVICES, SYSTEM_FOLDERS, Finished, elide, run
 from avo.tools.sandbox import Policy, landlock_version
-from avo.tools.sources import GENERATED, LARGEST_BYTES, SUFFIXES
+from avo.tools.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
 from avo.types import ToolError
 
 LONGEST_SECONDS = 600
@@ -25,13 +25,17 @@ async def shell(bench: Bench, command: str, seconds: int = 60) -> str:
     """
     if not landlock_version():
         raise ToolError("the shell is off: this kernel has no Landlock, so nothing would keep it in the work tree")
+    if "\0" in command:
+        raise ToolError("a command cannot hold a NUL character")
     limit = min(max(seconds, 1), LONGEST_SECONDS)
-    done = await bench.blocking(lambda: _run(bench.work_tree, command, limit))
+    done, left = await bench.blocking(lambda: _run(bench.work_tree, command, limit))
     ending = f"killed after {limit} s" if done.timed_out else f"exit code {done.code}"
+    if left:
+        ending += f" (not taken over, as no source can be: {', '.join(left[:5])})"
     return f"{ending}, {done.seconds:.1f} s\n{elide(done.output.strip(), LONGEST_ANSWER)}"
 
 
-def _run(work_tree: Path, command: str, limit: int) -> Finished:
+def _run(work_tree: Path, command: str, limit: int) -> tuple[Finished, list[str]]:
     """The command sees the work tree without its .git: lineage and gate are out of reach."""
     with tempfile.TemporaryDirectory(prefix="avo-shell-") as scratch:
         copy = Path(scratch) / "tree"
@@ -41,21 +45,41 @@ def _run(work_tree: Path, command: str, limit: int) -> Finished:
             file_bytes=256 << 20, own_processes=True,
         )  # fmt: skip
         done = run(["/bin/sh", "-c", command], copy, limit, policy)
-        _take_over(copy, work_tree)
-    return done
+        return done, _take_over(copy, work_tree)
 
 
-def _take_over(copy: Path, work_tree: Path) -> None:
-    """Bring changed, new and deleted sources back; links and other files stay behind."""
-
-    def sources(root: Path) -> set[str]:
-        found = (path for path in root.rglob("*") if path.suffix in SUFFIXES and path.resolve() == path)
-        names = {p.relative_to(root).as_posix() for p in found if p.is_file() and p.stat().st_size <= LARGEST_BYTES}
-        return {name for name in names if name not in GENERATED and ".git" not in name.split("/")}
-
-    copy, work_tree = copy.resolve(), work_tree.resolve()
-    after, before = sources(copy), sources(work_tree)
+def _take_over(copy: Path, work_tree: Path) -> list[str]:
+    """Bring changed, new and deleted sources back; what cannot be a source stays behind and is named."""
+    try:
+        after, left = _sources(copy.resolve())
+    except OSError as error:
+        raise ToolError(
+            f"the command left files that cannot be read ({error.strerror}); nothing was taken over"
+        ) from error
+    before, _ = _sources(work_tree.resolve())
     for name in after:
-        replace(work_tree / name, (copy / name).read_text("utf-8", "replace"))
-    for name in before - after:
-        (work_tree / name).unlink()
+        if before.get(name) != after[name]:
+            try:
+                replace(work_tree / name, after[name])
+            except ToolError:
+                left.append(name)
+    for name in before:
+        if name not in left and name not in after:
+            (work_tree / name).unlink()
+    return left
+
+
+def _sources(root: Path) -> tuple[dict[str, bytes], list[str]]:
+    """The files below `root` that can be sources, and the names of those that look like it but cannot."""
+    found: dict[str, bytes] = {}
+    left: list[str] = []
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if path.suffix not in SUFFIXES or set(GENERATED) & set(name.split("/")) or name.startswith(".git/"):
+            continue
+        plain = path.resolve() == path and path.is_file()
+        if plain and NAME.match(name) and path.stat().st_size <= LARGEST_BYTES:
+            found[name] = path.read_bytes()
+        elif not path.is_dir() or name in found:
+            left.append(name if NAME.match(name) else f"{name!a}")
+    return found, left

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ Sources = Mapping[str, bytes]
 SUFFIXES = (".cpp", ".cc", ".c", ".cu", ".h", ".hpp", ".cuh", ".inc", ".md", ".txt")
 GENERATED = ("avo_abi.h", "score.json")
 """Written by the harness: never part of a candidate."""
+NAME = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}/){0,4}[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$")
+"""What a source may be called: nothing that reads as an option, a path elsewhere or a hidden file."""
 LARGEST_BYTES = 1 << 20
 MOST_FILES = 64
 
@@ -23,13 +26,15 @@ def read_sources(folder: Path) -> Sources:
     files: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        first = name.split("/")[0]
-        if first.startswith(".") or first in GENERATED or path.suffix not in SUFFIXES:
+        parts = name.split("/")
+        if path.suffix not in SUFFIXES or set(GENERATED) & set(parts) or any(part.startswith(".") for part in parts):
             continue
-        if path.is_symlink() or not path.is_file():
-            if path.is_symlink():
-                raise ToolError(f"{name} is a link; a candidate holds plain files only")
+        if path.is_symlink():
+            raise ToolError(f"{name} is a link; a candidate holds plain files only")
+        if not path.is_file():
             continue
+        if not NAME.match(name):
+            raise ToolError(f"{name!a} is no name for a source: use letters, digits and _ . + -")
         if path.stat().st_size > LARGEST_BYTES:
             raise ToolError(f"{name} is larger than {LARGEST_BYTES} bytes")
         files[name] = path.read_bytes()

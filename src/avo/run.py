@@ -38,7 +38,9 @@ def open_run(folder: Path, scenario: Scenario, target: str, model: str) -> Itera
         lineage.repair()
         artifacts = folder / ARTIFACTS
         artifacts.mkdir(exist_ok=True)
-        bench = Bench(scenario, target, lineage, journal, LocalExecutor(scenario, target, artifacts / "builds"), artifacts)
+        bench = Bench(
+            scenario, target, lineage, journal, LocalExecutor(scenario, target, artifacts / "builds"), artifacts
+        )
         try:
             yield bench
         finally:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from avo.scenarios.loader import Case, Scenario
-from avo.types import Rejected, Status
+from avo.types import AvoError, Rejected, Status
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -26,19 +26,21 @@ def error_ratio(scenario: Scenario, case: Case, inputs: Tensors, outputs: Tensor
     """
     tolerance, worst = scenario.tolerance, 0.0
     for name, (value, magnitude) in expected(scenario, case, inputs).items():
+        if not (value.isfinite().all() and magnitude.isfinite().all()):
+            raise AvoError(f"{scenario.path / 'reference.py'}: {name} of case '{case.id}' is not finite")
         if outputs[name].is_floating_point() and not outputs[name].isfinite().all():
             at = _position(~outputs[name].isfinite())
             raise Rejected(Status.INCORRECT_NUMERICAL, f"{name}{at} is not finite (case {case.label})")
         error = outputs[name].to(value.dtype).sub(value).abs_()
         allowed = tolerance.magnitude * magnitude + tolerance.relative * value.abs() + tolerance.absolute
-        ratio = error / allowed
+        ratio = (error / allowed).nan_to_num_(0.0, torch.inf)  # an error of 0 where 0 is allowed is none
         worst = max(worst, float(ratio.max()))
         if worst > 1:
             at = _position(ratio == ratio.max())
             reason = f"{name}{at} is off by {worst:.3g} times the allowed error (case {case.label})"
             raise Rejected(Status.INCORRECT_NUMERICAL, reason)
         norm = float(error.norm() / value.norm()) if float(value.norm()) > 0 else 0.0
-        if norm > tolerance.frobenius:
+        if not norm <= tolerance.frobenius:
             reason = f"{name} has a relative error of {norm:.2e} > {tolerance.frobenius:g} (case {case.label})"
             raise Rejected(Status.INCORRECT_NUMERICAL, reason)
     return worst

@@ -9,7 +9,6 @@
 
 namespace {
 constexpr int D = 128;
-
 // avo:knob LANES {2, 4, 8, 16, 32}
 constexpr int LANES = 2;  // floats that one multiply-add handles side by side
 // avo:knob Q_ROWS {1, 2, 4, 6, 8, 12}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -83,12 +84,13 @@ def _summary(bench: Bench, run: str, model: str, reason: str) -> dict[str, Any]:
 def _told(result: dict[str, Any], run: Path) -> str:
     best, seed = result["best"], result["seed"]
     option = f" --run {run}" if run.parent != runs_folder() else ""
+    avo = "avo" if shutil.which("avo") else sys.argv[0]
     return (
         f"{result['stop_reason']}: {result['versions']} versions from {result['attempts']} attempts in "
         f"{result['steps']} steps\n"
         f"best {best['version']}: {best['score']:.2f} {seed['unit']}, "
         f"x{best['gain']:.2f} of the seed's {seed['score']:.2f}\n"
-        f"next: avo lineage log{option}        what was kept, and avo lineage diff v0 {best['version']}{option}\n"
-        f"      avo memory log{option}         the conversation; avo memory stats{option}\n"
+        f"next: {avo} lineage log{option}    what was kept; {avo} lineage diff v0 {best['version']}{option}\n"
+        f"      {avo} memory log{option}    the conversation; {avo} memory stats{option}\n"
         f"      the best sources: {run / 'lineage'}"
     )

@@ -1,5 +1,0 @@
-#if 0
-*link_libgcc:
-+ -lnot_there
-
-#endif

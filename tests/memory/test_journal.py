@@ -1,0 +1,198 @@
+"""The journal: what was written stays written, in order, through reopening, migration and SIGKILL."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from avo.memory.journal import SCHEMA, Journal
+from avo.types import AvoError, CaseScore, Comparison, Missing, Status, Verdict
+
+PASSED = Verdict(
+    Status.PASSED, "", "GFLOP/s", (CaseScore("wide", 4.0, 0.2, 0.1, 1.1, 0.5, (0.1, 0.2)),),
+    baselines={"torch": {"wide": 8.0}}, device="a core", compiler="cc", log="warning", cost={"total": 1.5},
+)  # fmt: skip
+WRITER = """
+import sys
+from pathlib import Path
+from avo.memory.journal import Journal
+journal = Journal(Path(sys.argv[1]), create=True)
+while True:
+    print(journal.add_message(1, "worker", "text", "x" * 2000, "{}"), flush=True)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "avo.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    opened = Journal(path, create=True)
+    yield opened
+    opened.close()
+
+
+def say(journal: Journal, *texts: str, agent: str = "worker") -> list[int]:
+    return [journal.add_message(1, agent, "text", text, "{}") for text in texts]
+
+
+def test_rows_of_every_kind_survive_a_reopening(journal: Journal, path: Path) -> None:
+    say(journal, "hello")
+    attempt = journal.add_attempt(1, "t1", "v0", "wider tiles", {"SUMS": "4"}, PASSED, "-a\n+b", 1.5)
+    result = Comparison(1.1, 1.05, 1.15, 0.01, True, {"wide": 1.1}, 12)
+    journal.add_comparison(1, "t1", "v0", result, accepted=True)
+    journal.add_intervention(1, "stalled", {"directions": ["a", "b"]}, "v0")
+    journal.add_note(1, "tiles of 64 spill")
+    journal.spend(1, "worker", "model", prompt=10, completion=3)
+    journal.spend(1, "worker", "model", prompt=5)
+    journal.close()
+    reopened = Journal(path)
+    assert [message.text for message in reopened.messages()] == ["hello"]
+    assert reopened.attempt(attempt.id) == attempt
+    assert attempt.verdict == PASSED
+    comparison = reopened.comparisons()[0]
+    assert (comparison["accepted"], comparison["result"]["ratio"], comparison["result"]["improved"]) == (1, 1.1, True)
+    assert reopened.interventions()[0].advice == {"directions": ["a", "b"]}
+    assert [note["text"] for note in reopened.notes()] == ["tiles of 64 spill"]
+    assert [(row["entries"], row["prompt_tokens"], row["completion_tokens"]) for row in reopened.spent()] == [
+        (2, 15, 3)
+    ]
+    reopened.close()
+
+
+def test_reading_a_run_that_is_not_there_makes_no_file(path: Path) -> None:
+    with pytest.raises(Missing, match=r"no run in .*avo run scenario"):
+        Journal(path)
+    assert not path.exists()
+
+
+def test_a_newer_schema_is_refused_in_one_line(journal: Journal, path: Path) -> None:
+    journal.close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version={SCHEMA + 1}")
+    with pytest.raises(AvoError, match=rf"schema {SCHEMA + 1}, this one knows {SCHEMA}\): update avo") as caught:
+        Journal(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_database_is_brought_to_this_schema(path: Path) -> None:
+    path.touch()
+    journal = Journal(path)
+    assert say(journal, "works") == [1]
+    journal.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA,)
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_messages_come_in_order_and_in_pages(journal: Journal) -> None:
+    say(journal, "a", "b", "c")
+    say(journal, "other", agent="supervisor")
+    say(journal, "d")
+    assert [m.text for m in journal.messages()] == ["a", "b", "c", "other", "d"]
+    assert [m.text for m in journal.messages("worker")] == ["a", "b", "c", "d"]
+    assert [m.text for m in journal.messages("worker", last=2)] == ["c", "d"]
+    assert [m.text for m in journal.messages("worker", last=2, before=5)] == ["b", "c"]
+    assert journal.messages("nobody") == []
+    assert journal.message(4).agent == "supervisor"
+    with pytest.raises(AvoError, match="no message 6; there are 5"):
+        journal.message(6)
+
+
+def test_a_search_takes_percent_and_underscore_as_they_are(journal: Journal) -> None:
+    say(journal, "gain of 5 %", "gain of 5 x", "KV_TILE", "KVxTILE", "back\\slash", "Upper")
+    assert [m.text for m in journal.search("5 %")] == ["gain of 5 %"]
+    assert [m.text for m in journal.search("kv_tile")] == ["KV_TILE"]
+    assert [m.text for m in journal.search("k\\s")] == ["back\\slash"]
+    assert [m.text for m in journal.search("uPPER")] == ["Upper"]
+    assert [m.text for m in journal.search("gain", last=1)] == ["gain of 5 x"]
+
+
+def test_a_tree_has_one_attempt(journal: Journal) -> None:
+    for tree in ("t1", "t2", "t3"):
+        journal.add_attempt(1, tree, "v0", "d", {}, PASSED, "", 0)
+    found = journal.attempt_of("t2")
+    assert found is not None
+    assert found.id == 2
+    assert journal.attempt_of("t9") is None
+    assert [a.tree for a in journal.attempts(last=2)] == ["t2", "t3"]
+    assert [a.tree for a in journal.attempts(since=1)] == ["t2", "t3"]
+    with pytest.raises(sqlite3.IntegrityError):
+        journal.add_attempt(1, "t1", "v0", "d", {}, PASSED, "", 0)
+
+
+def test_revisits_are_counted_since_an_attempt(journal: Journal) -> None:
+    first = journal.add_attempt(1, "t1", "v0", "d", {}, PASSED, "", 0)
+    journal.add_revisit(1, first.id)
+    second = journal.add_attempt(1, "t2", "v0", "d", {}, PASSED, "", 0)
+    journal.add_revisit(1, first.id)
+    journal.add_revisit(1, second.id)
+    assert [journal.revisits(since) for since in (0, 1, 2, 3)] == [3, 3, 2, 0]
+
+
+def test_an_interrupted_step_is_resumed(journal: Journal, path: Path) -> None:
+    assert journal.open_step("v0") == (1, False)
+    journal.close()
+    reopened = Journal(path)
+    assert reopened.open_step("v0") == (1, True)
+    reopened.close_step(1, "gave_up", "nothing found")
+    assert reopened.open_step("v0") == (2, False)
+    assert [step["outcome"] for step in reopened.steps()] == ["gave_up", None]
+    reopened.close()
+
+
+def test_a_step_killed_after_its_commit_is_closed_as_committed(journal: Journal) -> None:
+    journal.open_step("v0")
+    assert journal.open_step("v1") == (2, False)
+    first, second = journal.steps()
+    assert first["outcome"] == "committed"
+    assert first["summary"].startswith("v1 ")
+    assert second["ended"] is None
+
+
+def test_the_effect_goes_to_the_latest_intervention_and_only_once(journal: Journal) -> None:
+    for version in ("v0", "v0"):
+        journal.add_intervention(1, "stalled", {}, version)
+    journal.record_effect("v1")
+    journal.record_effect("v2")
+    assert [entry.effect for entry in journal.interventions()] == [None, "v1"]
+
+
+def test_elapsed_adds_up_over_sessions(journal: Journal, path: Path) -> None:
+    journal.begin_session()
+    say(journal, "seen")
+    journal.close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE sessions SET started = 1000.0, last_seen = 1060.0")
+    reopened = Journal(path)
+    assert reopened.elapsed() == 60.0
+    reopened.begin_session()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE sessions SET started = started - 30 WHERE id = 2")
+    assert 90.0 <= reopened.elapsed() < 150.0
+    reopened.close()
+
+
+def test_a_writer_killed_in_its_midst_leaves_every_acknowledged_row(path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout
+        acknowledged = [int(writer.stdout.readline()) for _ in range(50)]
+        writer.send_signal(signal.SIGKILL)
+        acknowledged += [int(line) for line in writer.stdout if line.endswith("\n")]
+    assert writer.returncode == -signal.SIGKILL
+    journal = Journal(path)
+    found = journal.messages()
+    assert set(acknowledged) <= {message.id for message in found}
+    assert all(message.text == "x" * 2000 for message in found)
+    assert say(journal, "and on") == [len(found) + 1]
+    journal.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

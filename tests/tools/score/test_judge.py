@@ -1,0 +1,147 @@
+"""The judge: what is right passes, what is not gets its own verdict, and no launch sees old data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from avo.scenarios.loader import Case, Scenario
+from avo.tools.executor import LocalExecutor
+from avo.tools.score.judge import Judge
+from avo.tools.sources import Sources
+from avo.types import Status, verdict_from
+
+LINE = "a->y[i] = y;"
+REMEMBERS = """
+    static uint64_t seen[4096];
+    static int count, repeats;
+    uint64_t hash = 14695981039346656037u;
+    for (int64_t j = 0; j < a->C; j++) hash = (hash ^ reinterpret_cast<const uint32_t*>(a->x)[j]) * 1099511628211u;
+    for (int j = 0; j < count; j++)
+        if (seen[j] == hash && ++repeats > ALLOWED) return 7;
+    if (count < 4096) seen[count++] = hash;
+    for (int64_t n = 0; n < a->R; n++) {"""
+
+
+def with_change(files: Sources, old: str, new: str) -> Sources:
+    """The same sources with one text replaced, which must be there."""
+    changed = {name: content.replace(old.encode(), new.encode()) for name, content in files.items()}
+    assert changed != files
+    return changed
+
+
+def remembering(seed: Sources, allowed: int) -> Sources:
+    """The seed, but a launch fails once the same x has come back more than `allowed` times."""
+    return with_change(seed, "for (int64_t n = 0; n < a->R; n++) {", REMEMBERS.replace("ALLOWED", str(allowed)))
+
+
+@pytest.fixture(scope="module")
+def hasty(tiny: Scenario) -> LocalExecutor:
+    """The tiny scenario with a launch limit of a third of a second."""
+    target = tiny.target("cpu").model_copy(update={"launch_seconds": 0.3})
+    return LocalExecutor(tiny.model_copy(update={"targets": {"cpu": target}}), "cpu")
+
+
+def test_the_seed_passes_with_every_figure(executor: LocalExecutor, seed: Sources) -> None:
+    verdict = executor.evaluate(seed)
+    assert (verdict.status, verdict.reason, verdict.unit) == (Status.PASSED, "", "GFLOP/s")
+    [case] = verdict.cases
+    assert case.id == "wide"
+    assert case.value == pytest.approx(2 * 128 * 4096 / case.min_ms / 1e6)
+    assert min(case.samples_ms) == pytest.approx(case.min_ms, abs=1e-5)
+    assert case.noise == pytest.approx(case.median_ms / case.min_ms)
+    assert 0 < case.error_ratio <= 1
+    assert verdict.score == pytest.approx(case.value)
+    assert verdict.baselines["torch_mv"]["wide"] > 0
+    assert set(verdict.cost) == {"compile", "check", "time", "kernel", "total"}
+    assert verdict.device
+    assert verdict.compiler
+
+
+def test_a_verdict_survives_json(executor: LocalExecutor, seed: Sources) -> None:
+    for files in (seed, with_change(seed, LINE, "a->y[i] = 3;"), {"a.cpp": b"int x"}):
+        verdict = executor.evaluate(files)
+        assert verdict_from(json.loads(json.dumps(verdict.as_dict()))) == verdict
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "reason"),
+    [
+        ("if (i != 1) a->y[i] = y;", Status.NOT_WRITTEN, "left 1 of 3 elements of y unwritten"),
+        ("", Status.NOT_WRITTEN, "left 3 of 3 elements of y unwritten"),
+        ("a->y[i] = y; a->y[a->R] = y;", Status.OUT_OF_BOUNDS, "wrote outside of y"),
+        ("a->y[i] = y; a->y[-1] = y;", Status.OUT_OF_BOUNDS, "wrote outside of y"),
+        ("a->y[i] = y; const_cast<float*>(a->x)[a->C - 1] = 0;", Status.INPUT_MODIFIED, "input x changed"),
+        ("a->y[i] = y; const_cast<float*>(a->a)[0] += 1;", Status.INPUT_MODIFIED, "input a changed"),
+        ("static int k; a->y[i] = y * (1 + 1e-6f * (k++ / 3 % 2));", Status.NON_DETERMINISTIC, "y differs"),
+        ("a->y[i] = 0.f / 0.f;", Status.INCORRECT_NUMERICAL, "y[0] is not finite"),
+        ("a->y[i] = i == 2 ? y * 1.01f : y;", Status.INCORRECT_NUMERICAL, "y[2] is off by"),
+        ("a->y[i] = a->R == 128 && i == 127 ? 0 : y;", Status.INCORRECT_NUMERICAL, "y[127] is off by"),
+        ("return 1;", Status.UNSUPPORTED, "avo_launch returned 1: unsupported case"),
+        ("return -3;", Status.RUNTIME_ERROR, "avo_launch returned -3"),
+        ("*(volatile int*)64 = 1;", Status.RUNTIME_ERROR, "SIGSEGV"),
+    ],
+)
+def test_what_is_wrong_is_told_apart(
+    executor: LocalExecutor, seed: Sources, line: str, status: Status, reason: str
+) -> None:
+    verdict = executor.evaluate(with_change(seed, LINE, line))
+    assert verdict.status is status
+    assert reason in verdict.reason
+    assert not verdict.cases
+    assert verdict.score == 0
+
+
+def test_a_launch_that_takes_too_long_is_ended(hasty: LocalExecutor, seed: Sources) -> None:
+    verdict = hasty.evaluate(with_change(seed, LINE, 'a->y[i] = y; while (a->R == 128) __asm__ volatile("");'))
+    assert verdict.status is Status.TIMEOUT
+    assert "longer than 0.3 s" in verdict.reason
+    assert "wide" in verdict.reason
+
+
+def test_no_two_launches_of_an_evaluation_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
+    cases = 3  # each is launched twice on the same data once, to see whether the outputs agree
+    verdict = executor.evaluate(remembering(seed, cases))
+    assert verdict.status is Status.PASSED, verdict.reason
+    verdict = executor.evaluate(remembering(seed, cases - 1))
+    assert (verdict.status, verdict.reason) == (Status.RUNTIME_ERROR, "avo_launch returned 7 (case wide)")
+
+
+def test_no_two_launches_of_a_comparison_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
+    assert executor.compare(remembering(seed, 0), remembering(seed, 0)).ratio > 0
+
+
+def test_the_reason_for_a_hidden_test_does_not_name_it(executor: LocalExecutor, seed: Sources) -> None:
+    verdict = executor.evaluate(with_change(seed, LINE, "a->y[i] = a->C == 300 ? 3 : y;"))
+    assert verdict.status is Status.INCORRECT_NUMERICAL
+    assert verdict.reason.endswith("(case a hidden test)")
+    assert "large" not in verdict.reason
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_fresh_inputs_differ_in_their_signs_only(tiny: Scenario, dtype: torch.dtype) -> None:
+    judge = Judge(tiny, "cpu")
+    drawn = {name: tensor.to(dtype) for name, tensor in judge.draw(tiny.cases[0]).items()}
+    before = {name: tensor.clone() for name, tensor in drawn.items()}
+    first, second = judge.fresh(drawn), judge.fresh(drawn)
+    for name, tensor in drawn.items():
+        assert torch.equal(tensor, before[name])
+        assert first[name].dtype is dtype
+        assert torch.equal(first[name].abs(), tensor.abs())
+        flipped = (first[name] != tensor).double().mean()
+        assert 0.4 < flipped < 0.6
+        assert not torch.equal(first[name], second[name])
+
+
+def test_fresh_leaves_whole_numbers_as_they_are(tiny: Scenario) -> None:
+    indices = torch.arange(8, dtype=torch.int32)
+    assert Judge(tiny, "cpu").fresh({"at": indices})["at"] is indices
+
+
+def test_two_draws_differ_and_have_the_shapes_of_the_case(tiny: Scenario) -> None:
+    judge, case = Judge(tiny, "cpu"), Case(id="x", dims={"R": 5, "C": 9})
+    first, second = judge.draw(case), judge.draw(case)
+    assert (first["a"].shape, first["x"].shape) == ((5, 9), (9,))
+    assert not torch.equal(first["a"], second["a"])

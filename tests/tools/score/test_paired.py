@@ -1,0 +1,125 @@
+"""Comparisons: equal is equal, faster is found, and one lucky round is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avo.scenarios.loader import Scenario
+from avo.tools.executor import LocalExecutor
+from avo.tools.score.paired import LEAST_NOISE, MOST_NOISE, interval, summary
+from avo.tools.sources import Sources
+from avo.types import Comparison, Rejected, Status
+
+Blocks = dict[str, "np.ndarray[Any, np.dtype[np.float64]]"]
+CASES = ("small", "large")
+
+
+def blocks(seed: int, gain: float, spread: float = 0.01, count: int = 20) -> Blocks:
+    """Logarithms of ratios as a machine with that spread gives them, by case."""
+    rng = np.random.default_rng(seed)
+    return {case: np.log(gain) + spread * rng.standard_normal(count) for case in CASES}
+
+
+def comparison(seed: int, first: float, second: float, *, speed: float = 0.01, itself: float = 0.01) -> Comparison:
+    rounds = [(blocks(seed, first, speed), blocks(seed + 1, 1, itself))]
+    return summary([*rounds, (blocks(seed + 2, second, speed), blocks(seed + 3, 1, itself))])
+
+
+def share(of: Callable[[Comparison], bool], first: float, second: float, **spreads: float) -> float:
+    results = [comparison(10 * seed, first, second, **spreads) for seed in range(60)]
+    return sum(map(of, results)) / len(results)
+
+
+def test_the_interval_of_equal_candidates_covers_one() -> None:
+    assert share(lambda c: c.low <= 1 <= c.high, 1, 1) > 0.85
+    assert share(lambda c: c.improved, 1, 1) < 0.05
+    assert share(lambda c: c.matched, 1, 1) > 0.95
+
+
+def test_five_percent_are_found() -> None:
+    assert share(lambda c: c.improved, 1.05, 1.05) == 1
+    assert share(lambda c: c.matched, 1 / 1.05, 1 / 1.05) == 0
+    assert comparison(1, 1.05, 1.05).ratio == pytest.approx(1.05, abs=0.01)
+
+
+def test_an_improvement_has_to_show_in_both_rounds() -> None:
+    one = comparison(3, 1.08, 0.999)
+    assert not one.confirmed
+    assert not one.improved
+    assert comparison(3, 1.08, 1.08).confirmed
+    assert not comparison(3, 0.999, 1.08).improved
+
+
+def test_the_noise_is_never_below_its_floor_nor_above_its_cap() -> None:
+    assert comparison(5, 1, 1, itself=1e-9).noise == LEAST_NOISE
+    assert comparison(5, 1, 1, itself=0.5).noise == MOST_NOISE
+    assert LEAST_NOISE < comparison(5, 1, 1, itself=0.03).noise < MOST_NOISE
+
+
+def test_a_gain_within_the_noise_floor_is_a_match() -> None:
+    small = comparison(7, 1.003, 1.003, speed=1e-5, itself=1e-5)
+    assert small.confirmed
+    assert small.low > 1
+    assert not small.improved
+    assert small.matched
+
+
+def test_no_noise_lets_a_candidate_drift_below_the_cap() -> None:
+    assert not comparison(8, 0.96, 0.96, speed=1e-5, itself=0.5).matched
+
+
+def test_a_few_blocks_that_were_disturbed_change_little() -> None:
+    calm, disturbed = blocks(9, 1.05), blocks(9, 1.05)
+    for values in disturbed.values():
+        values[:3] -= 2.0
+    same = blocks(10, 1)
+    assert summary([(disturbed, same)] * 2).ratio == pytest.approx(summary([(calm, same)] * 2).ratio, rel=0.01)
+
+
+def test_the_ratio_is_the_geometric_mean_over_the_cases() -> None:
+    flat = {"a": np.full(6, np.log(2.0)), "b": np.full(6, np.log(0.5)), "c": np.full(6, np.log(8.0))}
+    result = summary([(flat, flat)] * 2)
+    assert result.ratio == pytest.approx(2.0)
+    assert result.cases == pytest.approx({"a": 2.0, "b": 0.5, "c": 8.0})
+    assert result.blocks == 36
+    assert interval(flat) == pytest.approx((2.0, 2.0))
+
+
+# ---- real launches -----------------------------------------------------------------------------
+
+
+def with_change(files: Sources, old: str, new: str) -> Sources:
+    """The same sources with one text replaced, which must be there."""
+    changed = {name: content.replace(old.encode(), new.encode()) for name, content in files.items()}
+    assert changed != files
+    return changed
+
+
+def test_sixteen_sums_beat_the_seed_and_the_seed_does_not_beat_them(executor: LocalExecutor, seed: Sources) -> None:
+    faster = with_change(seed, "SUMS = 1;", "SUMS = 16;")
+    forth, back = executor.compare(seed, faster), executor.compare(faster, seed)
+    assert forth.improved
+    assert not back.improved
+    assert not back.matched
+    assert set(forth.cases) == {"wide"}
+    assert forth.blocks >= 12
+
+
+def test_a_candidate_does_not_improve_on_itself(executor: LocalExecutor, seed: Sources) -> None:
+    result = executor.compare(seed, seed)
+    assert not result.improved
+    assert result.ratio == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(("line", "status"), [("a->y[i] = 0;", Status.INCORRECT_NUMERICAL), ("", Status.NOT_WRITTEN)])
+def test_a_candidate_that_does_not_do_the_work_is_rejected(
+    tiny: Scenario, executor: LocalExecutor, seed: Sources, line: str, status: Status
+) -> None:
+    idle = with_change(seed, "a->y[i] = y;", line)
+    with pytest.raises(Rejected) as caught:
+        executor.compare(seed, idle)
+    assert caught.value.status is status

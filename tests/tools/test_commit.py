@@ -1,0 +1,124 @@
+"""The gate: only what is right and not slower than the champion becomes a version, whatever the agent claims."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+
+import pytest
+
+from avo.tools.bench import Bench
+from avo.tools.commit import commit
+from avo.types import ToolError
+
+ROWS = "for (int64_t n = 0; n < a->R; n++) {"
+
+
+def change(bench: Bench, old: str, new: str) -> None:
+    """Replace a text of the work tree's matvec.cpp, which must be there."""
+    path = bench.work_tree / "matvec.cpp"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def refusal(bench: Bench, message: str = "better") -> str:
+    """Why the gate refused; nothing may have been kept."""
+    before = bench.lineage.versions()
+    with pytest.raises(ToolError) as caught:
+        asyncio.run(commit(bench, message))
+    assert bench.lineage.versions() == before
+    return str(caught.value)
+
+
+def test_what_is_faster_is_kept_as_an_improvement(bench: Bench) -> None:
+    change(bench, "SUMS = 1;", "SUMS = 16;")
+    shown = asyncio.run(commit(bench, "Sixteen sums\n\nBreak the chain of additions."))
+    assert shown.startswith("committed as v1, an improvement: x")
+    best = bench.lineage.best()
+    assert (best.name, best.improved, best.message) == ("v1", True, "Sixteen sums\n\nBreak the chain of additions.")
+    assert best.gain > 1.05
+    assert bench.lineage.champion() == best
+    assert bench.lineage.files(best) == bench.sources()
+    comparison = bench.journal.comparisons()[-1]
+    assert (comparison["incumbent"], comparison["accepted"], comparison["tree"]) == ("v0", 1, best.tree)
+    assert comparison["result"]["improved"]
+
+
+def test_the_commit_carries_what_was_measured(bench: Bench) -> None:
+    change(bench, "SUMS = 1;", "SUMS = 16;")
+    asyncio.run(commit(bench, "Sixteen sums"))
+    show = ["git", "log", "-1", "--format=%(trailers:only)", "v1"]
+    text = subprocess.run(show, cwd=bench.work_tree, capture_output=True, text=True, check=True).stdout
+    trailers = dict(line.split(": ", 1) for line in text.splitlines() if line)
+    assert trailers["Avo-Version"] == "v1"
+    assert trailers["Avo-Tree"] == bench.journal.attempts()[-1].tree
+    assert trailers["Avo-Improved"] == "yes"
+    assert trailers["Avo-Score"].endswith(" GFLOP/s")
+    assert (trailers["Avo-Target"], trailers["Avo-Direction"], trailers["Avo-Attempts"]) == ("cpu", "Sixteen sums", "2")
+
+
+def test_what_is_wrong_is_refused(bench: Bench) -> None:
+    change(bench, "a->y[i] = y;", "a->y[i] = 0;")
+    assert refusal(bench).startswith("refused: the work tree does not pass\nINCORRECT_NUMERICAL")
+    assert bench.journal.comparisons() == []
+    assert bench.journal.count("attempts") == 2
+
+
+def test_what_is_slower_is_refused(bench: Bench) -> None:
+    change(bench, ROWS, f"for (int twice = 0; twice < 2; twice++) {ROWS}")
+    assert refusal(bench).startswith("refused: slower than the best version: x0.")
+    assert bench.journal.comparisons()[-1]["accepted"] == 0
+
+
+def test_what_is_slower_than_the_champion_is_refused_though_it_beats_the_seed(bench: Bench) -> None:
+    change(bench, "SUMS = 1;", "SUMS = 16;")
+    asyncio.run(commit(bench, "Sixteen sums"))
+    change(bench, "SUMS = 16;", "SUMS = 4;")
+    assert "x0." in refusal(bench, "Four sums")
+
+
+def test_what_is_equal_is_kept_as_a_match_and_never_the_champion(bench: Bench) -> None:
+    change(bench, "// y = A x", "// y  =  A x")
+    shown = ""
+    for _ in range(5):  # the same machine code; a busy neighbour may still slow one of the two
+        try:
+            shown = asyncio.run(commit(bench, "A comment"))
+            break
+        except ToolError:
+            continue
+    assert shown.startswith("committed as v1, a match: x")
+    assert not bench.lineage.best().improved
+    assert bench.lineage.best().name == "v1"
+    assert bench.lineage.champion().name == "v0"
+
+
+def test_a_version_that_is_there_already_is_refused(bench: Bench) -> None:
+    assert refusal(bench) == "nothing to commit: these sources are v0 already"
+    assert bench.journal.count("attempts") == 1
+
+
+def test_a_forged_score_or_header_in_the_work_tree_is_ignored(bench: Bench) -> None:
+    (bench.work_tree / "score.json").write_text('{"score": 1e9, "status": "PASSED"}')
+    (bench.work_tree / "avo_abi.h").write_text("#error forged")
+    assert refusal(bench) == "nothing to commit: these sources are v0 already"
+    change(bench, "SUMS = 1;", "SUMS = 16;")
+    asyncio.run(commit(bench, "Sixteen sums\n\nAvo-Score: 1000000000 GFLOP/s"))
+    best = bench.lineage.best()
+    assert best.score == pytest.approx(bench.journal.attempts()[-1].verdict.score, rel=1e-4)
+    bench.lineage.restore()
+    assert "1e9" not in (bench.work_tree / "score.json").read_text()
+    assert "forged" not in (bench.work_tree / "avo_abi.h").read_text()
+
+
+def test_an_intervention_is_credited_with_the_version(bench: Bench) -> None:
+    bench.journal.add_intervention(1, "stalled", {}, "v0")
+    change(bench, "SUMS = 1;", "SUMS = 16;")
+    asyncio.run(commit(bench, "Sixteen sums"))
+    assert bench.journal.interventions()[0].effect == "v1"
+
+
+def test_a_direction_with_a_control_character_can_be_committed(bench: Bench) -> None:
+    # Surfaced as "ValueError: embedded null byte" when this was written.
+    change(bench, "SUMS = 1;", "SUMS = 16;")
+    asyncio.run(commit(bench, "Sixteen\0 sums"))
+    assert bench.lineage.best().name == "v1"

@@ -1,0 +1,136 @@
+"""Build, evaluate, sweep: each tree is scored once, and answers say what a model may know."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from avo.tools.all_tools import registry
+from avo.tools.bench import Bench
+from avo.tools.sources import digest
+from avo.types import Status
+
+
+def ask(bench: Bench, name: str, **arguments: Any) -> str:
+    return asyncio.run(registry(bench).call(name, arguments))[0]
+
+
+def change(bench: Bench, old: str, new: str) -> None:
+    """Replace a text of the work tree's matvec.cpp, which must be there."""
+    path = bench.work_tree / "matvec.cpp"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_an_evaluation_is_a_row_with_verdict_diff_and_knobs(bench: Bench) -> None:
+    change(bench, "SUMS = 1;", "SUMS = 16;")
+    shown = ask(bench, "evaluate", direction="sixteen sums")
+    assert shown.startswith("attempt 2: PASSED ")
+    assert "of v0, the best version" in shown
+    assert "of torch_mv" in shown
+    attempt = bench.journal.attempts()[-1]
+    assert (attempt.parent, attempt.direction, attempt.step) == ("v0", "sixteen sums", 1)
+    assert attempt.knobs == {"SUMS": "16", "BACKWARDS": "0"}
+    assert "-constexpr int SUMS = 1;" in attempt.diff
+    assert "+constexpr int SUMS = 16;" in attempt.diff
+    assert attempt.tree == digest(bench.sources())
+    assert attempt.verdict.score > bench.lineage.best().score
+
+
+def test_the_same_tree_is_scored_once_and_its_return_counted(bench: Bench) -> None:
+    change(bench, "// y = A x", "// y  =  A x")
+    first = ask(bench, "evaluate", direction="a comment")
+    again = ask(bench, "evaluate", direction="the same, under another name")
+    assert again == f"(these sources were scored before, as attempt 2: a comment)\n{first}"
+    assert bench.journal.count("attempts") == 2
+    assert bench.journal.revisits(0) == 1
+    assert sum(row["entries"] for row in bench.journal.spent() if row["kind"] == "evaluation") == 2
+
+
+def test_a_compile_error_is_told_by_its_first_error(bench: Bench) -> None:
+    change(bench, "float y = 0;", "flaot y = 0;")
+    shown = ask(bench, "evaluate", direction="a slip")
+    first = shown.partition("\n")[0]
+    assert first.startswith("attempt 2: COMPILE_ERROR: ")
+    assert "flaot" in first
+    assert "score 0" in shown
+    assert bench.journal.attempts()[-1].verdict.score == 0
+    assert "flaot" in ask(bench, "build")
+
+
+def test_a_build_scores_nothing(bench: Bench) -> None:
+    shown = ask(bench, "build")
+    assert shown.startswith("compiled in ")
+    assert "no diagnostics" in shown
+    assert bench.journal.count("attempts") == 1
+
+
+def test_warnings_are_part_of_the_answer(bench: Bench) -> None:
+    change(bench, "float y = 0;", '#warning "look here"\n        float y = 0;')
+    assert "look here" in ask(bench, "evaluate", direction="a warning")
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (Status.INCORRECT_NUMERICAL, "a->y[i] = 3;"),
+        (Status.INCORRECT_NUMERICAL, "a->y[i] = 0.f / 0.f;"),
+        (Status.NOT_WRITTEN, "if (i) a->y[i] = y; else *(unsigned*)a->y = 0x7FD5AAAA;"),
+        (Status.OUT_OF_BOUNDS, "a->y[a->R] = 3;"),
+        (Status.INPUT_MODIFIED, "const_cast<float*>(a->x)[0] = 3;"),
+        (Status.NON_DETERMINISTIC, "static int calls; a->y[i] = y * (1 + 1e-6f * (calls++ / 16 % 2));"),
+        (Status.RUNTIME_ERROR, "__builtin_trap();"),
+        (Status.RUNTIME_ERROR, "return 5;"),
+        (Status.UNSUPPORTED, "return 1;"),
+    ],
+)
+def test_no_answer_names_a_hidden_test(bench: Bench, status: Status, line: str) -> None:
+    change(bench, "a->y[i] = y;", f"a->y[i] = y;\n        if (a->C == 300) {{ {line} }}")
+    shown = ask(bench, "evaluate", direction="wrong in a hidden test only")
+    assert f"{status}: " in shown
+    assert "(case a hidden test)" in shown
+    for tool, arguments in (("read_attempt", {"number": 2}), ("attempts", {}), ("commit", {"message": "x"})):
+        shown += ask(bench, tool, **arguments)
+    assert "large" not in shown
+
+
+def test_a_visible_test_is_named(bench: Bench) -> None:
+    change(bench, "a->y[i] = y;", "a->y[i] = a->C == 77 ? 3 : y;")
+    assert "(case odd)" in ask(bench, "evaluate", direction="wrong")
+
+
+def test_a_sweep_scores_every_combination_and_leaves_the_work_tree(bench: Bench) -> None:
+    before = bench.sources()
+    shown = ask(bench, "sweep", knobs={"SUMS": [1, "16"], "BACKWARDS": [0, 1]}, direction="all of them")
+    head, *lines = shown.splitlines()
+    assert head.startswith("best of 4: x")
+    assert len(lines) == 4
+    assert bench.sources() == before
+    assert bench.journal.count("attempts") == 4  # the seed is one of them and was scored already
+    values = [float(line.split()[2]) for line in lines]
+    assert values == sorted(values, reverse=True)
+    assert "SUMS=16" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "answer"),
+    [
+        ({"SUM": [1]}, "no knob 'SUM'; there are: SUMS, BACKWARDS"),
+        ({"SUMS": [3]}, "knob SUMS takes 1, 4, 16, not 3"),
+        ({}, "between 1 and 32 are possible"),
+        ({"SUMS": []}, "that makes 0 candidates"),
+        ({"SUMS": [1] * 7, "BACKWARDS": [0] * 5}, "that makes 35 candidates"),
+    ],
+)
+def test_a_sweep_that_cannot_be_done_does_nothing(bench: Bench, knobs: dict[str, list[int]], answer: str) -> None:
+    assert answer in ask(bench, "sweep", knobs=knobs, direction="x")
+    assert bench.journal.count("attempts") == 1
+
+
+def test_a_sweep_tells_of_those_that_fail(bench: Bench) -> None:
+    change(bench, "float y = 0;", "static_assert(SUMS != 4);\n        float y = 0;")
+    shown = ask(bench, "sweep", knobs={"SUMS": [4]}, direction="x")
+    assert shown.startswith("best of 1: x0.000 of v0")
+    assert "COMPILE_ERROR" in shown

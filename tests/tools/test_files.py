@@ -1,0 +1,123 @@
+"""Files of the work tree: whole or unchanged, and nothing outside of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avo.tools import files
+from avo.tools.all_tools import registry
+from avo.tools.bench import Bench
+from avo.tools.sources import LARGEST_BYTES
+from avo.types import ToolError
+
+
+def refused(bench: Bench, name: str, **arguments: Any) -> str:
+    """What a model reads when the tool could not do it."""
+    answer, worked = asyncio.run(registry(bench).call(name, arguments))
+    assert not worked
+    return answer
+
+
+@pytest.mark.parametrize(
+    "path", ["../lock", "../../x.cpp", "/etc/passwd", "parts/../../x.cpp", ".git/config", ".git/x.cpp", "a/.git/x.cpp"]
+)
+@pytest.mark.parametrize("name", ["read_file", "write_file", "edit_file", "delete_file"])
+def test_nothing_outside_of_the_work_tree_is_reached(bench: Bench, name: str, path: str) -> None:
+    more = {"write_file": {"content": "x"}, "edit_file": {"old": "a", "new": "b"}}.get(name, {})
+    assert "is not in the work tree" in refused(bench, name, path=path, **more)
+
+
+def test_a_link_out_of_the_work_tree_is_not_followed(bench: Bench, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.cpp"
+    outside.write_text("secret")
+    (bench.work_tree / "x.cpp").symlink_to(outside)
+    (bench.work_tree / "folder").symlink_to(tmp_path)
+    for path in ("x.cpp", "folder/outside.cpp"):
+        assert "is not in the work tree" in refused(bench, "read_file", path=path)
+        assert "is not in the work tree" in refused(bench, "write_file", path=path, content="x")
+    assert outside.read_text() == "secret"
+
+
+@pytest.mark.parametrize("path", ["avo_abi.h", "score.json", "parts/avo_abi.h"])
+def test_what_the_harness_writes_stays_as_it_is(bench: Bench, path: str) -> None:
+    assert "is written by the harness" in refused(bench, "write_file", path=path, content="x")
+    assert "is written by the harness" in refused(bench, "delete_file", path=path)
+
+
+@pytest.mark.parametrize("path", ["x.py", "Makefile", "x.so", ".cpp", "", "x.CPP"])
+def test_only_sources_are_written(bench: Bench, path: str) -> None:
+    assert "a candidate holds files that end in .cpp" in refused(bench, "write_file", path=path, content="x")
+
+
+# Each of these names surfaced as another error, at once or when the tree was committed, when this was written.
+@pytest.mark.parametrize(
+    "path", ["a\0b.cpp", "matvec.cpp/b.cpp", "x" * 300 + ".cpp", "a\ud800.cpp", "a\nb.h", '"a.h'],
+    ids=["NUL", "below a file", "too long", "a surrogate", "a line break", "a quote"],
+)  # fmt: skip
+def test_a_name_that_cannot_be_kept_is_answered(bench: Bench, path: str) -> None:
+    refused(bench, "write_file", path=path, content="x")
+
+
+def test_text_that_cannot_be_written_is_answered(bench: Bench) -> None:
+    refused(bench, "write_file", path="a.h", content="\ud800")  # surfaced as UnicodeEncodeError
+    (bench.work_tree / "a.txt").write_bytes(b"\xff")
+    refused(bench, "edit_file", path="a.txt", old="a", new="b")  # surfaced as UnicodeDecodeError
+
+
+def test_a_file_is_written_read_edited_and_deleted(bench: Bench) -> None:
+    assert asyncio.run(files.write_file(bench, "parts/x.h", "one\ntwo\nthree\n")) == "wrote parts/x.h: 3 lines"
+    assert "parts/x.h  14 bytes" in asyncio.run(files.list_files(bench))
+    assert asyncio.run(files.read_file(bench, "parts/x.h")) == "one\ntwo\nthree"
+    assert asyncio.run(files.read_file(bench, "parts/x.h", 2, 2)) == "two"
+    assert asyncio.run(files.read_file(bench, "parts/x.h", 2)) == "two\nthree"
+    asyncio.run(files.edit_file(bench, "parts/x.h", "two", "2"))
+    assert (bench.work_tree / "parts" / "x.h").read_text() == "one\n2\nthree\n"
+    asyncio.run(files.delete_file(bench, "parts/x.h"))
+    assert "parts" not in asyncio.run(files.list_files(bench))
+    assert sorted(path.name for path in bench.work_tree.rglob(".*.new")) == []
+
+
+def test_line_endings_stay_as_they_are_where_nothing_is_edited(bench: Bench) -> None:
+    # An edit turned every \r\n of the file into \n when this was written.
+    (bench.work_tree / "x.h").write_bytes(b"one\r\ntwo\r\n")
+    asyncio.run(files.edit_file(bench, "x.h", "two", "2"))
+    assert (bench.work_tree / "x.h").read_bytes() == b"one\r\n2\r\n"
+
+
+@pytest.mark.parametrize(("old", "times"), [("not there", 0), ("int64_t", 3), ("", 0)])
+def test_an_edit_needs_its_text_exactly_once(bench: Bench, old: str, times: int) -> None:
+    before = (bench.work_tree / "matvec.cpp").read_bytes()
+    assert f"`old` stands {times} times in matvec.cpp" in refused(
+        bench, "edit_file", path="matvec.cpp", old=old, new="x"
+    )
+    assert (bench.work_tree / "matvec.cpp").read_bytes() == before
+
+
+def test_a_file_too_large_leaves_the_old_one(bench: Bench) -> None:
+    before = (bench.work_tree / "matvec.cpp").read_bytes()
+    answer = refused(bench, "write_file", path="matvec.cpp", content="x" * (LARGEST_BYTES + 1))
+    assert "would be larger than 1048576 bytes" in answer
+    assert (bench.work_tree / "matvec.cpp").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["read_file", "delete_file"])
+def test_a_file_that_is_not_there_is_told(bench: Bench, name: str) -> None:
+    assert "no file 'x.cpp'; see list_files" in refused(bench, name, path="x.cpp")
+
+
+def test_a_long_file_is_shown_by_head_and_tail(bench: Bench) -> None:
+    asyncio.run(files.write_file(bench, "long.txt", "head\n" + "x" * 100_000 + "\ntail"))
+    shown = asyncio.run(files.read_file(bench, "long.txt"))
+    assert shown.startswith("head")
+    assert shown.endswith("tail")
+    assert "characters left out" in shown
+    assert len(shown) < files.LONGEST_ANSWER + 100
+
+
+def test_the_tool_itself_raises_what_the_agent_can_mend(bench: Bench) -> None:
+    with pytest.raises(ToolError, match="is not in the work tree"):
+        asyncio.run(files.read_file(bench, "/etc/passwd"))

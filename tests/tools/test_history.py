@@ -1,0 +1,101 @@
+"""What was tried and kept: versions put back and compared, attempts and notes read again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from avo.memory.lineage import Lineage
+from avo.tools.all_tools import registry
+from avo.tools.bench import Bench
+from avo.tools.sources import digest
+
+
+def ask(bench: Bench, name: str, **arguments: Any) -> str:
+    return asyncio.run(registry(bench).call(name, arguments))[0]
+
+
+@pytest.fixture
+def two(bench: Bench) -> Bench:
+    """The bench with a v1 that was given twice the seed's score, unmeasured."""
+    verdict = bench.journal.attempts()[0].verdict
+    verdict = replace(verdict, cases=tuple(replace(case, value=2 * case.value) for case in verdict.cases))
+    files = {**bench.sources(), "matvec.cpp": bench.sources()["matvec.cpp"].replace(b"SUMS = 1;", b"SUMS = 4;")}
+    bench.lineage.commit(files, bench.added(), digest(files), verdict, "Four sums\n\nWhy not.", trailers={})
+    return bench
+
+
+def test_the_lineage_is_one_line_per_version(two: Bench) -> None:
+    first, second = ask(two, "lineage").splitlines()
+    assert first.startswith("v0 ")
+    assert first.endswith("Seed of tiny")
+    assert second.startswith("v1 ")
+    assert second.endswith("Four sums")
+
+
+def test_a_checkout_puts_a_version_into_the_work_tree_and_nothing_else(two: Bench) -> None:
+    (two.work_tree / "stray.h").write_text("x")
+    assert ask(two, "checkout", version="v1") == "the work tree is v1 now"
+    assert b"SUMS = 4;" in two.sources()["matvec.cpp"]
+    assert not (two.work_tree / "stray.h").exists()
+    assert ask(two, "checkout", version="v0") == "the work tree is v0 now"
+    assert b"SUMS = 1;" in two.sources()["matvec.cpp"]
+    assert ask(two, "checkout", version="best") == "the work tree is v1 now"
+    assert Lineage(two.work_tree).best().name == "v1"
+
+
+@pytest.mark.parametrize("tool", ["checkout", "read_version"])
+def test_a_version_that_is_not_there_is_answered_with_those_that_are(two: Bench, tool: str) -> None:
+    assert ask(two, tool, version="v7") == f"{tool}: no version 'v7'; there are: v0 to v1"
+
+
+def test_an_earlier_version_is_read_without_touching_the_work_tree(two: Bench) -> None:
+    before = two.sources()
+    shown = ask(two, "read_version", version="v1")
+    assert "Four sums\n\nWhy not." in shown
+    assert "scores: wide " in shown
+    assert "files: matvec.cpp" in shown
+    assert "SUMS = 4;" in ask(two, "read_version", version="v1", path="matvec.cpp")
+    assert "v1 has no file 'score.json'; it has: matvec.cpp" in ask(
+        two, "read_version", version="v1", path="score.json"
+    )
+    assert two.sources() == before
+
+
+def test_two_versions_are_compared_by_case_and_by_source(two: Bench) -> None:
+    shown = ask(two, "compare_versions", first="v0", second="v1")
+    assert "x2.000" in shown
+    assert "-constexpr int SUMS = 1;" in shown
+    assert "+constexpr int SUMS = 4;" in shown
+    assert "median_ms" not in shown
+    assert "x0.500" in ask(two, "compare_versions", first="best", second="v0")
+
+
+def test_attempts_are_listed_and_read_again(bench: Bench) -> None:
+    source = bench.work_tree / "matvec.cpp"
+    source.write_text(source.read_text().replace("a->y[i] = y;", "a->y[i] = 0;"))
+    ask(bench, "evaluate", direction="zeros\nare fast")
+    first, second = ask(bench, "attempts", last=0).splitlines()
+    assert first.startswith("a1 PASSED")
+    assert second.startswith("a2 INCORRECT_NUMERICAL")
+    assert second.endswith("| SUMS=1 BACKWARDS=0 | zeros are fast")
+    assert ask(bench, "attempts", last=1) == second
+    shown = ask(bench, "read_attempt", number=2)
+    assert shown.startswith("attempt 2, from v0: zeros")
+    assert "+        a->y[i] = 0;" in shown
+    assert ask(bench, "read_attempt", number=9) == "read_attempt: no attempt 9; there are 2"
+
+
+def test_notes_are_kept_in_order(bench: Bench) -> None:
+    assert ask(bench, "notes") == "none yet"
+    for text in ("tiles of 64 spill", "prefetching bought nothing"):
+        assert ask(bench, "note", text=text) == "noted"
+    assert ask(bench, "notes") == "- tiles of 64 spill\n- prefetching bought nothing"
+
+
+def test_ending_a_step_is_remembered_for_the_loop(bench: Bench) -> None:
+    ask(bench, "end_step", reason="nothing left", exhausted=True)
+    assert (bench.ended, bench.exhausted) == ("nothing left", True)

@@ -1,0 +1,110 @@
+"""The registry: schemas from signatures, mistakes of a model as text, bugs of ours as errors."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from avo.tools.all_tools import CHANGING, READING, registry
+from avo.tools.bench import Bench
+from avo.tools.registry import Registry, tool
+from avo.types import Rejected, Status, ToolError
+
+
+async def greet(bench: Bench, name: str, times: int = 1, loud: bool = False) -> str:
+    """Greet somebody."""
+    if name == "nobody":
+        raise ToolError("there is nobody")
+    if name == "rejected":
+        raise Rejected(Status.TIMEOUT, "took too long")
+    if name == "bug":
+        raise KeyError("ours")
+    return f"{bench.target}: " + " ".join([f"hello {name.upper() if loud else name}"] * times)
+
+
+async def wait(bench: Bench) -> str:
+    """Wait."""
+    return "waited"
+
+
+def call(bench: Bench, name: str, arguments: Any) -> tuple[str, bool]:
+    tools = [tool(greet, changes=False), tool(wait, changes=True)]
+    return asyncio.run(Registry(bench, tools).call(name, arguments))
+
+
+def test_a_schema_is_the_signature_without_the_bench() -> None:
+    made = tool(greet, changes=False)
+    assert (made.name, made.description) == ("greet", "Greet somebody.")
+    assert made.schema["required"] == ["name"]
+    assert {name: entry["type"] for name, entry in made.schema["properties"].items()} == {
+        "name": "string", "times": "integer", "loud": "boolean",
+    }  # fmt: skip
+    assert made.schema["properties"]["times"]["default"] == 1
+    assert made.schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"name": "you", "times": 2}, '{"name": "you", "times": 2}', '{"name":"you","times":"2"}']
+)
+def test_arguments_come_as_a_table_or_as_json(bench: Bench, arguments: Any) -> None:
+    assert call(bench, "greet", arguments) == ("cpu: hello you hello you", True)
+
+
+@pytest.mark.parametrize("arguments", ["", "{}", "null", None, {}])
+def test_no_arguments_are_empty_arguments(bench: Bench, arguments: Any) -> None:
+    assert call(bench, "wait", arguments) == ("waited", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "answer"),
+    [
+        ("gret", {}, "there is no tool 'gret'; there are: greet, wait"),
+        ("greet", {}, "greet: name: Field required; its arguments are: name, times, loud"),
+        ("greet", {"name": "x", "tmes": 2}, "tmes: Extra inputs are not permitted"),
+        ("greet", {"name": "x", "times": "many"}, "times: Input should be a valid integer"),
+        ("greet", {"name": 3}, "name: Input should be a valid string"),
+        ("greet", {"name": None}, "name: Input should be a valid string"),
+        ("greet", "[1, 2]", "Input should be a valid dictionary"),
+        ("greet", "7", "Input should be a valid dictionary"),
+        ("greet", "name=you", "the arguments are not JSON"),
+        ("wait", {"x": 1}, "its arguments are: none"),
+        ("greet", {"name": "nobody"}, "greet: there is nobody"),
+        ("greet", {"name": "rejected"}, "greet: TIMEOUT: took too long"),
+    ],
+)
+def test_a_mistake_is_answered_in_text(bench: Bench, name: str, arguments: Any, answer: str) -> None:
+    text, worked = call(bench, name, arguments)
+    assert answer in text
+    assert not worked
+
+
+# Surfaced as ValueError and RecursionError when this was written.
+@pytest.mark.parametrize("arguments", ['{"name": ' + "9" * 5000 + "}", "[" * 100_000], ids=["digits", "brackets"])
+def test_json_beyond_all_measure_is_answered_in_text(bench: Bench, arguments: str) -> None:
+    assert not call(bench, "greet", arguments)[1]
+
+
+@pytest.mark.parametrize(("name", "argument"), [("read_attempt", "number"), ("attempts", "last")])
+def test_a_number_beyond_the_database_is_answered_in_text(bench: Bench, name: str, argument: str) -> None:
+    # Surfaced as OverflowError when this was written.
+    answer, _ = asyncio.run(registry(bench).call(name, {argument: 10**30}))
+    assert answer
+
+
+def test_a_bug_of_ours_surfaces(bench: Bench) -> None:
+    with pytest.raises(KeyError, match="ours"):
+        call(bench, "greet", {"name": "bug"})
+
+
+def test_every_tool_has_a_docstring_and_a_schema(bench: Bench) -> None:
+    tools = registry(bench).tools
+    assert len(tools) == len(READING) + len(CHANGING)
+    for entry in tools.values():
+        assert entry.description
+        assert entry.schema["type"] == "object"
+        assert "bench" not in entry.schema.get("properties", {})
+    changing = {name for name, entry in tools.items() if entry.changes}
+    assert {"write_file", "edit_file", "delete_file", "shell", "sweep", "commit", "checkout"} <= changing
+    assert not {"read_file", "list_files", "lineage", "attempts", "compare_versions"} & changing

@@ -91,6 +91,9 @@ class Metered(Client):
             return CreateResult(finish_reason="stop", content=STOPPED, usage=RequestUsage(0, 0), cached=False)
         result = await self._inner.create(messages, **options)
         self._spend(result.usage.prompt_tokens, result.usage.completion_tokens)
+        if isinstance(result.content, list):
+            for call in result.content:
+                call.arguments = call.arguments.strip() or "{}"  # what some models write for no arguments
         return result
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -86,6 +87,16 @@ class Conversation:
             for text in shown
             for status, score, knobs in ATTEMPT.findall(text)
         }
+
+    def swept(self, base: Settings) -> set[Settings]:
+        """What this step's sweeps measured on top of `base`, whether their answers were understood or not."""
+        found: set[Settings] = set()
+        for call in self.calls:
+            if call.tool == "sweep" and call.worked:
+                names = list(call.arguments["knobs"])
+                for values in itertools.product(*call.arguments["knobs"].values()):
+                    found.add(tuple(sorted((dict(base) | dict(zip(names, values, strict=True))).items())))
+        return found
 
     def refused(self) -> set[Settings]:
         """Settings that the gate did not accept, from the notes and from this step."""

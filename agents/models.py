@@ -13,7 +13,11 @@ from avo.types import AvoError, Missing
 SPECS = "tuner, tuner:SEED, openai:NAME, or a file with an AutoGen component (JSON)"
 
 
-def clients(spec: str) -> tuple[ChatCompletionClient, ChatCompletionClient]:
+Models = tuple[ChatCompletionClient, ChatCompletionClient]
+"""Of worker and supervisor."""
+
+
+def clients(spec: str) -> Models:
     """The models of worker and supervisor. Raises AvoError for a spec that means nothing, Missing without a key."""
     kind, _, name = spec.partition(":")
     if kind == "tuner":
@@ -25,7 +29,7 @@ def clients(spec: str) -> tuple[ChatCompletionClient, ChatCompletionClient]:
     raise AvoError(f"no model '{spec}'; possible are: {SPECS}")
 
 
-def _tuner(seed: str) -> tuple[ChatCompletionClient, ChatCompletionClient]:
+def _tuner(seed: str) -> Models:
     from avo.agents.tuner import Tuner, TunerSupervisor
 
     if seed and not seed.isdecimal():

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from avo.memory.journal import Attempt, Journal
-from avo.memory.lineage import Lineage
 from avo.types import Status
 
 
@@ -22,11 +21,13 @@ class Patience:
     """Evaluations in a row that fail to compile for the same reason."""
     revisits: int = 3
     """Returns to sources that were scored before."""
+    calls: int = 80
+    """Tool calls without an evaluation."""
 
 
-def stagnation(journal: Journal, lineage: Lineage, patience: Patience) -> str:
+def stagnation(journal: Journal, patience: Patience) -> str:
     """What is wrong with the trajectory since the last version or advice, in one line; empty when nothing is."""
-    since = _start(journal, lineage)
+    since, revisits, at = journal.progress()
     recent = journal.attempts(last=max(patience.attempts, patience.same_error), since=since)
     if len(recent) >= patience.attempts:
         return f"no new version in {journal.count('attempts') - since} evaluations"
@@ -36,16 +37,11 @@ def stagnation(journal: Journal, lineage: Lineage, patience: Patience) -> str:
     reasons = {attempt.verdict.reason for attempt in last if attempt.verdict.status is Status.COMPILE_ERROR}
     if len(last) == patience.same_error and len(reasons) == 1 and not any(a.verdict.passed for a in last):
         return f"the same build error {patience.same_error} times in a row: {reasons.pop()}"
-    if (returned := journal.revisits(since + 1)) >= patience.revisits:
+    if (returned := journal.count("revisits") - revisits) >= patience.revisits:
         return f"came back {returned} times to sources that were scored before"
+    if (calls := journal.calls("worker", recent[-1].at if recent else at)) >= patience.calls:
+        return f"no evaluation in {calls} tool calls"
     return ""
-
-
-def _start(journal: Journal, lineage: Lineage) -> int:
-    """The attempt after which the counting begins: that of the best version, or the latest advice."""
-    best = journal.attempt_of(lineage.best().tree)
-    advised = [entry.attempts_before for entry in journal.interventions()[-1:]]
-    return max([best.id if best else 0, *advised])
 
 
 def _minutes(attempt: Attempt) -> float:

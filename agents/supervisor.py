@@ -10,8 +10,9 @@ from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import Response
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
 from autogen_core import CancellationToken
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from avo.agents.client import STOPPED
 from avo.tools.bench import Bench
 from avo.tools.history import attempts, lineage
 
@@ -40,14 +41,13 @@ class Advice(BaseModel):
 
 
 def read_advice(text: str) -> Advice:
-    """The JSON object in an answer; an answer without one is a direction as it stands."""
-    start, end = text.find("{"), text.rfind("}")
-    try:
-        return Advice.model_validate(json.loads(text[start : end + 1]))
-    except (ValueError, ValidationError):
-        return Advice(
-            diagnosis="(the supervisor's answer was not the JSON asked for)", directions=(Direction(title=text),)
-        )
+    """The first JSON object of an answer that is advice; an answer without one is a direction as it stands."""
+    for start in (index for index, character in enumerate(text) if character == "{"):
+        try:
+            return Advice.model_validate(json.JSONDecoder().raw_decode(text, start)[0])
+        except (ValueError, RecursionError):  # pydantic's ValidationError is a ValueError
+            continue
+    return Advice(diagnosis="(the supervisor's answer was not the JSON asked for)", directions=(Direction(title=text),))
 
 
 async def review(bench: Bench, trigger: str) -> str:
@@ -77,6 +77,9 @@ class Supervisor(AssistantAgent):
         shown = TextMessage(content=await review(self._bench, self.trigger), source="journal")
         async for event in super().on_messages_stream([*messages, shown], cancellation_token):
             if not isinstance(event, Response):
+                yield event
+                continue
+            if event.chat_message.to_text() == STOPPED:
                 yield event
                 continue
             self.advice = read_advice(event.chat_message.to_text())

@@ -20,6 +20,7 @@ from avo.tools.bench import Bench
 from avo.types import Outcome
 
 PROMPTS = Path(__file__).parent / "prompts"
+PATIENCE = Patience()
 MOST_IDLE_TURNS = 3
 SUPERVISOR_ROUNDS = 10
 
@@ -31,7 +32,7 @@ class Team:
 
     def __init__(
         self, bench: Bench, worker_model: ChatCompletionClient, supervisor_model: ChatCompletionClient,
-        stopped: Callable[[], bool], patience: Patience,
+        stopped: Callable[[], bool], patience: Patience = PATIENCE,
     ) -> None:  # fmt: skip
         self._bench, self._stopped, self._patience = bench, stopped, patience
         self._models = {worker.NAME: worker_model, supervisor.NAME: supervisor_model}
@@ -117,7 +118,7 @@ class Step:
             return f"it says that it has no direction left ({self.bench.ended})"
         if self.worker.idle_turns:
             return "it ended its turn without calling a tool"
-        return stagnation(self.bench.journal, self.bench.lineage, self.patience)
+        return stagnation(self.bench.journal, self.patience)
 
 
 class StepOver(TerminationCondition):

@@ -20,6 +20,7 @@ from autogen_core.models import CreateResult, LLMMessage, RequestUsage
 from avo.agents.client import Client
 from avo.agents.conversation import Conversation, Settings, read, written
 from avo.agents.supervisor import Advice, Direction
+from avo.types import ToolError
 
 MARGIN = 1.01
 """A measured score has to exceed the best version's by this factor before a commit is worth its time."""
@@ -39,7 +40,10 @@ class Tuner(Client):
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
         talk = read(messages)
-        return self._after_the_last(talk) or reading(talk) or self._take(talk) or self._explore(talk)
+        try:
+            return self._after_the_last(talk) or reading(talk) or self._take(talk) or self._explore(talk)
+        except ToolError as error:  # a knob that cannot be read
+            return call("end_step", reason=str(error), exhausted=True)
 
     def _after_the_last(self, talk: Conversation) -> CreateResult | None:
         """What the last answer asks for: to stop, to give up, or to write down a refusal and start over."""
@@ -78,7 +82,8 @@ class Tuner(Client):
 
     def _explore(self, talk: Conversation) -> CreateResult:
         """Measure what was not tried: what the supervisor named, then the next knob's values."""
-        base, tried, knobs = talk.settings(edited=False), talk.tried(), talk.knobs()
+        base, knobs = talk.settings(edited=False), talk.knobs()
+        tried = talk.tried().keys() | talk.swept(base)
         for change in talk.advised():
             possible = all(name in knobs and value in knobs[name].values for name, value in change)
             if possible and with_change(base, change) not in tried:

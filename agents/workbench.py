@@ -54,7 +54,10 @@ class RegistryWorkbench(Workbench):
         except (asyncio.CancelledError, Cancelled):
             return _result(name, f"{name}: stopped by the user", False)
         except Exception as error:
-            (self._registry.bench.artifacts / "errors.log").open("a").write(traceback.format_exc() + "\n")
+            artifacts = self._registry.bench.artifacts
+            artifacts.mkdir(parents=True, exist_ok=True)
+            with (artifacts / "errors.log").open("a") as file:
+                traceback.print_exc(file=file)
             return _result(name, f"{name}: internal error: {type(error).__name__}: {error}", False)
         return _result(name, text, worked)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 
-from avo.run import seed_sources
 from avo.scenarios.loader import load
 from avo.tools.executor import LocalExecutor
 from avo.tools.knobs import with_settings
+from avo.tools.seeds import seed_sources
 
 FAST = {"LANES": "16", "Q_ROWS": "12", "EXP": "1", "K_LAYOUT": "2", "KV_TILE": "64"}
 REPEATS = 5

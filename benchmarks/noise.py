@@ -6,9 +6,9 @@ import json
 import statistics
 import sys
 
-from avo.run import seed_sources
 from avo.scenarios.loader import load
 from avo.tools.executor import LocalExecutor
+from avo.tools.seeds import seed_sources
 
 
 def main(evaluations: int, comparisons: int) -> None:

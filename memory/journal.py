@@ -116,8 +116,8 @@ class Journal:
         return self._rows("SELECT * FROM steps ORDER BY id")
 
     def count(self, table: str) -> int:
-        """Rows of steps, messages, attempts, comparisons, interventions or notes."""
-        if table not in ("steps", "messages", "attempts", "comparisons", "interventions", "notes"):
+        """Rows of steps, messages, attempts, revisits, comparisons, interventions or notes."""
+        if table not in ("steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes"):
             raise ValueError(table)
         return int(self._value(f"SELECT COUNT(*) FROM {table}"))
 
@@ -182,17 +182,34 @@ class Journal:
 
     def add_revisit(self, step: int, attempt: int) -> None:
         """Sources came back that attempt `attempt` had scored."""
-        self._insert("revisits", step=step, attempt=attempt, after_attempt=self.count("attempts"), at=_now())
+        self._insert("revisits", step=step, attempt=attempt, at=_now())
 
-    def revisits(self, since: int) -> int:
-        """How often that happened after attempt `since`."""
-        return int(self._rows("SELECT COUNT(*) AS n FROM revisits WHERE after_attempt >= ?", since)[0]["n"])
+    def progress(self) -> tuple[int, int, str]:
+        """Attempts, revisits and time at the latest version or advice, whichever came last; the seed is no attempt."""
+        rows = self._rows(
+            "SELECT attempts_before, revisits_before, at FROM comparisons WHERE accepted UNION ALL"
+            " SELECT attempts_before, revisits_before, at FROM interventions ORDER BY at DESC LIMIT 1"
+        )
+        return (
+            (rows[0]["attempts_before"], rows[0]["revisits_before"], rows[0]["at"])
+            if rows
+            else (min(self.count("attempts"), 1), 0, "")
+        )
+
+    def calls(self, agent: str, since: str) -> int:
+        """Tool calls of an agent after a time."""
+        query = "SELECT COUNT(*) AS n FROM messages WHERE agent=? AND kind='call' AND at > ?"
+        return int(self._rows(query, agent, since)[0]["n"])
 
     def add_comparison(self, step: int, tree: str, incumbent: str, result: Comparison, accepted: bool) -> None:
         data = json.dumps(dict(vars(result)) | {"improved": result.improved, "matched": result.matched})
         self._insert(
-            "comparisons", step=step, tree=tree, incumbent=incumbent, result=data, accepted=int(accepted), at=_now()
-        )
+            "comparisons", step=step, tree=tree, incumbent=incumbent, result=data, accepted=int(accepted),
+            **self._so_far(), at=_now(),
+        )  # fmt: skip
+
+    def _so_far(self) -> dict[str, int]:
+        return {"attempts_before": self.count("attempts"), "revisits_before": self.count("revisits")}
 
     def comparisons(self) -> list[dict[str, Any]]:
         rows = self._rows("SELECT * FROM comparisons ORDER BY id")
@@ -203,14 +220,15 @@ class Journal:
     def add_intervention(self, step: int, trigger: str, advice: Mapping[str, Any], version: str) -> None:
         self._insert(
             "interventions", step=step, trigger=trigger, advice=json.dumps(advice),
-            attempts_before=self.count("attempts"), version_before=version, at=_now(),
+            **self._so_far(), version_before=version, at=_now(),
         )  # fmt: skip
 
     def interventions(self) -> list[Intervention]:
         rows = self._rows("SELECT * FROM interventions ORDER BY id")
         return [
             Intervention(
-                **{key: row[key] for key in row if key not in ("advice", "at")}, advice=json.loads(row["advice"])
+                advice=json.loads(row["advice"]),
+                **{key: row[key] for key in row if key not in ("advice", "at", "revisits_before")},
             )
             for row in rows
         ]

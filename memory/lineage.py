@@ -12,11 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from git import Blob, Git, Repo, Tree
+from avo.types import AvoError, Missing, Verdict, Version
+
+try:
+    from git import Blob, Git, Repo, Tree
+except ImportError as error:
+    raise Missing("avo needs git; on Debian: apt-get install git") from error
 from git.exc import GitCommandError, InvalidGitRepositoryError
 from gitdb import IStream  # type: ignore[import-untyped]
-
-from avo.types import AvoError, Verdict, Version
 
 SCORE_FILE = "score.json"
 ADDED = (SCORE_FILE, "avo_abi.h")
@@ -38,7 +41,7 @@ class Lineage:
         self.folder = folder
         for name in [name for name in os.environ if name.startswith("GIT_")]:
             del os.environ[name]  # another repository's, when avo is started from a hook or an alias
-        if create and not (folder / ".git").is_dir():
+        if create:
             folder.mkdir(parents=True, exist_ok=True)
             git = Git(folder)
             git.update_environment(**ENVIRONMENT)

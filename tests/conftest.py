@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from avo.run import open_run, plant_seed, seed_sources
+from avo.run import open_run, plant_seed
 from avo.scenarios.loader import Scenario, load
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
+from avo.tools.seeds import seed_sources
 
 TINY = Path(__file__).parent / "tiny"
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")

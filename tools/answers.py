@@ -32,7 +32,7 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
 def attempt_line(attempt: Attempt) -> str:
     """One attempt in one line, as `attempts` and `sweep` show it."""
     verdict = attempt.verdict
-    result = f"{verdict.score:.3f} {verdict.unit}" if verdict.passed else verdict.reason[:80]
+    result = f"{verdict.score:.3f} {verdict.unit}" if verdict.passed else verdict.reason[:80].replace("|", "/")
     knobs = " ".join(f"{name}={value}" for name, value in attempt.knobs.items())
     direction = " ".join(attempt.direction.split())[:DIRECTION_CHARACTERS]
     return f"a{attempt.id} {verdict.status} {result} | {knobs} | {direction}"

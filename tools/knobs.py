@@ -15,6 +15,8 @@ from avo.types import ToolError
 
 DECLARATION = re.compile(r"^[ \t]*//[ \t]*avo:knob[ \t]+(\w+)[ \t]*\{([^}\n]*)\}[^\n]*\n([^\n]*)", re.MULTILINE)
 
+VALUE = re.compile(r"^[^\s|=]+$")
+
 
 @dataclass(frozen=True)
 class Knob:
@@ -55,6 +57,8 @@ def knobs_of(files: Sources) -> dict[str, Knob]:
                 raise ToolError(f"knob {name} is declared twice ({knobs[name].file}, {file})")
             if not values:
                 raise ToolError(f"knob {name} in {file} has no values")
+            if odd := [value for value in values if not VALUE.match(value)]:
+                raise ToolError(f"knob {name} in {file}: '{odd[0]}' is no value: no spaces, no = and no |")
             knobs[name] = Knob(name, file, values, _setting(name, line)[1], line)
     return knobs
 

@@ -16,16 +16,16 @@ CREATE TABLE attempts (            -- one row per evaluated tree
     unit TEXT NOT NULL, verdict TEXT NOT NULL, diff TEXT NOT NULL, seconds REAL NOT NULL, at TEXT NOT NULL
 );
 CREATE TABLE revisits (            -- one row each time that a tree came back which was evaluated before
-    id INTEGER PRIMARY KEY, step INTEGER NOT NULL, attempt INTEGER NOT NULL, after_attempt INTEGER NOT NULL,
-    at TEXT NOT NULL
+    id INTEGER PRIMARY KEY, step INTEGER NOT NULL, attempt INTEGER NOT NULL, at TEXT NOT NULL
 );
 CREATE TABLE comparisons (         -- one row per answer of the gate
     id INTEGER PRIMARY KEY, step INTEGER NOT NULL, tree TEXT NOT NULL, incumbent TEXT NOT NULL, result TEXT NOT NULL,
-    accepted INTEGER NOT NULL, at TEXT NOT NULL
+    accepted INTEGER NOT NULL, attempts_before INTEGER NOT NULL, revisits_before INTEGER NOT NULL, at TEXT NOT NULL
 );
 CREATE TABLE interventions (       -- one row per time that the supervisor had the floor
     id INTEGER PRIMARY KEY, step INTEGER NOT NULL, trigger TEXT NOT NULL, advice TEXT NOT NULL,
-    attempts_before INTEGER NOT NULL, version_before TEXT NOT NULL, effect TEXT, at TEXT NOT NULL
+    attempts_before INTEGER NOT NULL, revisits_before INTEGER NOT NULL, version_before TEXT NOT NULL, effect TEXT,
+    at TEXT NOT NULL
 );
 CREATE TABLE notes (id INTEGER PRIMARY KEY, step INTEGER NOT NULL, text TEXT NOT NULL, at TEXT NOT NULL);
 CREATE TABLE ledger (              -- what was spent

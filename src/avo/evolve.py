@@ -74,6 +74,6 @@ async def brief(bench: Bench, resumed: bool) -> str:
         f"# Versions so far\n{await lineage(bench)}",
         f"# Latest attempts\n{await attempts(bench, 10)}",
         f"# Notes\n{await notes(bench)}",
-        f"The work tree holds {'what was left of' if resumed else ''} {bench.lineage.best().name}. Make it faster.",
+        f"The work tree holds {bench.lineage.best().name}{' and the edits since' if resumed else ''}. Make it faster.",
     ]
     return "\n\n".join(parts)

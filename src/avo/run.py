@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,11 @@ from pathlib import Path
 from avo.memory.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.scenarios.loader import Scenario
-from avo.settings import KERNELS
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
-from avo.tools.sources import read_sources, write_sources
-from avo.types import AvoError, Missing, NothingScored, ToolError
+from avo.tools.seeds import seed_sources
+from avo.tools.sources import write_sources
+from avo.types import AvoError, Missing, NothingScored
 
 SETTINGS = "run.toml"
 JOURNAL = "avo.db"
@@ -55,14 +56,19 @@ def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
             found = tomllib.loads(path.read_text())
         except tomllib.TOMLDecodeError as error:
             raise AvoError(f"{path}: {error}") from error
-        if (found.get("scenario"), found.get("target")) != (scenario.name, target):
+        if found and (found.get("scenario"), found.get("target")) != (scenario.name, target):
             there = f"{found.get('scenario')} on {found.get('target')}"
             raise AvoError(f"{folder} holds a run of {there}, not of {scenario.name} on {target}: give another --run")
     elif any((folder / name).exists() for name in (JOURNAL, LINEAGE)):
         raise AvoError(f"{folder} holds a run without its {SETTINGS}")
     elif others := [entry.name for entry in folder.iterdir() if entry.name != "lock"]:
         raise AvoError(f"{folder} is not a run and not empty (it has {others[0]}): give another --run")
-    path.write_text(f'scenario = "{scenario.name}"\ntarget = "{target}"\nmodel = "{model}"\n')
+    settings = {"scenario": scenario.name, "target": target, "model": model}
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+    if not path.is_file() or path.read_text() != text:
+        scratch = path.with_suffix(".new")
+        scratch.write_text(text)
+        scratch.replace(path)
 
 
 async def plant_seed(bench: Bench) -> None:
@@ -80,23 +86,6 @@ async def plant_seed(bench: Bench) -> None:
         trailers={"Target": bench.target, "Direction": "the seed", "Attempts": "1"},
     )  # fmt: skip
     bench.lineage.restore()
-
-
-def seed_sources(scenario: Scenario, target: str) -> dict[str, bytes]:
-    """The seed's files. A relative `seed` lies below kernels/, or beside scenario.toml."""
-    name = scenario.target(target).seed
-    for folder in (scenario.path / name, KERNELS / name):
-        if folder.is_dir():
-            return dict(read_sources_or_line(folder))
-    raise AvoError(f"{scenario.path / 'scenario.toml'}: targets.{target}.seed: no folder '{name}' here or in kernels/")
-
-
-def read_sources_or_line(folder: Path) -> dict[str, bytes]:
-    """read_sources for a user's folder: its complaint is the user's one line."""
-    try:
-        return dict(read_sources(folder))
-    except ToolError as error:
-        raise AvoError(str(error)) from error
 
 
 def existing(folder: Path) -> tuple[Journal, Lineage]:

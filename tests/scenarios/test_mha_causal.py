@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from avo.run import seed_sources
 from avo.scenarios.loader import Case, load
 from avo.tools.executor import LocalExecutor
 from avo.tools.knobs import knobs_of, with_settings
 from avo.tools.score.check import error_ratio
+from avo.tools.seeds import seed_sources
 from avo.types import Status
 
 SCENARIO = load("mha_causal")

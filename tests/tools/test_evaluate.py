@@ -45,7 +45,7 @@ def test_the_same_tree_is_scored_once_and_its_return_counted(bench: Bench) -> No
     again = ask(bench, "evaluate", direction="the same, under another name")
     assert again == f"(these sources were scored before, as attempt 2: a comment)\n{first}"
     assert bench.journal.count("attempts") == 2
-    assert bench.journal.revisits(0) == 1
+    assert bench.journal.count("revisits") == 1
     assert sum(row["entries"] for row in bench.journal.spent() if row["kind"] == "evaluation") == 2
 
 

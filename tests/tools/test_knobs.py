@@ -10,7 +10,7 @@ from avo.types import ToolError
 SOURCES = {
     "a.cpp": b"// avo:knob TILE {32, 64,128}\nconstexpr int TILE = 32;  // keys; TILE = 99\nint TILES = TILE;\n"
     b"  // avo:knob EXP {0, 1}  which exponential\n  static constexpr int EXP=1 ;\n",
-    "b.h": b"// avo:knob KIND {float, long double}\n#define KIND float // TILE\n",
+    "b.h": b"// avo:knob KIND {float, std::size_t}\n#define KIND float // TILE\n",
 }
 
 
@@ -19,15 +19,15 @@ def test_knobs_are_found_with_their_values_and_what_stands() -> None:
     assert {name: (knob.file, knob.values, knob.value) for name, knob in found.items()} == {
         "TILE": ("a.cpp", ("32", "64", "128"), "32"),
         "EXP": ("a.cpp", ("0", "1"), "1"),
-        "KIND": ("b.h", ("float", "long double"), "float"),
+        "KIND": ("b.h", ("float", "std::size_t"), "float"),
     }
     assert settings_of(SOURCES) == {"TILE": "32", "EXP": "1", "KIND": "float"}
 
 
 def test_setting_a_knob_changes_its_value_and_nothing_else() -> None:
-    changed = with_settings(SOURCES, {"TILE": "128", "KIND": "long double", "EXP": "0"})
+    changed = with_settings(SOURCES, {"TILE": "128", "KIND": "std::size_t", "EXP": "0"})
     assert changed["a.cpp"] == (SOURCES["a.cpp"].replace(b"TILE = 32;", b"TILE = 128;").replace(b"EXP=1 ;", b"EXP=0 ;"))
-    assert changed["b.h"] == SOURCES["b.h"].replace(b"KIND float", b"KIND long double")
+    assert changed["b.h"] == SOURCES["b.h"].replace(b"KIND float", b"KIND std::size_t")
     assert settings_of({"a.cpp": changed["a.cpp"]}) == {"TILE": "128", "EXP": "0"}
     assert with_settings(SOURCES, {}) == SOURCES
 

@@ -22,7 +22,7 @@ RunFolder = Annotated[
 
 def latest_run() -> Path:
     """The run that was written to last. Raises Missing when there is none."""
-    found = sorted(runs_folder().glob("*/run.toml"), key=lambda path: path.with_name("avo.db").stat().st_mtime)
+    found = sorted(runs_folder().glob("*/avo.db"), key=lambda path: path.stat().st_mtime)
     if not found:
         raise Missing(f"no run in {runs_folder()}/; start one: avo run scenario mha_causal (or name it with --run DIR)")
     return found[-1].parent

@@ -52,13 +52,15 @@ def run_scenario(
 
     import asyncio
 
+    from avo.agents.models import clients
     from avo.cli.progress import Progress
     from avo.cli.session import Session
     from avo.evolve import Limits
     from avo.run import open_run
 
+    models = clients(model)
     with open_run(run, scenario, target, model) as bench:
-        session = Session(bench, model, Limits(steps, minutes, goal), Progress(bench, minutes))
+        session = Session(bench, models, Limits(steps, minutes, goal), Progress(bench, minutes))
         reason = asyncio.run(session.run())
         if not bench.lineage.versions():
             print("avo: stopped before the seed was scored; the same command starts over", file=sys.stderr)
@@ -84,7 +86,7 @@ def _summary(bench: Bench, run: str, model: str, reason: str) -> dict[str, Any]:
 def _told(result: dict[str, Any], run: Path) -> str:
     best, seed = result["best"], result["seed"]
     option = f" --run {run}" if run.parent != runs_folder() else ""
-    avo = "avo" if shutil.which("avo") else sys.argv[0]
+    avo = "avo" if shutil.which("avo") or sys.argv[0] == "-c" else sys.argv[0]
     return (
         f"{result['stop_reason']}: {result['versions']} versions from {result['attempts']} attempts in "
         f"{result['steps']} steps\n"

@@ -18,16 +18,16 @@ def _open(name: str, path: Path | None, target: str) -> tuple[LocalExecutor, dic
 
     folder(name)
 
-    from avo.run import read_sources_or_line, seed_sources
     from avo.scenarios.loader import load
     from avo.tools.executor import LocalExecutor
+    from avo.tools.seeds import folder_sources, seed_sources
     from avo.types import AvoError
 
     scenario, target = load(name), resolve_target(target)
     scenario.target(target)
     if path and not path.is_dir():
         raise AvoError(f"no folder '{path}'")
-    files = read_sources_or_line(path) if path else seed_sources(scenario, target)
+    files = folder_sources(path) if path else seed_sources(scenario, target)
     return LocalExecutor(scenario, target), files
 
 

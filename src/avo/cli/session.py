@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 
+from avo.agents.models import Models
 from avo.cli.progress import Progress
 from avo.evolve import Limits, evolve
 from avo.run import plant_seed
@@ -16,21 +17,22 @@ from avo.tools.bench import Bench
 from avo.tools.process import kill_all
 from avo.types import AvoError, Cancelled
 
+WRAPPED = ("RuntimeError: AvoError: ", "RuntimeError: Missing: ")
+"""How AutoGen hands on what was raised inside of an agent."""
+
 
 class Session:
     """Runs until the loop ends. First Ctrl-C: after the current tool call; second: kill it; third: leave at once."""
 
-    def __init__(self, bench: Bench, model: str, limits: Limits, progress: Progress) -> None:
-        self._bench, self._model, self._limits, self._progress = bench, model, limits, progress
+    def __init__(self, bench: Bench, models: Models, limits: Limits, progress: Progress) -> None:
+        self._bench, self._models, self._limits, self._progress = bench, models, limits, progress
         self._signals = 0
 
     async def run(self) -> str:
         """The stop reason."""
-        from avo.agents.models import clients
-        from avo.agents.stagnation import Patience
         from avo.agents.team import Team
 
-        team = Team(self._bench, *clients(self._model), self.stopped, Patience())
+        team = Team(self._bench, *self._models, self.stopped)
         self._bench.journal.begin_session()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -66,10 +68,10 @@ class Session:
 
     def _failed(self, error: Exception) -> str:
         """One line for the journal and the terminal; the traceback into the run's artifacts."""
-        if isinstance(error, AvoError):
-            raise error
+        line = f"{type(error).__name__}: {error}".partition("\n")[0]
+        if isinstance(error, AvoError) or line.startswith(WRAPPED):
+            raise AvoError(line.rpartition("Error: ")[2]) from error
         with (self._bench.artifacts / "errors.log").open("a") as file:
             traceback.print_exception(error, file=file)
-        line = f"{type(error).__name__}: {error}"
         self._progress.say(f"the step failed: {line}")
         return line

@@ -1,0 +1,147 @@
+"""Each sign of a stuck search is seen, and none is seen where there is progress."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from avo.agents.stagnation import Patience, stagnation
+from avo.tools.bench import Bench
+from avo.types import Comparison, Status, Verdict
+
+EAGER = Patience(attempts=4, minutes=45, same_error=3, revisits=3)
+
+
+def attempt(bench: Bench, name: str, status: Status = Status.INCORRECT_NUMERICAL, reason: str = "y is wrong") -> int:
+    """One more evaluation in the journal."""
+    verdict = Verdict(status, reason, "GFLOP/s", bench.journal.attempt(1).verdict.cases)
+    return bench.journal.add_attempt(bench.step, name, "v0", "a change", {}, verdict, "", 0.1).id
+
+
+def attempts(bench: Bench, count: int, status: Status = Status.INCORRECT_NUMERICAL) -> None:
+    for number in range(count):
+        attempt(bench, f"{status}{bench.journal.count('attempts')}-{number}", status, f"reason {number}")
+
+
+def advise(bench: Bench) -> None:
+    bench.journal.add_intervention(bench.step, "stuck", {"diagnosis": "", "directions": []}, "v0")
+
+
+def seen(bench: Bench, patience: Patience = EAGER) -> str:
+    return stagnation(bench.journal, patience)
+
+
+def test_a_run_that_has_only_its_seed_is_not_stuck(bench: Bench) -> None:
+    assert seen(bench) == ""
+    assert seen(bench, Patience(attempts=1, minutes=0, same_error=1, revisits=1)) == ""
+
+
+def test_evaluations_without_a_version_are_counted(bench: Bench) -> None:
+    attempts(bench, EAGER.attempts - 1)
+    assert seen(bench) == ""
+    attempts(bench, 1)
+    assert seen(bench) == "no new version in 4 evaluations"
+
+
+def test_evaluations_that_pass_but_lead_to_no_version_count_too(bench: Bench) -> None:
+    attempts(bench, EAGER.attempts, Status.PASSED)
+    assert "no new version in 4" in seen(bench)
+
+
+def test_a_new_version_starts_the_counting_anew(bench: Bench) -> None:
+    attempts(bench, EAGER.attempts - 1)
+    attempt(bench, "better", Status.PASSED)
+    assert seen(bench)
+    faster = Comparison(1.1, 1.09, 1.11, 0.01, True, {"wide": 1.1}, 24)
+    bench.journal.add_comparison(bench.step, "better", "v0", faster, True)
+    assert seen(bench) == ""
+    attempts(bench, EAGER.attempts - 1)
+    assert seen(bench) == ""
+    attempts(bench, 1)
+    assert "no new version" in seen(bench)
+
+
+def test_time_without_a_version_is_noticed_once_something_was_tried(bench: Bench, tmp_path: Path) -> None:
+    attempt(bench, "old")
+    assert seen(bench) == ""
+    with sqlite3.connect(tmp_path / "run" / "avo.db") as db:
+        db.execute("UPDATE attempts SET at='2020-01-01T00:00:00+00:00' WHERE id=1")
+    assert seen(bench) == ""
+    with sqlite3.connect(tmp_path / "run" / "avo.db") as db:
+        db.execute("UPDATE attempts SET at='2020-01-01T00:00:00+00:00' WHERE id=2")
+    assert seen(bench).startswith("no new version in ")
+    assert seen(bench).endswith(" minutes")
+
+
+def test_the_same_build_error_again_and_again_is_noticed(bench: Bench) -> None:
+    for number in range(EAGER.same_error - 1):
+        attempt(bench, f"e{number}", Status.COMPILE_ERROR, "a.cpp:3: error: x was not declared")
+    assert seen(bench) == ""
+    attempt(bench, "e9", Status.COMPILE_ERROR, "a.cpp:3: error: x was not declared")
+    assert seen(bench) == "the same build error 3 times in a row: a.cpp:3: error: x was not declared"
+
+
+@pytest.mark.parametrize(
+    "between",
+    [(Status.COMPILE_ERROR, "another error"), (Status.PASSED, "")],
+)
+def test_different_errors_or_a_success_between_them_are_no_sign(bench: Bench, between: tuple[Status, str]) -> None:
+    for number, (status, reason) in enumerate([(Status.COMPILE_ERROR, "x"), between, (Status.COMPILE_ERROR, "x")]):
+        attempt(bench, f"t{number}", status, reason)
+    assert seen(bench) == ""
+
+
+def test_coming_back_to_scored_sources_is_noticed(bench: Bench) -> None:
+    again = attempt(bench, "again")
+    for _ in range(EAGER.revisits - 1):
+        bench.journal.add_revisit(bench.step, again)
+    assert seen(bench) == ""
+    bench.journal.add_revisit(bench.step, again)
+    assert seen(bench) == "came back 3 times to sources that were scored before"
+
+
+def test_advice_starts_every_count_anew(bench: Bench) -> None:
+    attempts(bench, EAGER.attempts)
+    for _ in range(EAGER.revisits):
+        bench.journal.add_revisit(bench.step, 2)
+    assert seen(bench)
+    advise(bench)
+    assert seen(bench) == ""
+    attempts(bench, EAGER.attempts - 1)
+    assert seen(bench) == ""
+    attempts(bench, 1)
+    assert "no new version" in seen(bench)
+
+
+def test_the_same_build_error_counts_only_after_the_advice(bench: Bench) -> None:
+    for number in range(EAGER.same_error):
+        attempt(bench, f"e{number}", Status.COMPILE_ERROR, "the same")
+    advise(bench)
+    assert seen(bench) == ""
+    attempt(bench, "e8", Status.COMPILE_ERROR, "the same")
+    assert seen(bench) == ""
+
+
+def test_a_comparison_that_the_gate_refused_is_no_progress(bench: Bench) -> None:
+    attempts(bench, EAGER.attempts)
+    slower = Comparison(0.9, 0.89, 0.91, 0.01, False, {"wide": 0.9}, 24)
+    bench.journal.add_comparison(bench.step, "t", "v0", slower, False)
+    assert "no new version" in seen(bench)
+
+
+def test_a_version_that_was_measured_early_and_committed_late_is_progress(bench: Bench) -> None:
+    attempt(bench, "better", Status.PASSED)
+    attempts(bench, EAGER.attempts)
+    faster = Comparison(1.1, 1.09, 1.11, 0.01, True, {"wide": 1.1}, 24)
+    bench.journal.add_comparison(bench.step, "better", "v0", faster, True)
+    assert seen(bench) == ""
+
+
+def test_coming_back_right_after_advice_is_noticed(bench: Bench) -> None:
+    again = attempt(bench, "again")
+    advise(bench)
+    for _ in range(EAGER.revisits):
+        bench.journal.add_revisit(bench.step, again)
+    assert "came back 3 times" in seen(bench)

@@ -1,0 +1,135 @@
+"""The supervisor's answer becomes stored advice, whatever it looks like, and its effect is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from autogen_core.models import CreateResult, LLMMessage
+
+from avo.agents.client import Client
+from avo.agents.stagnation import Patience
+from avo.agents.supervisor import Advice, Direction, advice_text, read_advice, review
+from avo.agents.team import Team
+from avo.agents.tuner import call, say
+from avo.tools.bench import Bench
+from avo.types import Outcome
+
+ANSWER = {
+    "diagnosis": "one sum depends on the last",
+    "directions": [{"title": "more sums", "why": "they are independent", "measure_first": "SUMS=4"}],
+}
+EDIT = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 16;"}
+
+
+class Script(Client):
+    """Plays its results in order, the last one for ever; remembers what it was shown."""
+
+    def __init__(self, *results: CreateResult) -> None:
+        self.results, self.shown = list(results), list[Sequence[LLMMessage]]()
+
+    async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        self.shown.append(list(messages))
+        return self.results[min(len(self.shown), len(self.results)) - 1]
+
+
+def vary(bench: Bench, worker: Script, supervisor: Script, patience: Patience | None = None) -> Outcome:
+    team = Team(bench, worker, supervisor, lambda: False, patience or Patience())
+    return asyncio.run(team.vary("# Step 1"))
+
+
+@pytest.mark.parametrize("around", ["{}", "Here is my advice:\n```json\n{}\n```\nGood luck.", "  {}"])
+def test_json_within_prose_is_read(around: str) -> None:
+    advice = read_advice(around.replace("{}", json.dumps(ANSWER)))
+    assert advice.diagnosis == "one sum depends on the last"
+    assert advice.directions == (
+        Direction(title="more sums", why="they are independent", start_from="best", measure_first="SUMS=4"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Unroll the loop.", '{"diagnosis": "cut', '{"directions": []}', "} {", "[]", '{"diagnosis": 3}', ""],
+)
+def test_anything_else_becomes_a_direction_as_it_stands(text: str) -> None:
+    advice = read_advice(text)
+    assert [direction.title for direction in advice.directions] == [text]
+    assert "not the JSON" in advice.diagnosis
+
+
+def test_an_answer_without_directions_means_that_nothing_is_left() -> None:
+    assert read_advice('{"diagnosis": "done", "directions": []}') == Advice(diagnosis="done")
+
+
+def test_advice_reads_as_numbered_directions() -> None:
+    assert advice_text(Advice.model_validate(ANSWER)) == (
+        "Advice: one sum depends on the last\n1. more sums\n   why: they are independent\n"
+        "   start from: best\n   measure first: SUMS=4"
+    )
+
+
+def test_the_review_counts_advice_that_led_to_nothing_since_the_last_version(bench: Bench) -> None:
+    assert "led to nothing: 0\n" in asyncio.run(review(bench, "lost"))
+    bench.journal.add_intervention(1, "lost", ANSWER, "v0")
+    bench.journal.add_intervention(1, "lost", ANSWER, "an older version")
+    text = asyncio.run(review(bench, "lost"))
+    assert text.startswith("The worker is stuck: lost.\n")
+    assert "led to nothing: 1\n" in text
+    assert "a1 PASSED" in text
+
+
+def test_advice_is_stored_with_its_trigger_and_shown_to_the_worker(bench: Bench) -> None:
+    worker = Script(say("I wonder."), call("end_step", reason="enough"), say("bye"))
+    assert vary(bench, worker, Script(say(f"I think: {json.dumps(ANSWER)}"))).kind == "gave_up"
+    (stored,) = bench.journal.interventions()
+    assert stored.trigger == "it ended its turn without calling a tool"
+    assert stored.advice["directions"][0]["title"] == "more sums"
+    assert (stored.step, stored.version_before, stored.attempts_before, stored.effect) == (1, "v0", 1, None)
+    heard = [message.content for message in worker.shown[1] if getattr(message, "source", "") == "supervisor"]
+    assert heard == [advice_text(Advice.model_validate(ANSWER))]
+    assert [entry.kind for entry in bench.journal.messages("worker")][:3] == ["task", "text", "advice"]
+
+
+def test_the_supervisor_is_shown_the_trajectory_and_why_it_has_the_floor(bench: Bench) -> None:
+    supervisor = Script(say('{"diagnosis": "the end", "directions": []}'))
+    worker = Script(call("end_step", reason="all tried", exhausted=True), say("that was all"))
+    assert vary(bench, worker, supervisor) == Outcome("exhausted", "the end")
+    shown = str(supervisor.shown[0][-1].content)
+    assert "The worker is stuck: it says that it has no direction left (all tried)" in shown
+    assert "# Versions\nv0 " in shown
+    assert bench.journal.messages("supervisor")[-2].kind == "review"
+
+
+def test_a_version_that_follows_is_the_effect_of_the_advice(bench: Bench) -> None:
+    worker = Script(say("I wonder."), call("edit_file", **EDIT), call("commit", message="more sums"), say("kept"))
+    outcome = vary(bench, worker, Script(say(json.dumps(ANSWER))))
+    assert outcome == Outcome("committed", "v1: more sums")
+    assert [entry.effect for entry in bench.journal.interventions()] == ["v1"]
+    assert "led to nothing: 0\n" in asyncio.run(review(bench, ""))
+
+
+def test_an_effect_belongs_to_the_latest_advice_and_to_the_first_version(bench: Bench) -> None:
+    for _ in range(2):
+        bench.journal.add_intervention(1, "lost", ANSWER, "v0")
+    bench.journal.record_effect("v1")
+    bench.journal.record_effect("v2")
+    assert [entry.effect for entry in bench.journal.interventions()] == [None, "v1"]
+
+
+def test_a_stagnating_search_gives_the_supervisor_the_floor_though_the_worker_is_busy(bench: Bench) -> None:
+    busy = [call("edit_file", **EDIT), *(call("evaluate", direction="again") for _ in range(24))]
+    worker = Script(*busy, call("end_step", reason="enough"), say("bye"))
+    vary(bench, worker, Script(say(json.dumps(ANSWER))), Patience(revisits=3))
+    triggers = [entry.trigger for entry in bench.journal.interventions()]
+    assert triggers == ["came back 23 times to sources that were scored before"]
+
+
+def test_a_stop_during_the_supervisors_turn_is_no_advice(bench: Bench) -> None:
+    supervisor = Script(call("lineage"), say(json.dumps(ANSWER)))
+    team = Team(bench, Script(say("I wonder.")), supervisor, lambda: bool(supervisor.shown), Patience())
+    assert asyncio.run(team.vary("# Step 1")).kind == "interrupted"
+    assert len(supervisor.shown) == 1
+    assert [entry.advice for entry in bench.journal.interventions()] == []

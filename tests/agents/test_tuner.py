@@ -1,0 +1,199 @@
+"""The tuner finds what knobs can give, says so when that is all, and knows only what the conversation shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autogen_core.models import (
+    AssistantMessage,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    UserMessage,
+)
+
+from avo.agents.client import Client
+from avo.agents.stagnation import Patience
+from avo.agents.supervisor import read_advice
+from avo.agents.team import Team
+from avo.agents.tuner import Tuner, TunerSupervisor
+from avo.evolve import Limits, evolve
+from avo.run import open_run, plant_seed
+from avo.scenarios.loader import load
+from avo.tools.bench import Bench
+
+VALUES = {"A": ("1", "2", "4"), "B": ("0", "1"), "C": ("8", "16"), "D": ("x", "y")}
+SOURCE = "\n".join(f"// avo:knob {n} {{{', '.join(v)}}}\nconstexpr auto {n} = {v[0]};" for n, v in VALUES.items())
+Knobs = dict[str, str]
+BASE: Knobs = {name: values[0] for name, values in VALUES.items()}
+
+
+class World:
+    """Answers a tuner's calls as the tools would, with scores that a test chooses."""
+
+    def __init__(self, score: Callable[[Knobs], float], *, commits: bool = True) -> None:
+        self.score, self.commits = score, commits
+        self.attempts: list[Knobs] = [BASE]
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def line(self, knobs: Knobs) -> str:
+        shown = " ".join(f"{name}={value}" for name, value in knobs.items())
+        return f"a{self.attempts.index(knobs) + 1} PASSED {self.score(knobs):.3f} GFLOP/s | {shown} | x"
+
+    def answer(self, tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
+        if tool == "sweep":
+            names = list(arguments["knobs"])
+            trees = [BASE | dict(zip(names, v, strict=True)) for v in itertools.product(*arguments["knobs"].values())]
+            self.attempts += [tree for tree in trees if tree not in self.attempts]
+            return "\n".join(["best of n", *map(self.line, trees)]), True
+        fixed = {
+            "list_files": "avo_abi.h  9 bytes\nk.cpp  99 bytes", "read_file": SOURCE, "note": "noted",
+            "attempts": "\n".join(map(self.line, self.attempts)), "commit": "refused: slower than the best version",
+        }  # fmt: skip
+        return fixed.get(tool, "done"), tool != "commit" or self.commits
+
+    def converse(self, model: Client, *texts: tuple[str, str], most: int = 60) -> str:
+        """Let the model call tools until it says something; `texts` are (source, text) that others said."""
+        messages: list[LLMMessage] = [UserMessage(content=text, source=source) for source, text in texts]
+        for _ in range(most):
+            result = asyncio.run(model.create(messages))
+            if isinstance(result.content, str):
+                return result.content
+            (call,) = result.content
+            self.calls.append((call.name, json.loads(call.arguments)))
+            text, worked = self.answer(*self.calls[-1])
+            answer = FunctionExecutionResult(content=text, name=call.name, call_id=call.id, is_error=not worked)
+            messages.append(AssistantMessage(content=result.content, source="worker"))
+            messages.append(FunctionExecutionResultMessage(content=[answer]))
+        raise AssertionError(f"no end: {self.calls[-3:]}")
+
+    def called(self, tool: str) -> list[dict[str, Any]]:
+        return [arguments for name, arguments in self.calls if name == tool]
+
+
+BRIEF = ("user", "# Step 1\nv0 1.00 GFLOP/s x1.000  Seed")
+
+
+def sweeps(seed: int) -> list[dict[str, list[str]]]:
+    world = World(lambda knobs: 1.0)
+    world.converse(Tuner(seed), BRIEF)
+    return [arguments["knobs"] for arguments in world.called("sweep")]
+
+
+def run(bench: Bench) -> str:
+    team = Team(bench, Tuner(), TunerSupervisor(), lambda: False, Patience())
+    return asyncio.run(evolve(bench, team, Limits(steps=9), repr))
+
+
+def test_it_improves_a_real_scenario_and_ends_exhausted(bench: Bench) -> None:
+    assert run(bench) == "exhausted"
+    versions = bench.lineage.versions()
+    assert len(versions) >= 2
+    assert bench.lineage.champion().score > 1.5 * versions[0].score
+    attempts = bench.journal.attempts()
+    assert len({attempt.tree for attempt in attempts}) == len(attempts) <= 6
+    assert bench.journal.interventions()[-1].advice["directions"] == []
+    assert {attempt.knobs["SUMS"] for attempt in attempts} == {"1", "4", "16"}
+
+
+def test_a_candidate_without_knobs_is_exhausted_at_once(own_scenario: Path, tmp_path: Path) -> None:
+    source = own_scenario / "seed" / "matvec.cpp"
+    source.write_text(source.read_text().replace("// avo:knob", "//"))
+    with open_run(tmp_path / "run", load(str(own_scenario)), "cpu", "tuner") as bench:
+        asyncio.run(plant_seed(bench))
+        assert run(bench) == "exhausted"
+        assert bench.journal.count("attempts") == 1
+        assert any("declare no knobs" in entry.text for entry in bench.journal.messages("worker"))
+
+
+def test_the_same_seed_sweeps_in_the_same_order_and_others_in_others() -> None:
+    assert all(sweeps(seed) == sweeps(seed) for seed in range(6))
+    assert len({str(sweeps(seed)) for seed in range(6)}) > 1
+
+
+def test_each_value_is_measured_once_and_none_that_is_not_declared() -> None:
+    proposed = [(name, value) for knobs in sweeps(3) for name, values in knobs.items() for value in values]
+    assert sorted(proposed) == sorted((n, v) for n, values in VALUES.items() for v in values[1:])
+
+
+def test_a_better_setting_is_made_by_edits_and_committed() -> None:
+    world = World(lambda knobs: 2.0 if knobs["A"] == "4" else 1.0)
+    assert world.converse(Tuner(), BRIEF).startswith("Tuner (no language model): A 1 -> 4")
+    edit = {"path": "k.cpp", "old": "constexpr auto A = 1;", "new": "constexpr auto A = 4;"}
+    assert world.called("edit_file") == [edit]
+    assert [name for name, _ in world.calls][-2:] == ["edit_file", "commit"]
+
+
+def test_a_gain_within_the_noise_is_not_worth_a_commit() -> None:
+    world = World(lambda knobs: 1.005 if knobs["A"] == "4" else 1.0)
+    world.converse(Tuner(), BRIEF)
+    assert not world.called("commit")
+    assert world.called("end_step")[0]["exhausted"] is True
+
+
+def test_after_a_refusal_by_the_gate_it_notes_that_and_tries_the_next_best() -> None:
+    world = World(lambda knobs: {"4": 3.0, "2": 2.0, "1": 1.0}[knobs["A"]], commits=False)
+    world.converse(Tuner(), BRIEF)
+    assert [note["text"] for note in world.called("note")] == [
+        "refused by the gate: A=4 B=0 C=8 D=x",
+        "refused by the gate: A=2 B=0 C=8 D=x",
+    ]
+    names = [name for name, _ in world.calls]
+    assert names[names.index("note") :][:3] == ["note", "checkout", "read_file"]
+    assert names[-1] == "end_step"
+
+
+def test_what_the_gate_refused_in_an_earlier_step_is_not_committed_again() -> None:
+    world = World(lambda knobs: 3.0 if knobs["A"] == "4" else 1.0)
+    world.converse(Tuner(), (BRIEF[0], f"{BRIEF[1]}\n# Notes\n- refused by the gate: A=4 B=0 C=8 D=x"))
+    assert not world.called("commit")
+
+
+def test_advice_is_followed_where_the_sources_allow_it() -> None:
+    advice = "Advice: x\n1. try A=99\n   why: y\n2. try Z=1\n3. try B=1 C=16\n   start from: best\n4. think harder"
+    world = World(lambda knobs: 1.0)
+    world.converse(Tuner(), BRIEF, ("supervisor", advice))
+    assert world.called("sweep")[0]["knobs"] == {"B": ["1"], "C": ["16"]}
+    assert all(set(values) <= set(VALUES[n]) for s in world.called("sweep") for n, values in s["knobs"].items())
+
+
+def test_a_resumed_step_starts_from_the_best_version_again() -> None:
+    world = World(lambda knobs: 1.0)
+    world.converse(Tuner(), (BRIEF[0], BRIEF[1].replace("# Step 1", "# Step 1 (resumed)")))
+    assert world.calls[0] == ("checkout", {"version": "best"})
+
+
+def advice_after(tried: list[Knobs], idle: int, score: Callable[[Knobs], float]) -> list[str]:
+    world = World(score)
+    world.attempts += tried
+    review = f"The worker is stuck: x.\nAdvice since the last version that led to nothing: {idle}\n"
+    text = world.converse(TunerSupervisor(), BRIEF, ("journal", review))
+    return [direction.title for direction in read_advice(text).directions]
+
+
+SINGLES = [BASE | {name: value} for name, values in VALUES.items() for value in values[1:]]
+
+
+def test_the_supervisor_names_values_that_were_never_measured_first() -> None:
+    assert advice_after(SINGLES[:1], 0, lambda knobs: 1.0) == ["try A=4", "try B=1", "try C=16", "try D=y"]
+
+
+def test_the_supervisor_then_names_pairs_of_values_the_most_promising_first() -> None:
+    def score(knobs: Knobs) -> float:
+        return 1.0 + 0.5 * (knobs["A"] == "4") + 0.3 * (knobs["D"] == "y")
+
+    titles = advice_after(SINGLES, 0, score)
+    assert titles[0] == "try A=4 D=y"
+    assert len(titles) == 4
+    assert titles[0] not in advice_after([*SINGLES, BASE | {"A": "4", "D": "y"}], 0, score)
+
+
+@pytest.mark.parametrize(("idle", "left"), [(0, True), (1, True), (2, False), (5, False)])
+def test_the_supervisor_is_at_its_end_after_two_rounds_of_fruitless_advice(idle: int, left: bool) -> None:
+    assert bool(advice_after(SINGLES, idle, lambda knobs: 1.0)) is left

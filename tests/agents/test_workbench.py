@@ -1,0 +1,144 @@
+"""The workbench answers every call: it never raises, and a cancelled call ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from autogen_core import CancellationToken
+from autogen_core.tools import ToolResult
+
+from avo.agents.workbench import RegistryWorkbench
+from avo.tools.all_tools import CHANGING, READING, registry
+from avo.tools.bench import Bench
+from avo.tools.process import kill_all
+from avo.tools.registry import Registry, tool
+from avo.tools.sandbox import landlock_version
+from avo.types import Cancelled, Rejected, Status, ToolError
+
+release = threading.Event()
+
+
+async def fails(bench: Bench, how: str) -> str:
+    """Fail in a way that is asked for."""
+    errors: dict[str, BaseException] = {
+        "bug": ZeroDivisionError("a bug of ours"), "tool": ToolError("mend it"),
+        "rejected": Rejected(Status.TIMEOUT, "too slow"), "cancelled": Cancelled("stopped"),
+        "task": asyncio.CancelledError(),
+    }  # fmt: skip
+    raise errors[how]
+
+
+async def waits(bench: Bench) -> str:
+    """Block a thread until it is released."""
+    await bench.blocking(lambda: release.wait(60))
+    return "released"
+
+
+def call(bench: Bench, name: str, arguments: Mapping[str, Any] | None = None) -> tuple[str, bool]:
+    own = Registry(bench, [tool(fails, changes=True), tool(waits, changes=False)])
+    return read(asyncio.run(RegistryWorkbench(own).call_tool(name, arguments)))
+
+
+def read(result: ToolResult) -> tuple[str, bool]:
+    return result.to_text(), not result.is_error
+
+
+@pytest.mark.parametrize(
+    ("how", "answer"),
+    [
+        ("tool", "fails: mend it"),
+        ("rejected", "fails: TIMEOUT: too slow"),
+        ("cancelled", "fails: stopped by the user"),
+        ("task", "fails: stopped by the user"),
+        ("bug", "fails: internal error: ZeroDivisionError: a bug of ours"),
+    ],
+)
+def test_whatever_a_tool_raises_becomes_an_error_that_says_so(bench: Bench, how: str, answer: str) -> None:
+    assert call(bench, "fails", {"how": how}) == (answer, False)
+
+
+def test_a_bug_of_ours_leaves_its_traceback_in_the_artifacts(bench: Bench) -> None:
+    call(bench, "fails", {"how": "tool"})
+    assert not (bench.artifacts / "errors.log").exists()
+    call(bench, "fails", {"how": "bug"})
+    call(bench, "fails", {"how": "bug"})
+    assert (bench.artifacts / "errors.log").read_text().count("Traceback") == 2
+
+
+def test_an_unknown_tool_is_answered_with_the_names_that_there_are(bench: Bench) -> None:
+    text, worked = call(bench, "compile_it")
+    assert not worked
+    assert "no tool 'compile_it'; there are: fails, waits" in text
+
+
+@pytest.mark.parametrize("arguments", [{}, {"how": 3}, {"how": "bug", "why": "x"}])
+def test_wrong_arguments_are_answered_with_what_is_wrong(bench: Bench, arguments: Mapping[str, Any]) -> None:
+    text, worked = call(bench, "fails", arguments)
+    assert not worked
+    assert text.startswith("fails: ")
+    assert "internal error" not in text
+
+
+def test_a_cancelled_call_returns_once_its_thread_has_ended(bench: Bench) -> None:
+    async def scene() -> tuple[str, bool, bool]:
+        token, workbench = CancellationToken(), RegistryWorkbench(Registry(bench, [tool(waits, changes=False)]))
+        release.clear()
+        under_way = asyncio.ensure_future(workbench.call_tool("waits", {}, token))
+        await asyncio.sleep(0.05)
+        token.cancel()
+        await asyncio.sleep(0.05)
+        before = under_way.done()
+        release.set()
+        return *read(await asyncio.wait_for(under_way, 20)), before
+
+    assert asyncio.run(scene()) == ("waits: stopped by the user", False, False)
+
+
+@pytest.mark.skipif(not landlock_version(), reason="the shell tool needs Landlock")
+def test_a_tool_whose_process_is_killed_returns(bench: Bench) -> None:
+    async def scene() -> tuple[str, bool]:
+        workbench = RegistryWorkbench(registry(bench))
+        under_way = asyncio.ensure_future(workbench.call_tool("shell", {"command": "sleep 500", "seconds": 500}))
+        while not kill_all():
+            await asyncio.sleep(0.05)
+        return read(await asyncio.wait_for(under_way, 20))
+
+    assert asyncio.run(scene()) == ("shell: stopped by the user", False)
+
+
+def test_after_a_cancelled_call_the_next_one_works(bench: Bench) -> None:
+    async def scene() -> tuple[str, bool]:
+        token, workbench = CancellationToken(), RegistryWorkbench(Registry(bench, [tool(waits, changes=False)]))
+        release.clear()
+        under_way = asyncio.ensure_future(workbench.call_tool("waits", {}, token))
+        await asyncio.sleep(0.05)
+        token.cancel()
+        release.set()
+        await under_way
+        return read(await asyncio.wait_for(workbench.call_tool("waits", {}), 20))
+
+    assert asyncio.run(scene()) == ("released", True)
+
+
+def test_reading_only_hides_every_tool_that_changes_and_refuses_its_name(bench: Bench) -> None:
+    workbench = RegistryWorkbench(registry(bench), reading_only=True)
+    assert [schema["name"] for schema in asyncio.run(workbench.list_tools())] == [f.__name__ for f in READING]
+    before = bench.sources()
+    for function in CHANGING:
+        text, worked = read(asyncio.run(workbench.call_tool(function.__name__, {"path": "matvec.cpp"})))
+        assert not worked
+        assert f"no tool '{function.__name__}'" in text
+    assert bench.sources() == before
+
+
+def test_every_tool_is_offered_with_its_docstring_and_closed_arguments(bench: Bench) -> None:
+    offered = {entry["name"]: entry for entry in asyncio.run(RegistryWorkbench(registry(bench)).list_tools())}
+    assert list(offered) == [function.__name__ for function in (*READING, *CHANGING)]
+    assert all(entry.get("description") for entry in offered.values())
+    edit = offered["edit_file"]["parameters"]  # type: ignore[typeddict-item]
+    assert edit["required"] == ["path", "old", "new"]
+    assert edit["additionalProperties"] is False

@@ -1,0 +1,126 @@
+"""A run that is killed again and again ends as if it had not been: nothing lost, nothing evaluated twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from avo.agents.stagnation import Patience
+from avo.agents.team import Team
+from avo.agents.tuner import Tuner, TunerSupervisor
+from avo.evolve import Limits, evolve
+from avo.tools.bench import Bench
+
+AVO = (sys.executable, "-c", "from avo.cli import main; main()")
+TINY = Path(__file__).parents[1] / "tiny"
+KILLS = 4
+LATEST = 0.9
+"""Seconds after the first new result at which a kill comes at the latest."""
+
+Attempt = tuple[int, str, float]
+
+
+def command(run: Path, scenario: Path = TINY) -> list[str]:
+    return [*AVO, "run", "scenario", str(scenario), "--run", str(run)]
+
+
+def attempts(run: Path) -> list[Attempt]:
+    with sqlite3.connect(run / "avo.db") as db:
+        return db.execute("SELECT id, tree, score FROM attempts ORDER BY id").fetchall()
+
+
+def git(run: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(run / "lineage"), *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def commits(run: Path) -> list[str]:
+    """Of every branch and tag: none yet when the seed was not committed."""
+    return git(run, "log", "--reverse", "--format=%H", "--branches").split()
+
+
+def results(run: Path) -> int:
+    """Evaluations and comparisons so far."""
+    try:
+        with sqlite3.connect(f"file:{run / 'avo.db'}?mode=ro", uri=True) as db:
+            query = "SELECT (SELECT COUNT(*) FROM attempts) + (SELECT COUNT(*) FROM comparisons)"
+            return int(db.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def killed_at_work(command: list[str], run: Path, moment: float) -> int:
+    """Start the run and kill it `moment` seconds after its first new result; its exit code."""
+    before = results(run)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while results(run) == before and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+
+def test_a_run_killed_at_random_moments_loses_nothing(tmp_path: Path, own_scenario: Path, bench: Bench) -> None:
+    source = own_scenario / "seed" / "matvec.cpp"
+    source.write_text(source.read_text().replace("{1, 4, 16}", "{1, 2, 4, 8, 16, 32}"))
+    run, dice = tmp_path / "killed", random.Random(os.urandom(8))
+    seen_commits, seen_attempts, codes = list[str](), list[Attempt](), []
+    for _ in range(KILLS):
+        moment = dice.uniform(0, LATEST)
+        codes.append(killed_at_work(command(run, own_scenario), run, moment))
+        told = f"killed after {moment:.3f} s"
+        assert commits(run)[: len(seen_commits)] == seen_commits, told
+        assert attempts(run)[: len(seen_attempts)] == seen_attempts, told
+        seen_commits, seen_attempts = commits(run), attempts(run)
+    assert codes.count(-signal.SIGKILL) >= 2
+
+    done = subprocess.run(command(run, own_scenario), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("exhausted: ")
+    assert commits(run)[: len(seen_commits)] == seen_commits
+    finished = attempts(run)
+    assert finished[: len(seen_attempts)] == seen_attempts
+    assert len({tree for _, tree, _ in finished}) == len(finished) <= 12
+    assert git(run, "tag").split() == [f"v{number}" for number in range(len(commits(run)))]
+    assert not [line for line in git(run, "fsck", "--full", "--strict").splitlines() if "dangling" not in line]
+    assert git(run, "status", "--porcelain") == ""
+    with sqlite3.connect(run / "avo.db") as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("SELECT COUNT(*) FROM steps WHERE ended IS NULL").fetchone() == (0,)
+
+    undisturbed = Team(bench, Tuner(), TunerSupervisor(), lambda: False, Patience())
+    assert asyncio.run(evolve(bench, undisturbed, Limits(), repr)) == "exhausted"
+    scores = {tree: score for _, tree, score in finished}
+    kept = [scores[tree] for tree in re.findall(r"^ *Avo-Tree: (\w+)$", git(run, "log", "--reverse"), re.MULTILINE)]
+    versions = bench.lineage.versions()
+    assert len(kept) >= 2
+    assert kept[-1] / kept[0] >= 0.7 * versions[-1].score / versions[0].score
+
+
+def test_what_a_kill_may_leave_behind_is_cleared(tmp_path: Path, planted_run: Path) -> None:
+    run = Path(shutil.copytree(planted_run, tmp_path / "run"))
+    git(run, "tag", "-d", "v0")
+    for lock in ("index.lock", "refs/heads/main.lock"):
+        (run / "lineage" / ".git" / lock).write_text("")
+    (run / "lineage" / "matvec.cpp").write_text("half of")
+    with sqlite3.connect(run / "avo.db") as db:
+        db.execute("INSERT INTO steps (parent, started) VALUES ('v0', '2026-01-01T00:00:00+00:00')")
+    done = subprocess.run([*command(run), "--steps", "1"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert git(run, "tag").split() == ["v0", "v1"]
+    assert [status for status, _ in statuses(run)] == ["PASSED"] * len(statuses(run))
+
+
+def statuses(run: Path) -> list[tuple[str, int]]:
+    with sqlite3.connect(run / "avo.db") as db:
+        return db.execute("SELECT status, id FROM attempts").fetchall()

@@ -1,0 +1,190 @@
+"""The loop keeps its promises whatever the operator does; here the operator is scripted, all else is real."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from avo.evolve import Limits, evolve
+from avo.run import open_run
+from avo.scenarios.loader import Scenario
+from avo.tools.all_tools import registry
+from avo.tools.bench import Bench
+from avo.tools.executor import LocalExecutor
+from avo.types import AvoError, Outcome
+
+Play = Callable[[Bench, str], Awaitable[Outcome]]
+
+
+@pytest.fixture
+def ready(tmp_path: Path, planted_run: Path, tiny: Scenario, executor: LocalExecutor) -> Iterator[Bench]:
+    """The seed is planted, no step was begun."""
+    with open_run(shutil.copytree(planted_run, tmp_path / "run"), tiny, "cpu", "tuner") as bench:
+        bench.executor = executor
+        yield bench
+
+
+class Scripted:
+    """An operator that does the same in each step and remembers its briefs."""
+
+    def __init__(self, bench: Bench, *plays: Play) -> None:
+        self.bench, self.plays = bench, plays
+        self.briefs: list[str] = []
+
+    async def vary(self, brief: str) -> Outcome:
+        self.briefs.append(brief)
+        return await self.plays[min(len(self.briefs), len(self.plays)) - 1](self.bench, brief)
+
+
+def ends(kind: str) -> Play:
+    async def play(bench: Bench, brief: str) -> Outcome:
+        (bench.work_tree / "matvec.cpp").write_text("half of an edit")
+        (bench.work_tree / "left_behind.h").write_text("")
+        return Outcome(kind, f"it {kind}")
+
+    return play
+
+
+async def raises(bench: Bench, brief: str) -> Outcome:
+    (bench.work_tree / "matvec.cpp").unlink()
+    raise RuntimeError("the provider fell over")
+
+
+async def commits(bench: Bench, brief: str) -> Outcome:
+    edit = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 16;"}
+    assert (await registry(bench).call("edit_file", edit))[1]
+    text, worked = await registry(bench).call("commit", {"message": "SUMS 1 -> 16"})
+    return Outcome("committed" if worked else "gave_up", text)
+
+
+def play(operator: Scripted, limits: Limits, failures: list[Exception] | None = None) -> str:
+    def failed(error: Exception) -> str:
+        (failures if failures is not None else []).append(error)
+        return str(error)
+
+    return asyncio.run(evolve(operator.bench, operator, limits, failed))
+
+
+def outcomes(bench: Bench) -> list[str]:
+    return [step["outcome"] for step in bench.journal.steps()]
+
+
+def test_it_stops_after_the_steps_asked_for_and_counts_them_over_resumes(ready: Bench) -> None:
+    operator = Scripted(ready, ends("gave_up"))
+    assert play(operator, Limits(steps=2)) == "steps"
+    assert play(operator, Limits(steps=2)) == "steps"
+    assert len(operator.briefs) == 2
+    assert play(operator, Limits(steps=3)) == "steps"
+    assert outcomes(ready) == ["gave_up"] * 3
+
+
+def test_it_stops_when_the_minutes_are_over_between_two_steps(ready: Bench) -> None:
+    ready.journal.begin_session()
+    operator = Scripted(ready, ends("gave_up"))
+    assert play(operator, Limits(minutes=1e-9)) == "time"
+    assert not operator.briefs
+
+
+def test_it_stops_at_once_when_the_goal_was_reached_before(ready: Bench) -> None:
+    operator = Scripted(ready, ends("gave_up"))
+    assert play(operator, Limits(goal=ready.lineage.best().score)) == "target"
+    assert not operator.briefs
+
+
+def test_it_stops_when_a_version_reaches_the_goal_and_tells_the_next_step_of_it(ready: Bench) -> None:
+    operator = Scripted(ready, commits, ends("gave_up"))
+    goal = ready.lineage.best().score * 1.3
+    assert play(operator, Limits(goal=goal)) == "target"
+    assert outcomes(ready) == ["committed"]
+    assert [version.name for version in ready.lineage.versions()] == ["v0", "v1"]
+    ready.journal.add_note(1, "four sums are not enough")
+    assert play(operator, Limits(steps=2)) == "steps"
+    brief = operator.briefs[-1]
+    assert "# Step 2\n" in brief
+    assert ready.scenario.task.strip() in brief
+    assert "SUMS 1 -> 16" in brief.split("# Versions so far")[1].split("# Latest attempts")[0]
+    assert "a2 PASSED" in brief.split("# Latest attempts")[1].split("# Notes")[0]
+    assert "- four sums are not enough" in brief.split("# Notes")[1]
+    assert brief.endswith("v1. Make it faster.")
+
+
+def test_an_exhausted_step_ends_the_run(ready: Bench) -> None:
+    assert play(Scripted(ready, ends("gave_up"), ends("exhausted")), Limits()) == "exhausted"
+    assert outcomes(ready) == ["gave_up", "exhausted"]
+
+
+def test_an_interrupted_step_ends_the_run_and_goes_on_where_it_was(ready: Bench) -> None:
+    assert play(Scripted(ready, ends("interrupted")), Limits(steps=1)) == "interrupted"
+    assert outcomes(ready) == [None]
+    assert (ready.work_tree / "matvec.cpp").read_text() == "half of an edit"
+    again = Scripted(ready, ends("gave_up"))
+    assert play(again, Limits(steps=1)) == "steps"
+    assert "# Step 1 (resumed)" in again.briefs[0]
+    assert outcomes(ready) == ["gave_up"]
+
+
+def test_a_limit_that_interrupted_the_step_is_the_reason_given(ready: Bench) -> None:
+    async def commits_and_is_stopped(bench: Bench, brief: str) -> Outcome:
+        await commits(bench, brief)
+        return Outcome("interrupted", "stopped by a limit")
+
+    goal = ready.lineage.best().score * 1.3
+    assert play(Scripted(ready, commits_and_is_stopped), Limits(goal=goal)) == "target"
+
+
+@pytest.mark.parametrize("kind", ["stalled", "error"])
+def test_three_bad_steps_in_a_row_end_the_run(ready: Bench, kind: str) -> None:
+    operator = Scripted(ready, ends(kind), ends(kind), ends("gave_up"), ends(kind))
+    assert play(operator, Limits(steps=20)) == kind
+    assert outcomes(ready) == [kind, kind, "gave_up", kind, kind, kind]
+
+
+@pytest.mark.parametrize("kind", ["gave_up", "stalled"])
+def test_the_work_tree_is_the_best_version_after_each_step(ready: Bench, kind: str) -> None:
+    play(Scripted(ready, ends(kind)), Limits(steps=1))
+    assert ready.sources() == ready.lineage.files(ready.lineage.best())
+    assert not (ready.work_tree / "left_behind.h").exists()
+
+
+def test_an_operator_that_keeps_raising_ends_the_run_and_leaves_it_whole(ready: Bench) -> None:
+    failures: list[Exception] = []
+    assert play(Scripted(ready, raises), Limits(), failures) == "error"
+    assert [str(error) for error in failures] == ["the provider fell over"] * 3
+    assert [step["summary"] for step in ready.journal.steps()] == ["the provider fell over"] * 3
+    assert ready.sources() == ready.lineage.files(ready.lineage.best())
+    assert play(Scripted(ready, ends("exhausted")), Limits()) == "exhausted"
+
+
+def test_an_operator_that_raises_once_gets_another_step(ready: Bench) -> None:
+    assert play(Scripted(ready, raises, ends("exhausted")), Limits()) == "exhausted"
+    assert outcomes(ready) == ["error", "exhausted"]
+
+
+def test_a_mistake_of_the_users_is_not_counted_as_a_failed_step(ready: Bench) -> None:
+    def failed(error: Exception) -> str:
+        raise AvoError("no key")
+
+    with pytest.raises(AvoError, match="no key"):
+        asyncio.run(evolve(ready, Scripted(ready, raises), Limits(), failed))
+    assert outcomes(ready) == [None]
+
+
+def test_a_step_that_a_killed_process_left_open_goes_on_and_says_so(ready: Bench) -> None:
+    ready.journal.open_step("v0")
+    operator = Scripted(ready, ends("gave_up"))
+    assert play(operator, Limits(steps=2)) == "steps"
+    assert "# Step 1 (resumed)" in operator.briefs[0]
+    assert "# Step 2\n" in operator.briefs[1]
+    assert len(ready.journal.steps()) == 2
+
+
+def test_a_step_that_was_killed_right_after_its_commit_is_over(ready: Bench) -> None:
+    ready.journal.open_step("an earlier version")
+    operator = Scripted(ready, ends("gave_up"))
+    play(operator, Limits(steps=2))
+    assert outcomes(ready) == ["committed", "gave_up"]
+    assert "(resumed)" not in operator.briefs[0]

@@ -1,0 +1,140 @@
+"""Imports point down only, each heavy package has one home, and no file grows out of hand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "avo"
+LONGEST_FILE = 400
+LONGEST_LOOP = 40
+
+GROUND = {"types", "settings"}
+STORES = {"memory", "kb_index", "scenarios"}
+BELOW: dict[str, set[str]] = {
+    "__init__": set(),
+    "types": set(),
+    "settings": set(),
+    **dict.fromkeys(STORES, GROUND),
+    "tools": GROUND | STORES,
+    "agents": GROUND | STORES | {"tools"},
+    "evolve": {"types", "settings", "memory", "scenarios", "tools"},
+    "run": {"types", "settings", "memory", "scenarios", "tools"},
+    "cli": GROUND | STORES | {"tools", "agents", "evolve", "run"},
+}
+"""Part of the package -> the parts that it may import, itself aside."""
+HOMES = {
+    "autogen_core": ("agents/",), "autogen_agentchat": ("agents/",), "autogen_ext": ("agents/",),
+    "chromadb": ("kb_index/",), "git": ("memory/",), "gitdb": ("memory/",),
+    "torch": ("tools/score/", "scenarios/"),
+}  # fmt: skip
+"""Package -> the folders that may import it; in scenarios/ only a reference.py may import torch."""
+
+
+def files() -> list[str]:
+    """Every module of the package, relative to it; the links to agents/, tools/ … are followed."""
+    folders = [PACKAGE, *(path for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__")]
+    found = {*PACKAGE.glob("*.py"), *(path for folder in folders[1:] for path in folder.rglob("*.py"))}
+    return sorted(path.relative_to(PACKAGE).as_posix() for path in found)
+
+
+def imported(file: str, tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of every import, wherever it stands, also `from . import x` and import_module("x")."""
+    package = ["avo", *file.split("/")[:-1]]
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from ((node.lineno, name.name) for name in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                start = package[: len(package) - level + 1] if level else []
+                base = ".".join([*start, *([module] if module else [])])
+                yield from ((node.lineno, f"{base}.{name.name}") for name in names)
+            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=[ast.Constant(value=str() as x)]):
+                if called in ("import_module", "__import__"):
+                    yield node.lineno, x
+
+
+def violations(file: str, source: str) -> list[str]:
+    """What is forbidden in a module, one line each."""
+    part = file.split("/")[0].removesuffix(".py")
+    if part not in BELOW:
+        return [f"{file}: '{part}' belongs to no layer"]
+    problems = []
+    for line, name in imported(file, ast.parse(source)):
+        root, _, rest = name.partition(".")
+        other = rest.partition(".")[0]
+        if root == "avo" and other not in BELOW[part] | {part, "", "__version__"}:
+            problems.append(f"{file}:{line}: {part} imports avo.{other}")
+        homes = HOMES.get(root, ("",))
+        at_home = file.startswith(homes) and (not file.startswith("scenarios/") or file.endswith("/reference.py"))
+        if root in HOMES and not at_home:
+            problems.append(f"{file}:{line}: {root} is imported in {' and '.join(homes)} only")
+    return problems
+
+
+def test_the_walk_reaches_every_folder() -> None:
+    assert {file.split("/")[0] for file in files()} >= {"cli", "agents", "tools", "memory", "kb_index", "scenarios"}
+    assert "tools/score/judge.py" in files()
+
+
+@pytest.mark.parametrize("file", files())
+def test_imports_point_down_and_heavy_packages_stay_at_home(file: str) -> None:
+    assert not violations(file, (PACKAGE / file).read_text())
+
+
+@pytest.mark.parametrize("file", files())
+def test_a_module_is_short_and_says_what_it_is(file: str) -> None:
+    source = (PACKAGE / file).read_text()
+    assert len(source.splitlines()) <= LONGEST_FILE
+    assert ast.get_docstring(ast.parse(source)), "no docstring"
+
+
+def test_the_loop_is_readable_in_one_screen() -> None:
+    tree = ast.parse((PACKAGE / "evolve.py").read_text())
+    loop = next(node for node in tree.body if isinstance(node, ast.AsyncFunctionDef) and node.name == "evolve")
+    assert loop.end_lineno is not None
+    assert loop.end_lineno - loop.lineno + 1 <= LONGEST_LOOP
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("memory/journal.py", "from avo.tools.bench import Bench"),
+        ("memory/journal.py", "from avo.scenarios.loader import load"),
+        ("memory/journal.py", "def f():\n    import avo.cli.run"),
+        ("memory/journal.py", "from ..tools import bench"),
+        ("memory/journal.py", "from avo import kb_index"),
+        ("tools/files.py", "if TYPE_CHECKING:\n    from avo.agents.team import Team"),
+        ("tools/files.py", "import importlib\nimportlib.import_module('avo.agents.team')"),
+        ("agents/team.py", "from avo.evolve import Limits"),
+        ("evolve.py", "from avo.agents.team import Team"),
+        ("evolve.py", "from avo.run import open_run"),
+        ("run.py", "from avo.cli.options import Target"),
+        ("types.py", "from avo.settings import SCENARIOS"),
+        ("tools/files.py", "import autogen_core"),
+        ("evolve.py", "from autogen_agentchat.base import Response"),
+        ("memory/journal.py", "import chromadb"),
+        ("tools/bench.py", "from git import Repo"),
+        ("tools/bench.py", "import torch"),
+        ("scenarios/loader.py", "import torch.nn"),
+        ("plugins/new.py", ""),
+    ],
+)  # fmt: skip
+def test_a_forbidden_import_is_refused(file: str, source: str) -> None:
+    assert violations(file, source)
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("cli/run.py", "from avo.agents.team import Team"),
+        ("agents/team.py", "import autogen_core\nfrom avo.tools.bench import Bench\nfrom .worker import Worker"),
+        ("scenarios/new/reference.py", "import torch"),
+        ("tools/score/judge.py", "import torch\nfrom avo.scenarios.loader import load"),
+    ],
+)
+def test_a_legal_import_is_not(file: str, source: str) -> None:
+    assert not violations(file, source)

@@ -1,0 +1,88 @@
+"""The nouns hold what their docstrings promise."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from avo.types import (
+    AvoError,
+    CaseScore,
+    Comparison,
+    Missing,
+    NothingScored,
+    Rejected,
+    Status,
+    Verdict,
+    geomean,
+    verdict_from,
+)
+
+CASES = (
+    CaseScore("short", 2.0, 1.5, 1.4, 1.07, 0.5, (1.5, 1.4)),
+    CaseScore("long", 8.0, 3.0, 2.9, 1.03, 0.25, (3.0, 2.9)),
+)
+PASSED = Verdict(
+    Status.PASSED, "", "GFLOP/s", CASES, {"torch": {"short": 1.0, "long": 4.0}}, "cpu", "c++ 12", "a warning",
+    {"total": 0.5},
+)  # fmt: skip
+
+
+def faster(ratio: float, low: float, noise: float = 0.01, confirmed: bool = True) -> Comparison:
+    return Comparison(ratio, low, ratio + 0.01, noise, confirmed, {"short": ratio}, 24)
+
+
+def test_the_geometric_mean_is_no_arithmetic_one() -> None:
+    assert geomean([2.0, 8.0]) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("values", [[], [3.0, 0.0], [3.0, -1.0]])
+def test_one_failed_case_makes_the_mean_zero(values: list[float]) -> None:
+    assert geomean(values) == 0.0
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.PASSED])
+def test_only_a_verdict_that_passed_has_a_score(status: Status) -> None:
+    assert PASSED.score == pytest.approx(4.0)
+    assert replace(PASSED, status=status).score == 0.0
+    assert not replace(PASSED, status=status).passed
+
+
+def test_a_verdict_survives_being_written_as_json() -> None:
+    assert verdict_from(json.loads(json.dumps(PASSED.as_dict()))) == PASSED
+
+
+def test_a_written_verdict_names_scores_of_candidate_and_baselines() -> None:
+    written = PASSED.as_dict()
+    assert written["score"] == pytest.approx(4.0)
+    assert written["baselines"]["torch"] == {"score": pytest.approx(2.0), "cases": {"short": 1.0, "long": 4.0}}
+
+
+@pytest.mark.parametrize(
+    ("comparison", "improved", "matched"),
+    [
+        (faster(1.05, 1.03), True, True),
+        (faster(1.05, 1.03, confirmed=False), False, True),
+        (faster(1.05, 0.99), False, True),
+        (faster(1.005, 1.001), False, True),
+        (faster(0.995, 0.98), False, True),
+        (faster(0.98, 0.97), False, False),
+    ],
+    ids=["surely", "in one round only", "perhaps", "less than the noise", "within the noise", "slower"],
+)
+def test_an_improvement_is_sure_and_larger_than_the_noise(
+    comparison: Comparison, improved: bool, matched: bool
+) -> None:
+    assert (comparison.improved, comparison.matched) == (improved, matched)
+
+
+def test_errors_carry_their_exit_codes() -> None:
+    assert [kind("x").exit_code for kind in (AvoError, Missing, NothingScored)] == [2, 3, 4]
+
+
+def test_a_rejection_reads_as_status_and_reason() -> None:
+    rejected = Rejected(Status.TIMEOUT, "one launch took longer than 2 s", "log")
+    assert str(rejected) == "TIMEOUT: one launch took longer than 2 s"
+    assert rejected.log == "log"

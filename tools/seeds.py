@@ -1,0 +1,27 @@
+"""Sources that a user names: a scenario's seed, or a folder of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avo.scenarios.loader import Scenario
+from avo.settings import KERNELS
+from avo.tools.sources import read_sources
+from avo.types import AvoError, ToolError
+
+
+def seed_sources(scenario: Scenario, target: str) -> dict[str, bytes]:
+    """The seed's files. A relative `seed` lies below kernels/, or beside scenario.toml."""
+    name = scenario.target(target).seed
+    for folder in (scenario.path / name, KERNELS / name):
+        if folder.is_dir():
+            return folder_sources(folder)
+    raise AvoError(f"{scenario.path / 'scenario.toml'}: targets.{target}.seed: no folder '{name}' here or in kernels/")
+
+
+def folder_sources(folder: Path) -> dict[str, bytes]:
+    """read_sources for a user's folder: its complaint is the user's one line."""
+    try:
+        return dict(read_sources(folder))
+    except ToolError as error:
+        raise AvoError(str(error)) from error

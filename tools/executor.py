@@ -54,8 +54,8 @@ class LocalExecutor:
     def __init__(self, scenario: Scenario, target: str, builds: Path | None = None) -> None:
         """`builds`: where the latest libraries are kept by tree; a temporary folder otherwise."""
         self.scenario, self.target = scenario, target
-        self._scratch = tempfile.TemporaryDirectory(prefix="avo-")
-        self._builds = (builds or Path(self._scratch.name)).resolve()
+        self._scratch = None if builds else tempfile.TemporaryDirectory(prefix="avo-")
+        self._builds = Path(self._scratch.name if self._scratch else builds or "").resolve()
         if builds:
             shutil.rmtree(builds, ignore_errors=True)  # a killed process left them
         self._done: dict[str, Build | Rejected] = {}

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import traceback
 
 from avo.agents.models import Models
@@ -17,6 +18,7 @@ from avo.tools.bench import Bench
 from avo.tools.process import kill_all
 from avo.types import AvoError, Cancelled
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WRAPPED = ("RuntimeError: AvoError: ", "RuntimeError: Missing: ")
 """How AutoGen hands on what was raised inside of an agent."""
 
@@ -35,8 +37,9 @@ class Session:
         team = Team(self._bench, *self._models, self.stopped)
         self._bench.journal.begin_session()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._interrupt)
+        keep_from_children()
         watching = asyncio.ensure_future(self._progress.watch())
         try:
             await plant_seed(self._bench)
@@ -75,3 +78,12 @@ class Session:
             traceback.print_exception(error, file=file)
         self._progress.say(f"the step failed: {line}")
         return line
+
+
+def keep_from_children() -> None:
+    """Let Ctrl-C reach this process alone: a terminal sends it to every child too, and git would die of it.
+
+    Children inherit the mask of the thread that starts them; one idle thread stays open to take the signals in.
+    """
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

@@ -1,25 +1,27 @@
 PYTHON ?= python3
 VENV ?= .venv
-.PHONY: run test check install
+.PHONY: run test check
 
-run: install
+run: $(VENV)/installed
 	$(VENV)/bin/avo run scenario mha_causal
 
-test: install
+test: $(VENV)/installed-dev
 	$(VENV)/bin/pytest
 
-check: install
+check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest tests/test_layers.py
-
-install: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@for tool in git c++; do command -v $$tool >/dev/null || { echo "avo needs $$tool; on Debian: apt-get install git g++"; exit 3; }; done
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "avo needs Python 3.11 or later, as PYTHON=…"; exit 3; }
 	@$(PYTHON) -m venv $(VENV) || { echo "avo needs the venv module; on Debian: apt-get install python3-venv"; exit 3; }
 	@echo "installing into $(VENV) (1.5 GB, a minute or two)"
-	@$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[dev]'
+	@$(VENV)/bin/pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[dev,nvcc]'
 	@touch $@

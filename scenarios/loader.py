@@ -24,7 +24,8 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$"
 
 UNITS = {"GFLOP/s": ("flops", 1e9), "TFLOPS": ("flops", 1e12), "GB/s": ("bytes", 1e9)}
 """Unit -> which work it counts, and how much of it is one."""
-TARGETS: dict[str, Family] = {"cpu": "cpu", "sm_90a": "cuda", "sm_100a": "cuda"}
+TargetName = Annotated[str, StringConstraints(pattern=r"^(cpu|sm_\d{2,3}a?)$")]
+"""The CPU, or a GPU architecture as nvcc names it."""
 
 
 class Strict(BaseModel):
@@ -128,7 +129,7 @@ class Scenario(Strict):
     tolerance: Tolerance
     cases: tuple[Case, ...]
     tests: tuple[Case, ...] = ()
-    targets: dict[Literal["cpu", "sm_90a", "sm_100a"], Target]
+    targets: dict[TargetName, Target]
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
@@ -155,7 +156,7 @@ class Scenario(Strict):
             raise ValueError(f"case id '{min(twice)}' stands twice")
         for name in self.targets:
             if not self.timed(name):
-                raise ValueError(f"targets.{name} has no [[cases]] of family '{TARGETS[name]}'")
+                raise ValueError(f"targets.{name} has no [[cases]] of family '{family(name)}'")
         return self
 
     @cached_property
@@ -171,21 +172,25 @@ class Scenario(Strict):
 
     def target(self, name: str) -> Target:
         """One of `targets`, or one line that says which there are."""
-        for known, target in self.targets.items():
-            if known == name:
-                return target
-        raise AvoError(f"scenario {self.name} has no target '{name}'; there are: {', '.join(self.targets)}")
+        if name not in self.targets:
+            raise AvoError(f"scenario {self.name} has no target '{name}'; there are: {', '.join(self.targets)}")
+        return self.targets[name]
 
     def timed(self, target: str) -> tuple[Case, ...]:
-        return tuple(case for case in self.cases if case.family in ("any", TARGETS[target]))
+        return tuple(case for case in self.cases if case.family in ("any", family(target)))
 
     def checked(self, target: str) -> tuple[Case, ...]:
-        return tuple(case for case in self.tests if case.family in ("any", TARGETS[target]))
+        return tuple(case for case in self.tests if case.family in ("any", family(target)))
 
     def work_of(self, unit: str, case: Case) -> float:
         """How many units of work (for instance GFLOP) one launch of `case` is."""
         kind, size = UNITS[unit]
         return evaluate(self.work.flops if kind == "flops" else self.work.bytes, case.dims) / size
+
+
+def family(target: str) -> Family:
+    """Which cases a target is measured on."""
+    return "cpu" if target == "cpu" else "cuda"
 
 
 def shape_of(tensor: Tensor, case: Case) -> tuple[int, ...]:
@@ -219,6 +224,8 @@ def _first_problem(error: ValidationError) -> str:
         close = difflib.get_close_matches(str(problem["loc"][-1]), valid, 1)
         hint = f"did you mean '{close[0]}'? " if close else ""
         return f"unknown key '{where}'; {hint}valid keys: {', '.join(valid)}"
+    if problem["loc"][-1:] == ("[key]",):
+        return f"{where.removesuffix('.[key]')}: a target is cpu or an architecture such as sm_90a"
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
 
 

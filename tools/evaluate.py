@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from avo.tools.answers import attempt_line, verdict_text
+from avo.tools.answers import attempt_line, build_text, verdict_text
 from avo.tools.bench import Bench
 from avo.tools.knobs import with_settings
 from avo.types import ToolError
@@ -13,10 +13,9 @@ MOST_CANDIDATES = 32
 
 
 async def build(bench: Bench) -> str:
-    """Compile the work tree without running it: errors, warnings, seconds. evaluate does this by itself."""
+    """Compile the work tree without running it: errors and warnings; for a GPU registers, spills, SASS by group."""
     files = bench.sources()
-    built = await bench.blocking(lambda: bench.executor.build(files))
-    return f"compiled in {built.seconds:.2f} s\n{built.log or 'no diagnostics'}"
+    return build_text(await bench.blocking(lambda: bench.executor.build(files)))
 
 
 async def evaluate(bench: Bench, direction: str) -> str:

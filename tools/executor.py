@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from avo.scenarios.loader import Scenario
 from avo.settings import device_lock
-from avo.tools.score.builder import Build, build, compiler
+from avo.tools.score.builder import Build, build
+from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
-from avo.types import Comparison, Rejected, Status, Verdict
+from avo.types import Comparison, Missing, Rejected, Status, Verdict
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -62,7 +63,9 @@ class LocalExecutor:
 
     @cached_property
     def judge(self) -> Judge:
-        """Loads torch."""
+        """Loads torch. Raises Missing for a target whose device avo cannot measure on."""
+        if self.target != "cpu":
+            raise Missing(f"candidates for {self.target} can be built (avo build), but not scored on this machine yet")
         from avo.tools.score.judge import Judge
 
         return Judge(self.scenario, self.target)
@@ -99,7 +102,9 @@ class LocalExecutor:
         from avo.tools.score.roofline import device
 
         started = time.monotonic()
-        verdict = Verdict(Status.PASSED, "", self.judge.settings.unit, device=device(), compiler=compiler()[1])
+        verdict = Verdict(
+            Status.PASSED, "", self.judge.settings.unit, device=device(), compiler=compiler_of(self.target).version
+        )
         cost: dict[str, float] = {}
         try:
             built = self.build(files)

@@ -1,26 +1,23 @@
-"""Compiles a candidate of the CPU target to a shared library, in a sandbox and a folder of its own."""
+"""Compiles a candidate to a shared library, in a sandbox and a folder of its own."""
 
 from __future__ import annotations
 
-import functools
 import re
-import shutil
-import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avo.scenarios.abi import HEADER, SYMBOL, header
 from avo.scenarios.loader import Scenario
 from avo.tools.process import DEVICES, SYSTEM_FOLDERS, elide, run
 from avo.tools.sandbox import Policy
+from avo.tools.score.binary import Kernel, digest_sass, kernels, warning
+from avo.tools.score.compilers import Compiler, compiler_of, runtime_library
 from avo.tools.sources import Sources, digest, write_sources
-from avo.types import Missing, Rejected, Status
+from avo.types import Rejected, Status
 
-COMPILERS = ("c++", "g++", "clang++")
-COMPILER_MEMORY = 4 << 30
+COMPILER_MEMORY = 16 << 30
 LARGEST_LIBRARY = 64 << 20
-RUNTIME = re.compile(r"^(libc|libm|libstdc\+\+|libgcc_s|ld-linux-[\w-]+|libmvec)\.so[.\d]*$")
-"""What a candidate may be linked against: the runtime of its language."""
 IMPORT = re.compile(r"\bUND (\w+)(@?)")
 """A symbol that is looked up at load time, and whether it belongs to a version of a library."""
 LOADERS = ("dlopen", "dlmopen", "dlsym", "dlvsym")
@@ -38,53 +35,51 @@ class Build:
     log: str
     """Warnings, head and tail."""
     seconds: float
-
-
-@functools.cache
-def compiler() -> tuple[str, str]:
-    """Path and version line of the C++ compiler. Raises Missing when there is none."""
-    for name in COMPILERS:
-        if path := shutil.which(name):
-            shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-            return path, shown.stdout.partition("\n")[0]
-    raise Missing("no C++ compiler found (c++, g++ or clang++); on Debian: apt-get install g++")
+    kernels: tuple[Kernel, ...] = ()
+    """CUDA: what ptxas says of each entry function."""
+    sass: Mapping[str, int] = field(default_factory=dict)
+    """CUDA: instructions by group; empty where there is no disassembler."""
 
 
 def build(files: Sources, scenario: Scenario, target: str, folder: Path) -> Build:
-    """Compile every .cpp/.cc/.c of `files` in `folder`, which must be empty or new.
+    """Compile the sources in `folder`, which must be empty or new.
 
-    Raises Rejected: COMPILE_ERROR, TIMEOUT, FORBIDDEN_LIBRARY, or UNSUPPORTED without the symbol.
+    Raises Rejected: COMPILE_ERROR, TIMEOUT, FORBIDDEN_LIBRARY, or UNSUPPORTED without the symbol; Missing when there
+    is no compiler for the target.
     """
-    path, _ = compiler()
-    settings = scenario.target(target)
-    units = [name for name in files if name.endswith((".cpp", ".cc", ".c"))]
+    compiler, settings = compiler_of(target), scenario.target(target)
+    units = [f"./{name}" for name in files if name.endswith(compiler.units)]  # so that no name reads as an option
     if not units:
-        raise Rejected(Status.COMPILE_ERROR, "no .cpp, .cc or .c file to compile")
+        raise Rejected(Status.COMPILE_ERROR, f"no {', '.join(compiler.units)} file to compile")
     folder.mkdir(parents=True, exist_ok=True)
     write_sources(files, folder)
     (folder / HEADER).write_text(header(scenario))
     library = folder / "candidate.so"
     policy = Policy(
-        read=(*SYSTEM_FOLDERS, *DEVICES, *_prefix(Path(path).resolve())), write=(str(folder), *DEVICES),
+        read=(*SYSTEM_FOLDERS, *DEVICES, *compiler.folders), write=(str(folder), *DEVICES),
         memory=COMPILER_MEMORY, file_bytes=LARGEST_LIBRARY, own_processes=True,
     )  # fmt: skip
-    paths = [f"./{name}" for name in units]  # so that no name reads as an option
-    command = [path, *settings.flags, "-shared", "-fPIC", "-I", ".", "-o", library.name, *paths]
+    if runtime := runtime_library(compiler):
+        (folder / "libcudart.so").symlink_to(runtime)  # the packaged one has no name for the linker
+    command = [compiler.path, *settings.flags, *compiler.options, "-o", library.name, *units]
     done = run(command, folder, settings.compile_seconds, policy)
     output = done.output.replace(f"{folder}/", "")
-    log = elide(output.strip(), LOG_CHARACTERS)
+    log = elide("\n".join(filter(None, [warning(output), output.strip()])), LOG_CHARACTERS)
     if done.timed_out:
         raise Rejected(Status.TIMEOUT, f"compiling took longer than {settings.compile_seconds:g} s", log)
     if done.code != 0:
         raise Rejected(Status.COMPILE_ERROR, _first_error(output), log)
-    _inspect(library, folder, policy)
-    return Build(digest(files), library, log, done.seconds)
+    _inspect(library, compiler, policy)
+    return Build(digest(files), library, log, done.seconds, kernels(output), _sass(library, compiler, policy))
 
 
-def _prefix(compiler_path: Path) -> tuple[str, ...]:
-    """The folder that a compiler was installed to, when it is not the system's."""
-    prefix = compiler_path.parent.parent
-    return () if str(prefix) in ("/", "/usr", "/usr/local") else (str(prefix),)
+def _sass(library: Path, compiler: Compiler, policy: Policy) -> Mapping[str, int]:
+    if not compiler.cuobjdump:
+        return {}
+    path = f"PATH={Path(compiler.cuobjdump).parent}"  # where it finds nvdisasm, which does the work
+    command = ["/usr/bin/env", path, compiler.cuobjdump, "--dump-sass", library.name]
+    plain = replace(policy, own_processes=False)  # it looks for itself in /proc, which shows other processes then
+    return digest_sass(run(command, library.parent, 60, plain).output)
 
 
 def _first_error(output: str) -> str:
@@ -93,16 +88,18 @@ def _first_error(output: str) -> str:
     return (errors or lines or ["the compiler failed without a word"])[0][:300]
 
 
-def _inspect(library: Path, folder: Path, policy: Policy) -> None:
+def _inspect(library: Path, compiler: Compiler, policy: Policy) -> None:
     """Refuse libraries other than the runtime, and the functions that would load one."""
-    shown = run(["readelf", "-dW", "--dyn-syms", library.name], folder, 30, policy).output
+    shown = run(["readelf", "-dW", "--dyn-syms", library.name], library.parent, 30, policy).output
     for name in re.findall(r"\(NEEDED\).*\[(.+)\]", shown):
-        if not RUNTIME.match(name):
-            raise Rejected(Status.FORBIDDEN_LIBRARY, f"linked against {name}; only the C/C++ runtime is allowed")
+        if not compiler.runtime.match(name):
+            raise Rejected(
+                Status.FORBIDDEN_LIBRARY, f"linked against {name}; only the runtime of C++ and CUDA is allowed"
+            )
     for name, version in IMPORT.findall(shown):
         if name in LOADERS:
             raise Rejected(Status.FORBIDDEN_LIBRARY, f"imports {name}; a candidate must not load libraries")
         if not version and name not in UNVERSIONED:
-            raise Rejected(Status.FORBIDDEN_LIBRARY, f"imports {name}, which is not of the C/C++ runtime")
+            raise Rejected(Status.FORBIDDEN_LIBRARY, f"imports {name}, which is not of the runtime of C++ and CUDA")
     if not re.search(rf"\b(?!UND)\w+ {SYMBOL}$", shown, re.MULTILINE):
         raise Rejected(Status.UNSUPPORTED, f'exports no extern "C" function {SYMBOL}')

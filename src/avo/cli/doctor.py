@@ -15,15 +15,19 @@ def doctor(as_json: AsJson = False) -> None:
     from importlib.metadata import PackageNotFoundError, version
 
     from avo.tools.isolation import MEASURES, measures_in_force
-    from avo.tools.score.builder import compiler
+    from avo.tools.score.compilers import cxx, nvcc
     from avo.tools.score.roofline import device
     from avo.types import Missing
 
     found: dict[str, object] = {"cpu": device(), "git": shutil.which("git") or ""}
     try:
-        found["compiler"] = compiler()[1]
+        found["compiler"] = cxx().version
     except Missing:
         found["compiler"] = ""
+    try:
+        found["nvcc"] = nvcc("sm_90a").version
+    except Missing:
+        found["nvcc"] = "none (only CUDA targets need it: a toolkit, or pip install 'avo[nvcc]')"
     for name in PACKAGES:
         try:
             found[name] = version(name)

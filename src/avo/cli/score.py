@@ -55,19 +55,22 @@ def build(scenario: ScenarioName, path: Sources = None, target: Target = "auto",
     """Compile a candidate without running it. Exit code 1 when it does not compile."""
     executor, files = _open(scenario, path, target)
 
-    from avo.tools.score.builder import compiler
+    from dataclasses import asdict
+
+    from avo.tools.answers import build_text
+    from avo.tools.score.compilers import compiler_of
     from avo.types import Rejected, Status
 
-    status, reason, log, seconds = Status.PASSED, "", "", 0.0
+    status, reason, log, built = Status.PASSED, "", "", None
     try:
         built = executor.build(files)
-        log, seconds = built.log, built.seconds
+        log = built.log
     except Rejected as rejected:
         status, reason, log = rejected.status, rejected.reason, rejected.log
     if as_json:
-        facts = {"status": status, "reason": reason, "log": log, "seconds": round(seconds, 3)}
-        print_json(facts | {"compiler": compiler()[1]})
+        facts = {"status": status, "reason": reason, "log": log, "compiler": compiler_of(executor.target).version}
+        shown = {"seconds": round(built.seconds, 3), "sass": built.sass} if built else {}
+        print_json(facts | shown | {"kernels": [asdict(kernel) for kernel in built.kernels] if built else []})
     else:
-        print(f"compiled in {seconds:.2f} s" if status is Status.PASSED else f"{status}: {reason}")
-        print(log or "no diagnostics")
+        print(build_text(built) if built else f"{status}: {reason}\n{log}")
     raise typer.Exit(0 if status is Status.PASSED else 1)

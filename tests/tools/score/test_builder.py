@@ -10,7 +10,8 @@ import pytest
 
 from avo.scenarios.abi import header
 from avo.scenarios.loader import Scenario
-from avo.tools.score.builder import build, compiler
+from avo.tools.score.builder import build
+from avo.tools.score.compilers import cxx
 from avo.tools.sources import Sources, digest
 from avo.types import Missing, Rejected, Status
 
@@ -75,7 +76,7 @@ def test_a_log_without_end_is_cut(tiny: Scenario, tmp_path: Path) -> None:
 
 def test_nothing_to_compile_is_told(tiny: Scenario, tmp_path: Path) -> None:
     rejected = rejection({"a.h": b"int x;"}, tiny, tmp_path)
-    assert (rejected.status, rejected.reason) == (Status.COMPILE_ERROR, "no .cpp, .cc or .c file to compile")
+    assert (rejected.status, rejected.reason) == (Status.COMPILE_ERROR, "no .cpp, .cc, .c file to compile")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_another_library_is_forbidden(tiny: Scenario, tmp_path: Path) -> None:
     rejected = rejection(source("\n#pragma omp parallel\na->y[0] = 1;\n"), threaded, tmp_path)
     assert rejected.status is Status.FORBIDDEN_LIBRARY
     assert "linked against lib" in rejected.reason
-    assert "only the C/C++ runtime is allowed" in rejected.reason
+    assert "only the runtime of C++ and CUDA is allowed" in rejected.reason
 
 
 def test_the_runtime_of_the_language_is_allowed(tiny: Scenario, tmp_path: Path) -> None:
@@ -133,11 +134,11 @@ def test_without_a_compiler_one_line_says_how_to_get_one(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("PATH", str(tmp_path))
-        compiler.cache_clear()
+        cxx.cache_clear()
         try:
             with pytest.raises(Missing, match=r"no C\+\+ compiler found.*apt-get install") as caught:
                 build(seed, tiny, "cpu", tmp_path / "build")
         finally:
-            compiler.cache_clear()
+            cxx.cache_clear()
     assert "\n" not in str(caught.value)
-    assert compiler()[0] == shutil.which("c++")
+    assert cxx().path == shutil.which("c++")

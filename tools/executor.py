@@ -19,7 +19,7 @@ from avo.settings import device_lock
 from avo.tools.score.builder import Build, build
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
-from avo.types import Comparison, Missing, Rejected, Status, Verdict
+from avo.types import Comparison, Rejected, Status, Verdict
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -63,10 +63,12 @@ class LocalExecutor:
 
     @cached_property
     def judge(self) -> Judge:
-        """Loads torch. Raises Missing for a target whose device avo cannot measure on."""
-        if self.target != "cpu":
-            raise Missing(f"candidates for {self.target} can be built (avo build), but not scored on this machine yet")
+        """Loads torch. Raises Missing when the target's device is not there."""
+        from avo.tools.score.gpu import require_gpu
         from avo.tools.score.judge import Judge
+
+        if self.target != "cpu":
+            require_gpu(self.target)
 
         return Judge(self.scenario, self.target)
 
@@ -98,13 +100,13 @@ class LocalExecutor:
                     future.result()
 
     def evaluate(self, files: Sources) -> Verdict:
+        from avo.tools.score.gpu import gpu
         from avo.tools.score.judge import judged
         from avo.tools.score.roofline import device
 
         started = time.monotonic()
-        verdict = Verdict(
-            Status.PASSED, "", self.judge.settings.unit, device=device(), compiler=compiler_of(self.target).version
-        )
+        unit, version = self.judge.settings.unit, compiler_of(self.target).version
+        verdict = Verdict(Status.PASSED, "", unit, device=gpu() if self.judge.on_gpu else device(), compiler=version)
         cost: dict[str, float] = {}
         try:
             built = self.build(files)

@@ -132,14 +132,27 @@ def forbid_system_calls(*, loading: bool) -> bool:
     if platform.machine() != "x86_64":
         return False
     allowed = sorted([*CALM.values(), *(LOADING.values() if loading else ())])
-    program = _filter(allowed, sorted(HOSTILE.values()), os.getpid())
+    return _install(_filter(allowed, sorted(HOSTILE.values()), os.getpid(), otherwise=REFUSE))
+
+
+def _install(program: bytes) -> bool:
     buffer = ctypes.create_string_buffer(program)
     header = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
     done: bool = libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(header), 0, 0) == 0
     return done
 
 
-def _filter(allowed: Iterable[int], hostile: Iterable[int], own_pid: int) -> bytes:
+def forbid_new_processes() -> bool:
+    """The weaker filter of a GPU's runner, whose driver needs files, threads and ioctl: processes, sockets, tracing
+    and signals to others kill it; everything else stays.
+    """
+    if platform.machine() != "x86_64":
+        return False
+    hostile = sorted(number for name, number in HOSTILE.items() if name not in ("clone", "clone3", "connect"))
+    return _install(_filter((), hostile, os.getpid(), otherwise=ALLOW))
+
+
+def _filter(allowed: Iterable[int], hostile: Iterable[int], own_pid: int, *, otherwise: int) -> bytes:
     """A classic BPF program over struct seccomp_data: nr at 0, arch at 4, the arguments from 16 on."""
     load, equal, give = 0x20, 0x15, 0x06
 
@@ -151,7 +164,7 @@ def _filter(allowed: Iterable[int], hostile: Iterable[int], own_pid: int) -> byt
         code += when(number, ALLOW)
     for number in hostile:
         code += when(number, KILL)
-    code += [(equal, 1, 0, TGKILL), (give, 0, 0, REFUSE), (load, 0, 0, 16)]  # abort() signals itself
+    code += [(equal, 1, 0, TGKILL), (give, 0, 0, otherwise), (load, 0, 0, 16)]  # abort() signals itself
     code += [*when(own_pid, ALLOW), (give, 0, 0, KILL)]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 

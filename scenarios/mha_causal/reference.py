@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 BLOCK = 64
 """Keys per block in the input families that change by block."""
@@ -62,6 +63,18 @@ def reference(case: Any, inputs: dict[str, torch.Tensor]) -> dict[str, tuple[tor
         chunks.append(logits.masked_fill_(later, -torch.inf).softmax(-1) @ values[:, :, :end])
     o, magnitude = torch.cat(chunks, dim=2).transpose(1, 2).chunk(2, dim=-1)
     return {"o": (o, magnitude)}
+
+
+def torch_cudnn(case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """cuDNN's attention, through PyTorch."""
+    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+        return torch_sdpa(case, inputs)
+
+
+def torch_flash(case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """FlashAttention-2, through PyTorch."""
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        return torch_sdpa(case, inputs)
 
 
 def torch_sdpa(case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import math
-import mmap
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 
 from avo.scenarios.abi import ITEM_BYTES, pack
 from avo.scenarios.loader import Case, Scenario, Tensor, shape_of
+from avo.tools.score.buffers import DeviceBuffer, HostBuffer
 from avo.types import Rejected, Status
 
 GUARD = 64 << 10
 GUARD_BYTE = 0xA7
 PAGE = 4096
-SLOTS = 3
-"""Sets of buffers that launches rotate through: no launch sees the addresses of the one before."""
-
 TORCH = {"bf16": torch.bfloat16, "fp32": torch.float32, "int32": torch.int32, "uint8": torch.uint8}
-POISON: dict[str, tuple[Any, int]] = {
-    "bf16": (np.uint16, 0x7FD5),  # a NaN that arithmetic does not make
-    "fp32": (np.uint32, 0x7FD5AAAA),
-    "int32": (np.uint32, 0x7FFFFFFF),
-    "uint8": (np.uint8, 0xFF),
+POISON = {
+    "bf16": (torch.int16, 0x7FD5),  # a NaN that arithmetic does not make
+    "fp32": (torch.int32, 0x7FD5AAAA),
+    "int32": (torch.int32, 0x7FFFFFFF),
+    "uint8": (torch.uint8, 0xFF),
 }
-
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -49,8 +41,8 @@ class Slot:
     """One set of buffers, laid out for one case."""
 
     case: Case
-    arguments: int
-    """Offset of the avo_args."""
+    arguments: bytes
+    """avo_args, with addresses as the runner sees them."""
     spans: Mapping[str, Span]
 
 
@@ -63,49 +55,41 @@ def _aligned(offset: int) -> int:
 
 
 def _slot_bytes(scenario: Scenario, case: Case) -> int:
-    return PAGE + sum(_aligned(_size(t, case)) + 2 * GUARD + PAGE for t in scenario.tensors)
+    return sum(_aligned(_size(t, case)) + 2 * GUARD + PAGE for t in scenario.tensors)
 
 
 class Arena:
-    """Shared memory large enough for SLOTS sets of any of `cases`."""
+    """Shared memory for `sets` sets of buffers of any of `cases`, which launches rotate through."""
 
-    def __init__(self, scenario: Scenario, cases: tuple[Case, ...]) -> None:
-        self.scenario = scenario
-        size = SLOTS * max(_slot_bytes(scenario, case.largest) for case in cases)
-        self.descriptor = os.memfd_create("avo", os.MFD_CLOEXEC)
-        os.ftruncate(self.descriptor, size)
-        self._memory = mmap.mmap(self.descriptor, size)
-        self._bytes: Bytes = np.frombuffer(self._memory, np.uint8)
-
-    def close(self) -> None:
-        os.close(self.descriptor)
+    def __init__(
+        self, scenario: Scenario, cases: tuple[Case, ...], kind: type[HostBuffer | DeviceBuffer], sets: int
+    ) -> None:
+        self.scenario, self._sets = scenario, sets
+        self.buffer = kind(sets * max(_slot_bytes(scenario, case.largest) for case in cases))
 
     def slots(self, case: Case, base: int) -> list[Slot]:
         """Lay the arena out for `case`; `base` is its address in the runner. Earlier slots are void."""
         slots, offset = [], 0
-        for _ in range(SLOTS):
-            arguments, offset = offset, offset + PAGE
+        for _ in range(self._sets):
             spans = {}
             for tensor in self.scenario.tensors:
                 offset = _aligned(offset + GUARD)
                 spans[tensor.name] = Span(tensor, shape_of(tensor, case), offset, _size(tensor, case))
                 offset = offset + spans[tensor.name].size + GUARD
-            offset = _aligned(offset)
             packed = pack(self.scenario, case, {name: base + span.start for name, span in spans.items()})
-            self._bytes[arguments : arguments + len(packed)] = np.frombuffer(packed, np.uint8)
-            slots.append(Slot(case, arguments, spans))
+            slots.append(Slot(case, packed, spans))
         return slots
 
     def prepare(self, slot: Slot, inputs: Mapping[str, torch.Tensor]) -> None:
         """Write the inputs; poison outputs and workspace; paint the guard bands."""
         for span in slot.spans.values():
             for band in self._guards(span):
-                band[:] = GUARD_BYTE
+                band.fill_(GUARD_BYTE)
             if span.tensor.role == "in":
                 self._view(span).copy_(inputs[span.tensor.name])
             else:
                 kind, pattern = POISON[span.tensor.dtype]
-                self._bytes[span.start : span.start + span.size].view(kind)[:] = pattern
+                self._raw(span).view(kind).fill_(pattern)
 
     def take(self, slot: Slot, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Copies of the outputs, once guards, inputs and completeness are found in order. Raises Rejected."""
@@ -118,7 +102,7 @@ class Arena:
                 raise Rejected(Status.INPUT_MODIFIED, f"input {name} changed (case {slot.case.label})")
             if span.tensor.role == "out":
                 kind, pattern = POISON[span.tensor.dtype]
-                missing = int((outputs[name].flatten().view(torch.uint8).numpy().view(kind) == pattern).sum())
+                missing = int((outputs[name].view(kind) == pattern).sum())
                 if missing:
                     total = math.prod(span.shape)
                     reason = f"left {missing} of {total} elements of {name} unwritten (case {slot.case.label})"
@@ -126,12 +110,14 @@ class Arena:
         return outputs
 
     def _view(self, span: Span) -> torch.Tensor:
-        raw = torch.from_numpy(self._bytes[span.start : span.start + span.size])
-        return raw.view(TORCH[span.tensor.dtype]).view(span.shape)
+        return self._raw(span).view(TORCH[span.tensor.dtype]).view(span.shape)
 
-    def _guards(self, span: Span) -> tuple[Bytes, Bytes]:
+    def _raw(self, span: Span) -> torch.Tensor:
+        return self.buffer.bytes[span.start : span.start + span.size]
+
+    def _guards(self, span: Span) -> tuple[torch.Tensor, torch.Tensor]:
         end = span.start + span.size
-        return self._bytes[span.start - GUARD : span.start], self._bytes[end : end + GUARD]
+        return self.buffer.bytes[span.start - GUARD : span.start], self.buffer.bytes[end : end + GUARD]
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from avo.scenarios.loader import Case, Scenario, shape_of
+from avo.scenarios.loader import Case, Scenario, family, shape_of
 from avo.tools.score.arena import Arena, Slot
+from avo.tools.score.buffers import DeviceBuffer, HostBuffer
 from avo.tools.score.builder import Build
 from avo.tools.score.check import Tensors, error_ratio
+from avo.tools.score.compilers import compiler_of, runtime_library
 from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.roofline import peak
 from avo.types import CaseScore, Rejected, Status
 
+SETS = {"cpu": 3, "cuda": 8}
+"""Buffers that launches rotate through: no launch sees the addresses of the one before. A GPU launches on all of them
+in a row, so that the judge's clock sees milliseconds.
+"""
 SEEDS = 3
 """Secret input sets per timed case."""
 LEAST_SAMPLES, MOST_SAMPLES = 3, 64
@@ -52,13 +59,29 @@ class Judge:
     def __init__(self, scenario: Scenario, target: str) -> None:
         self.scenario, self.target = scenario, target
         self.settings = scenario.target(target)
+        self.on_gpu = family(target) == "cuda"
+        self.device = "cuda" if self.on_gpu else "cpu"
         largest = max(math.prod(shape_of(t, c)) for t in scenario.tensors for c in scenario.timed(target))
-        generator = torch.Generator().manual_seed(secrets.randbits(62))
-        drawn = torch.randint(0, 2, (2 * largest,), dtype=torch.int32, generator=generator)
+        generator = torch.Generator(self.device).manual_seed(secrets.randbits(62))
+        drawn = torch.randint(0, 2, (2 * largest,), dtype=torch.int32, generator=generator, device=self.device)
         self._signs = {2: drawn.to(torch.int16) << 15, 4: drawn << 31}
 
-    def open(self) -> Arena:
-        return Arena(self.scenario, (*self.scenario.timed(self.target), *self.scenario.checked(self.target)))
+    @contextlib.contextmanager
+    def load(self, build: Build) -> Iterator[tuple[Loaded, Arena]]:
+        """A candidate in its runner, and the buffers that both sides see."""
+        kind = DeviceBuffer if self.on_gpu else HostBuffer
+        arena = Arena(
+            self.scenario,
+            (*self.scenario.timed(self.target), *self.scenario.checked(self.target)),
+            kind,
+            SETS[self.device],
+        )
+        cudart = runtime_library(compiler_of(self.target))
+        try:
+            with load(build.library, arena.buffer, self.settings.launch_seconds, cudart) as candidate:
+                yield candidate, arena
+        finally:
+            arena.buffer.close()
 
     def check(self, candidate: Loaded, arena: Arena) -> dict[str, float]:
         """Correctness of every test and every timed case; the worst error ratio of each. Raises Rejected."""
@@ -73,10 +96,10 @@ class Judge:
         slots, worst = arena.slots(case, candidate.base), 0.0
         for index in range(seeds):
             slot, inputs = slots[index % len(slots)], self.draw(case)
-            outputs = self.launch(candidate, arena, slot, inputs)[1]
+            ((_, outputs),) = self.launch(candidate, arena, [slot], [inputs])
             worst = max(worst, error_ratio(self.scenario, case, inputs, outputs))
             if index == 0:
-                again = self.launch(candidate, arena, slots[1], inputs)[1]
+                ((_, again),) = self.launch(candidate, arena, [slots[1]], [inputs])
                 for name, tensor in outputs.items():
                     if not torch.equal(tensor, again[name]):
                         reason = f"{name} differs between two launches on the same inputs (case {case.label})"
@@ -103,22 +126,26 @@ class Judge:
         samples: list[float] = []
         fastest = drawn = None
         while len(samples) < LEAST_SAMPLES or (sum(samples) < SECONDS_PER_CASE and len(samples) < MOST_SAMPLES):
-            turn = len(samples) % len(slots)
-            inputs = self.fresh(base[turn])
-            seconds, outputs = self.launch(candidate, arena, slots[turn], inputs)
-            samples.append(seconds)
-            if seconds == min(samples):
-                fastest = (inputs, outputs)
-            if secrets.randbelow(len(samples)) == 0:
-                drawn = (inputs, outputs)
+            sets = [self.fresh(inputs) for inputs in base]
+            for inputs, (seconds, outputs) in zip(
+                sets, self.launch(candidate, arena, slots, sets, timed=True), strict=True
+            ):
+                samples.append(seconds)
+                if seconds == min(samples):
+                    fastest = (inputs, outputs)
+                if secrets.randbelow(len(samples)) == 0:
+                    drawn = (inputs, outputs)
+        candidate.agree()
         return Timing(samples, [kept for kept in (fastest, drawn) if kept is not None])
 
     def _score(self, case: Case, timing: Timing, worst: float) -> CaseScore:
         shortest = min(timing.samples)
-        value = self.scenario.work_of(self.settings.unit, case) / shortest
-        most = peak(self.settings.unit)
+        taken = statistics.median(timing.samples) if self.on_gpu else shortest
+        value = self.scenario.work_of(self.settings.unit, case) / taken
+        most = peak(self.settings.unit, self.target)
         if most and value > most:
-            reason = f"{value:.4g} {self.settings.unit} in case {case.id}; one core can do at most {most:.4g}"
+            what = self.target if self.on_gpu else "one core"
+            reason = f"{value:.4g} {self.settings.unit} in case {case.id}; {what} can do at most {most:.4g}"
             raise Rejected(Status.ABOVE_ROOFLINE, reason)
         return CaseScore(
             case.id, value, statistics.median(timing.samples) * 1e3, shortest * 1e3, timing.noise, worst,
@@ -126,32 +153,55 @@ class Judge:
         )  # fmt: skip
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Throughput of the scenario's baselines by case: least CPU time of one thread over 5 calls."""
+        """Throughput of the baselines by case, of 5 calls: least CPU time of a thread; on a GPU the median."""
         results: dict[str, dict[str, float]] = {}
         for name in self.settings.baselines:
             function: Callable[[Case, Tensors], object] = getattr(self.scenario.reference, name)
             results[name] = {}
             for case in self.scenario.timed(self.target):
                 inputs, samples = self.draw(case), []
+                function(case, inputs)
                 for _ in range(5):
-                    start = time.thread_time()
-                    function(case, inputs)
-                    samples.append(time.thread_time() - start)
-                results[name][case.id] = self.scenario.work_of(self.settings.unit, case) / min(samples)
+                    samples.append(self._timed(lambda: function(case, inputs)))  # noqa: B023 (called at once)
+                taken = statistics.median(samples) if self.on_gpu else min(samples)
+                results[name][case.id] = self.scenario.work_of(self.settings.unit, case) / taken
         return results
 
-    def launch(self, candidate: Loaded, arena: Arena, slot: Slot, inputs: Tensors) -> tuple[float, Tensors]:
-        """One launch on poisoned buffers: its CPU seconds and its outputs. Raises Rejected."""
-        arena.prepare(slot, inputs)
+    def _timed(self, work: Callable[[], object]) -> float:
+        """Seconds of a call in this process: CPU time of this thread, or between two events."""
+        if not self.on_gpu:
+            start = time.thread_time()
+            work()
+            return time.thread_time() - start
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        begin.record()
+        work()
+        end.record()
+        end.synchronize()
+        return float(begin.elapsed_time(end)) / 1e3
+
+    def launch(
+        self, candidate: Loaded, arena: Arena, slots: Sequence[Slot], sets: Sequence[Tensors], *, timed: bool = False
+    ) -> list[tuple[float, Tensors]]:
+        """One launch on each of the slots, poisoned before: its seconds and its outputs. Raises Rejected."""
+        for slot, inputs in zip(slots, sets, strict=True):
+            arena.prepare(slot, inputs)
+        self._wait()
         try:
-            seconds = candidate.launch(slot.arguments)
+            times = candidate.launch([slot.arguments for slot in slots], timed=timed)
         except Rejected as rejected:
-            raise Rejected(rejected.status, f"{rejected.reason} (case {slot.case.label})") from None
-        return seconds, arena.take(slot, inputs)
+            raise Rejected(rejected.status, f"{rejected.reason} (case {slots[0].case.label})") from None
+        outputs = [arena.take(slot, inputs) for slot, inputs in zip(slots, sets, strict=True)]
+        return list(zip(times, outputs, strict=True))
 
     def draw(self, case: Case) -> Tensors:
-        drawn: Tensors = self.scenario.reference.make_inputs(case, secrets.randbits(62), "cpu")
+        drawn: Tensors = self.scenario.reference.make_inputs(case, secrets.randbits(62), self.device)
         return drawn
+
+    def _wait(self) -> None:
+        """Until the GPU has done what this process asked of it."""
+        if self.on_gpu:
+            torch.cuda.synchronize()
 
     def fresh(self, inputs: Tensors) -> Tensors:
         """The same magnitudes under fresh random signs: new data for a launch, in a tenth of the time."""
@@ -169,15 +219,11 @@ class Judge:
 
 def judged(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:
     """Check and time one build: its scores, and the seconds by phase. Raises Rejected."""
-    arena = judge.open()
-    try:
-        with load(build.library, arena.descriptor, judge.settings.launch_seconds) as candidate:
-            started = time.monotonic()
-            ratios = judge.check(candidate, arena)
-            checked = time.monotonic()
-            scores = judge.time(candidate, arena, ratios)
-            ended = time.monotonic()
-            cost = {"check": checked - started, "time": ended - checked, "kernel": candidate.kernel_seconds}
-            return scores, cost
-    finally:
-        arena.close()
+    with judge.load(build) as (candidate, arena):
+        started = time.monotonic()
+        ratios = judge.check(candidate, arena)
+        checked = time.monotonic()
+        scores = judge.time(candidate, arena, ratios)
+        ended = time.monotonic()
+        cost = {"check": checked - started, "time": ended - checked, "kernel": candidate.kernel_seconds}
+        return scores, cost

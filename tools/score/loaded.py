@@ -1,4 +1,4 @@
-"""A candidate loaded in its runner: launches it and reads the runner's CPU clock from outside."""
+"""A candidate loaded in its runner: launches it, and reads the clock from outside."""
 
 from __future__ import annotations
 
@@ -8,20 +8,33 @@ import os
 import secrets
 import select
 import signal
+import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from avo.scenarios.abi import SYMBOL
 from avo.settings import child_environment
 from avo.tools.process import python_child, supervised
+from avo.tools.score.buffers import Buffer
+from avo.tools.score.cuda_runner import CUDA_FAILED, TIMES
 from avo.tools.score.runner import COMMAND, REPLY
 from avo.types import Rejected, Status
 
 LOAD_SECONDS = 10.0
 LEASE_SECONDS = 300.0
 """Wall time that all launches of one candidate may take together, asleep or at work."""
+CLOCKS_AGREE = 0.02
+"""Part of the time by which events and the judge's clock may differ on a GPU."""
+CALL_SECONDS = 0.8e-3
+"""What a row of launches costs beyond them, in the median (0.45 to 0.65e-3 on an H200)."""
+CUDA_ERRORS = {
+    700: "illegal memory access (CUDA error 700)",
+    715: "illegal instruction (CUDA error 715)",
+    716: "misaligned address (CUDA error 716)",
+    719: "unspecified launch failure (CUDA error 719)",
+}
 END_SECONDS = 1.0
 """Time that a runner whose descriptors are closed has to end."""
 
@@ -36,44 +49,37 @@ SIGNALS: dict[int, str] = {
 
 
 class Loaded:
-    """One candidate in one runner, which is stopped except while a launch is under way. Use `load` to make one.
-
-    A stopped process has left the processor, so its CPU clock, which runs on between scheduler ticks, is exact; and
-    it can neither prepare the next launch nor finish the last one while nobody counts.
-    """
+    """One candidate in one runner. Use `load` to make one."""
 
     def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
         self._child, self._commands, self._replies, self._limit = child, commands, replies, limit
-        self._clock = (~child.pid << 3) | 2  # CPUCLOCK_SCHED of the whole process, all threads
         self._left = LEASE_SECONDS
         self.base = self._hello()
         """Address of the shared memory in the runner."""
         self.kernel_seconds = 0.0
-        """CPU time of all launches so far."""
-        self._stop()
+        """Time of all launches so far, by the clock that scores."""
 
-    def launch(self, offset: int) -> float:
-        """Call avo_launch with the avo_args at `offset`: its CPU seconds, all threads. Raises Rejected."""
+    def launch(self, arguments: Sequence[bytes], *, timed: bool) -> list[float]:
+        """Call avo_launch with each of these avo_args: seconds of each call; `timed`: they count. Raises Rejected."""
+        raise NotImplementedError
+
+    def agree(self) -> None:
+        """Raise Rejected when the clocks of the timed launches so far contradict each other."""
+
+    def _command(self, arguments: Sequence[bytes]) -> int:
         number = secrets.randbits(63)
-        started, wall = time.clock_gettime(self._clock), time.monotonic()
         try:
-            os.write(self._commands, COMMAND.pack(number, offset))
+            os.write(self._commands, COMMAND.pack(number, len(arguments), len(arguments[0])) + b"".join(arguments))
         except BrokenPipeError:
             raise self._end("waiting for a launch") from None
-        os.kill(self._child.pid, signal.SIGCONT)
-        reply = self._read(min(self._limit, self._left), "one launch")
-        if len(reply) != REPLY.size or REPLY.unpack(reply)[0] != number:
+        return number
+
+    def _reply(self, number: int, launches: int, extra: int) -> tuple[int, bytes]:
+        """What avo_launch returned, and the `extra` bytes that come with it."""
+        reply = self._read(min(self._limit * launches, self._left), "one launch")
+        if len(reply) != REPLY.size + extra or REPLY.unpack_from(reply)[0] != number:
             raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply")
-        self._stop()
-        elapsed = time.clock_gettime(self._clock) - started
-        self._left -= time.monotonic() - wall
-        self.kernel_seconds += elapsed
-        code = REPLY.unpack(reply)[1]
-        if code == 1:
-            raise Rejected(Status.UNSUPPORTED, "avo_launch returned 1: unsupported case")
-        if code != 0:
-            raise Rejected(Status.RUNTIME_ERROR, f"avo_launch returned {code}")
-        return elapsed
+        return REPLY.unpack_from(reply)[1], reply[REPLY.size :]
 
     def _hello(self) -> int:
         text = self._read(LOAD_SECONDS, "loading it")
@@ -84,14 +90,6 @@ class Loaded:
         except (ValueError, KeyError, TypeError):
             raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply while loading it") from None
         raise Rejected(Status.RUNTIME_ERROR, f"cannot be loaded: {hello['error']}")
-
-    def _stop(self) -> None:
-        """Take the runner off the processor, and wait until it is."""
-        os.kill(self._child.pid, signal.SIGSTOP)
-        state = os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-        if state is None or state.si_code != os.CLD_STOPPED:
-            raise self._end("one launch")
-        os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WNOHANG)  # so that the next stop is a new one
 
     def _read(self, timeout: float, what: str) -> bytes:
         if not select.select([self._replies], [], [], max(timeout, 0))[0]:
@@ -113,28 +111,109 @@ class Loaded:
         return Rejected(Status.RUNTIME_ERROR, f"ended its process with exit code {code} (while {what})")
 
 
+class LoadedOnCpu(Loaded):
+    """A runner that is stopped except while a launch is under way.
+
+    A stopped process has left the processor, so its CPU clock, which runs on between scheduler ticks, is exact; and
+    it can neither prepare the next launch nor finish the last one while nobody counts.
+    """
+
+    def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
+        super().__init__(child, commands, replies, limit)
+        self._clock = (~child.pid << 3) | 2  # CPUCLOCK_SCHED of the whole process, all threads
+        self._stop()
+
+    def launch(self, arguments: Sequence[bytes], *, timed: bool) -> list[float]:
+        """CPU seconds of each call, over all threads."""
+        return [self._one(packed) for packed in arguments]
+
+    def _one(self, packed: bytes) -> float:
+        started, wall = time.clock_gettime(self._clock), time.monotonic()
+        number = self._command([packed])
+        os.kill(self._child.pid, signal.SIGCONT)
+        code, _ = self._reply(number, 1, 0)
+        self._stop()
+        elapsed = time.clock_gettime(self._clock) - started
+        self._left -= time.monotonic() - wall
+        self.kernel_seconds += elapsed
+        refuse(code)
+        return elapsed
+
+    def _stop(self) -> None:
+        """Take the runner off the processor, and wait until it is."""
+        os.kill(self._child.pid, signal.SIGSTOP)
+        state = os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        if state is None or state.si_code != os.CLD_STOPPED:
+            raise self._end("one launch")
+        os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WNOHANG)  # so that the next stop is a new one
+
+
+class LoadedOnGpu(Loaded):
+    """A runner with a CUDA context of its own; launches of one call follow each other without a pause."""
+
+    def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
+        super().__init__(child, commands, replies, limit)
+        self._clocks: list[tuple[float, float]] = []
+        """Of each timed row: seconds by the events, and by the judge's clock."""
+
+    def launch(self, arguments: Sequence[bytes], *, timed: bool) -> list[float]:
+        """Seconds of each call between two events."""
+        started = time.monotonic()
+        number = self._command(arguments)
+        code, packed = self._reply(number, len(arguments), len(arguments) * TIMES.size)
+        wall = time.monotonic() - started
+        refuse(code)
+        times = [milliseconds / 1e3 for (milliseconds,) in TIMES.iter_unpack(packed)]
+        self._left -= wall
+        self.kernel_seconds += sum(times)
+        if timed:
+            self._clocks.append((sum(times), wall))
+        return times
+
+    def agree(self) -> None:
+        """Hold the events of the timed launches so far against the judge's clock. Raises TIMING_MISMATCH."""
+        told, seen = (statistics.median(column) for column in zip(*self._clocks, strict=True))
+        self._clocks = []
+        if not 0 < told < seen < told * (1 + CLOCKS_AGREE) + CALL_SECONDS:
+            clocks = f"{told * 1e3:.3f} ms by its events, {seen * 1e3:.3f} ms by the judge's clock"
+            raise Rejected(Status.TIMING_MISMATCH, f"a row of launches took {clocks}")
+
+
+def refuse(code: int) -> None:
+    """Raise Rejected for what avo_launch returned, unless it is 0; below CUDA_FAILED: what CUDA reported."""
+    if code == 1:
+        raise Rejected(Status.UNSUPPORTED, "avo_launch returned 1: unsupported case")
+    if code < CUDA_FAILED:
+        failed = CUDA_FAILED - code
+        raise Rejected(Status.RUNTIME_ERROR, CUDA_ERRORS.get(failed, f"CUDA error {failed}"))
+    if code != 0:
+        raise Rejected(Status.RUNTIME_ERROR, f"avo_launch returned {code}")
+
+
 @contextlib.contextmanager
-def load(library: Path, memory: int, limit: float) -> Iterator[Loaded]:
-    """Start a runner for `library` over the shared memory of descriptor `memory`; it ends with the block.
+def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None) -> Iterator[Loaded]:
+    """Start a runner for `library` over the judge's buffer; it ends with the block. `cudart`: on a GPU.
 
     `limit`: seconds that one launch may take. Raises Rejected when the library does not load.
     """
     command_end, commands = os.pipe()
     replies, reply_end = os.pipe()
-    spec = {
-        "library": str(library), "symbol": SYMBOL, "memory": memory, "commands": command_end, "replies": reply_end
-    }  # fmt: skip
+    spec = {"library": str(library), "symbol": SYMBOL, "commands": command_end, "replies": reply_end, **buffer.grant}
+    if cudart:
+        spec["cudart"] = str(cudart)
+    kind: type[Loaded] = LoadedOnGpu if cudart else LoadedOnCpu
+    module = "avo.tools.score.cuda_runner" if cudart else "avo.tools.score.runner"
+    variables = child_environment(library.parent) | ({"CUDA_MODULE_LOADING": "EAGER"} if cudart else {})
     try:
         child = subprocess.Popen(
-            python_child("avo.tools.score.runner", json.dumps(spec)),
-            cwd=library.parent, env=child_environment(library.parent), stdin=subprocess.DEVNULL,
+            python_child(module, json.dumps(spec)), cwd=library.parent, env=variables, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            pass_fds=(memory, command_end, reply_end), start_new_session=True,
+            pass_fds=(*buffer.descriptors, command_end, reply_end), start_new_session=True,
         )  # fmt: skip
         os.close(reply_end)
         os.close(command_end)
         with supervised(child):
-            yield Loaded(child, commands, replies, limit)
+            yield kind(child, commands, replies, limit)
     finally:
         os.close(commands)
         os.close(replies)

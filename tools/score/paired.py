@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from avo.scenarios.loader import Case
+from avo.tools.score.arena import Arena
 from avo.tools.score.builder import Build
 from avo.tools.score.check import error_ratio
 from avo.tools.score.judge import Judge
-from avo.tools.score.loaded import load
+from avo.tools.score.loaded import Loaded
 from avo.types import Comparison
 
 ROUNDS = 2
@@ -20,6 +22,8 @@ ROUNDS = 2
 LEAST_BLOCKS, MOST_BLOCKS = 6, 40
 SECONDS_PER_CASE = 0.3
 """CPU time of launches that one round of a case goes on for."""
+ROW = 4
+"""Launches in a row on a GPU."""
 RESAMPLES = 2000
 LEAST_NOISE, MOST_NOISE = 0.005, 0.03
 """The noise that a match may hide in: never less than can be told apart, never so much that matches drift."""
@@ -32,45 +36,43 @@ def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
     """Time both in one lease, in blocks of A B B A, each half on fresh inputs. Raises Rejected for a wrong launch."""
     rounds: list[tuple[Ratios, Ratios]] = []
     with contextlib.ExitStack() as stack:
-        arenas = [judge.open(), judge.open()]
-        for arena in arenas:
-            stack.callback(arena.close)
-        limit = judge.settings.launch_seconds
-        loaded = [
-            stack.enter_context(load(build.library, arena.descriptor, limit))
-            for build, arena in zip((incumbent, candidate), arenas, strict=True)
-        ]
+        sides = [stack.enter_context(judge.load(build)) for build in (incumbent, candidate)]
         for _ in range(ROUNDS):
             speed, itself = {}, {}
             for case in judge.scenario.timed(judge.target):
-                times = np.array(_blocks(judge, case, loaded, arenas))  # [block, (a1, b1, b2, a2)]
+                times = np.array(_blocks(judge, case, sides))  # [block, (a1, b1, b2, a2)]
                 speed[case.id] = np.log((times[:, 0] + times[:, 3]) / (times[:, 1] + times[:, 2]))
                 itself[case.id] = np.log(times[:, 0] / times[:, 3])
             rounds.append((speed, itself))
     return summary(rounds)
 
 
-def _blocks(judge: Judge, case: Any, loaded: Any, arenas: Any) -> list[tuple[float, ...]]:
-    slots = [arena.slots(case, one.base) for one, arena in zip(loaded, arenas, strict=True)]
-    base = judge.draw(case)
-    inputs, fastest, suspect = base, float("inf"), (base, base)
+def _blocks(judge: Judge, case: Case, sides: Sequence[tuple[Loaded, Arena]]) -> list[tuple[float, ...]]:
+    """Times of blocks of four turns. A turn is one launch on the CPU and a row of ROW on a GPU: its median."""
+    row = ROW if judge.on_gpu else 1
+    slots = [arena.slots(case, candidate.base) for candidate, arena in sides]
+    base = [judge.draw(case) for _ in range(row)]
     blocks: list[tuple[float, ...]] = []
+    fastest, suspect = float("inf"), (base[0], base[0])
     for which in (0, 1):  # a first launch pays for pages and caches; it is not counted
-        judge.launch(loaded[which], arenas[which], slots[which][0], base)
+        judge.launch(*sides[which], slots[which][:1], base[:1])
     while len(blocks) < LEAST_BLOCKS or (np.sum(blocks) < SECONDS_PER_CASE and len(blocks) < MOST_BLOCKS):
         times: list[float] = []
         for turn, which in enumerate((0, 1, 1, 0)):
             if turn in (0, 2):  # each side sees data once: a result that was kept is of no use
-                inputs = judge.fresh(base)
-            slot = slots[which][(len(blocks) + turn) % len(slots[which])]
-            seconds, outputs = judge.launch(loaded[which], arenas[which], slot, inputs)
-            times.append(seconds)
-            if which == 1 and seconds < fastest:
-                fastest, suspect = seconds, (inputs, outputs)
-            if which == 1 and secrets.randbelow(LEAST_BLOCKS) == 0:
-                error_ratio(judge.scenario, case, inputs, outputs)
+                sets = [judge.fresh(inputs) for inputs in base]
+            first = (len(blocks) + turn) % (len(slots[which]) - row + 1)
+            done = judge.launch(*sides[which], slots[which][first : first + row], sets, timed=True)
+            times.append(float(np.median([seconds for seconds, _ in done])))
+            for inputs, (seconds, outputs) in zip(sets, done, strict=True):
+                if which == 1 and seconds < fastest:
+                    fastest, suspect = seconds, (inputs, outputs)
+                if which == 1 and secrets.randbelow(LEAST_BLOCKS * row) == 0:
+                    error_ratio(judge.scenario, case, inputs, outputs)
         blocks.append(tuple(times))
     error_ratio(judge.scenario, case, *suspect)
+    for candidate, _ in sides:
+        candidate.agree()
     return blocks
 
 

@@ -17,10 +17,12 @@ from pathlib import Path
 
 from avo.tools import sandbox
 
-COMMAND = struct.Struct("=QQ")
-"""A number that the reply repeats; offset of the avo_args in the shared memory."""
+COMMAND = struct.Struct("=QII")
+"""A number that the reply repeats; how many launches; bytes of one avo_args. As many avo_args follow."""
 REPLY = struct.Struct("=Qq")
-"""The number; what avo_launch returned."""
+"""The number; what avo_launch returned, the first time that it was not 0."""
+LARGEST_COMMAND = 1 << 15
+"""Bytes: less than a pipe holds."""
 RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
 """Loaded before the sandbox closes, so that the candidate's own loading opens nothing else."""
 OWN_MEMORY = 1 << 30
@@ -43,17 +45,18 @@ def main() -> None:
     try:
         launch = getattr(ctypes.CDLL(spec["library"], mode=os.RTLD_NOW), spec["symbol"])
     except (OSError, AttributeError) as error:
-        _say(spec["replies"], {"error": str(error)})
+        say(spec["replies"], {"error": str(error)})
         return
     sandbox.forbid_system_calls(loading=False)
-    launch.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
-    _say(spec["replies"], {"base": base})
-    while command := os.read(spec["commands"], COMMAND.size):
-        number, offset = COMMAND.unpack(command)
-        os.write(spec["replies"], REPLY.pack(number, launch(base + offset, None)))
+    launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
+    say(spec["replies"], {"base": base})
+    while command := os.read(spec["commands"], LARGEST_COMMAND):
+        number, count, size = COMMAND.unpack_from(command)
+        codes = [launch(command[COMMAND.size + i * size :][:size], None) for i in range(count)]
+        os.write(spec["replies"], REPLY.pack(number, next(filter(None, codes), 0)))
 
 
-def _say(descriptor: int, message: object) -> None:
+def say(descriptor: int, message: object) -> None:
     os.write(descriptor, json.dumps(message).encode() + b"\n")
 
 

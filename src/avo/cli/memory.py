@@ -82,7 +82,8 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
     journal, lineage = existing(run or latest_run())
     statuses: dict[str, int] = {}
     for attempt in journal.attempts():
-        statuses[attempt.verdict.status] = statuses.get(attempt.verdict.status, 0) + 1
+        status = str(attempt.verdict.status)
+        statuses[status] = statuses.get(status, 0) + 1
     interventions = journal.interventions()
     figures: dict[str, Any] = {
         "steps": journal.count("steps"), "messages": journal.count("messages"), "attempts": statuses,

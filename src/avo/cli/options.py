@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from avo.settings import runs_folder
 from avo.types import Missing
 
+if TYPE_CHECKING:
+    from avo.scenarios.loader import Scenario
+
 ScenarioName = Annotated[str, typer.Argument(help="Name of a scenario, or the path of its folder.", metavar="SCENARIO")]
 Sources = Annotated[Path | None, typer.Argument(help="Folder with the candidate's sources [default: the seed].")]
-Target = Annotated[str, typer.Option(envvar="AVO_TARGET", help="auto, cpu, sm_90a or sm_100a.")]
+Target = Annotated[str, typer.Option(envvar="AVO_TARGET", help="cpu, sm_90a, sm_100a, or auto: the GPU that is there.")]
 AsJson = Annotated[bool, typer.Option("--json", envvar="AVO_JSON", help="Print JSON.")]
 RunFolder = Annotated[
     Path | None, typer.Option("--run", envvar="AVO_RUN", help="Run directory [default: the latest in runs/].")
@@ -28,9 +33,21 @@ def latest_run() -> Path:
     return found[-1].parent
 
 
-def resolve_target(name: str) -> str:
-    """`auto` is the CPU until a scenario has a target for the GPU that is there."""
-    return "cpu" if name == "auto" else name
+def resolve_target(name: str, scenario: Scenario) -> str:
+    """`auto` is the GPU that is there, if the scenario has a target for it, else the CPU. Raises AvoError."""
+    if name == "auto":
+        name = next((target for target in gpu_targets() if target in scenario.targets), "cpu")
+    scenario.target(name)
+    return name
+
+
+def gpu_targets() -> list[str]:
+    """Targets that the first GPU of this machine runs, the most specific first; none without nvidia-smi."""
+    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader", "-i", "0"]
+    if not shutil.which(query[0]):
+        return []
+    shown = subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip().replace(".", "")
+    return [f"sm_{shown}a", f"sm_{shown}"] if shown.isdecimal() else []
 
 
 def print_json(value: Any) -> None:

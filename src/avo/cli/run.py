@@ -42,13 +42,13 @@ def run_scenario(
     """Evolve SCENARIO's kernel. The same command resumes a run; Ctrl-C stops it after the current tool call."""
     from avo.scenarios.catalog import folder
 
-    path, target = folder(name), resolve_target(target)
-    run = run or runs_folder() / f"{path.name}-{target}"
+    folder(name)
 
     from avo.scenarios.loader import load
 
     scenario = load(name)
-    scenario.target(target)
+    target = resolve_target(target, scenario)
+    run = run or runs_folder() / f"{scenario.name}-{target}"
 
     import asyncio
 

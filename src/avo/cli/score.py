@@ -23,8 +23,8 @@ def _open(name: str, path: Path | None, target: str) -> tuple[LocalExecutor, dic
     from avo.tools.seeds import folder_sources, seed_sources
     from avo.types import AvoError
 
-    scenario, target = load(name), resolve_target(target)
-    scenario.target(target)
+    scenario = load(name)
+    target = resolve_target(target, scenario)
     if path and not path.is_dir():
         raise AvoError(f"no folder '{path}'")
     files = folder_sources(path) if path else seed_sources(scenario, target)

@@ -1,6 +1,5 @@
-// expect: NOT_WRITTEN
-// because: unwritten
-// Shrinks S in the arguments of the other launches.
+// expect: PASSED
+// Writes to its own copy of the arguments, which no other launch sees.
 #include "honest_attention.h"
 extern "C" int avo_launch(const avo_args* a, void*) {
     redteam::attention(a);

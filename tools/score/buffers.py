@@ -1,0 +1,70 @@
+"""Memory that the judge and a runner share: a memfd for the CPU, CUDA IPC for a GPU."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import Any, Protocol
+
+import torch
+
+from avo.types import Missing
+
+
+class Buffer(Protocol):
+    """A block of shared bytes."""
+
+    bytes: torch.Tensor
+    """uint8 [size], on the device."""
+    grant: dict[str, Any]
+    """What the runner is told, so that it finds the block."""
+    descriptors: tuple[int, ...]
+    """What the runner inherits."""
+
+    def close(self) -> None: ...
+
+
+class HostBuffer:
+    """Anonymous shared memory."""
+
+    def __init__(self, size: int) -> None:
+        descriptor = os.memfd_create("avo", os.MFD_CLOEXEC)
+        os.ftruncate(descriptor, size)
+        self.bytes = torch.frombuffer(mmap.mmap(descriptor, size), dtype=torch.uint8)
+        self.grant: dict[str, Any] = {"memory": descriptor}
+        self.descriptors: tuple[int, ...] = (descriptor,)
+
+    def close(self) -> None:
+        os.close(self.descriptors[0])
+
+
+class DeviceBuffer:
+    """An allocation of its own on the current GPU. Raises Missing when it has too little memory left."""
+
+    descriptors: tuple[int, ...] = ()
+
+    def __init__(self, size: int) -> None:
+        from cuda.bindings import runtime  # type: ignore[import-untyped]
+
+        error, self._pointer = runtime.cudaMalloc(size)
+        if int(error):
+            raise Missing(f"the GPU has no {size / 2**30:.1f} GiB of memory left ({error.name})")
+        error, handle = runtime.cudaIpcGetMemHandle(self._pointer)
+        if int(error):
+            raise Missing(f"the GPU does not share memory between processes ({error.name})")
+        view = _View(int(self._pointer), size)
+        self.bytes = torch.as_tensor(view, device="cuda")
+        self.grant: dict[str, Any] = {"handle": bytes(handle.reserved).hex(), "device": torch.cuda.current_device()}
+
+    def close(self) -> None:
+        from cuda.bindings import runtime
+
+        torch.cuda.synchronize()
+        runtime.cudaFree(self._pointer)
+
+
+class _View:
+    """What torch needs to see a pointer as a tensor."""
+
+    def __init__(self, pointer: int, size: int) -> None:
+        self.__cuda_array_interface__ = {"shape": (size,), "typestr": "|u1", "data": (pointer, False), "version": 3}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from autogen_core import FunctionCall
 from autogen_core.model_context import ChatCompletionContext
@@ -31,9 +32,10 @@ MESSAGES: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 class JournalContext(ChatCompletionContext):
     """One agent's messages. What is older than fits is left out, except the task of the step under way."""
 
-    def __init__(self, agent: str, bench: Bench) -> None:
+    def __init__(self, agent: str, bench: Bench, tools: Sequence[str] = ()) -> None:
+        """`tools`: the names that an answer to a call of an unknown one lists; AutoGen's own does not."""
         super().__init__()
-        self.agent, self.bench = agent, bench
+        self.agent, self.bench, self.tools = agent, bench, tools
         self._sizes: list[int] = []
         self._task: UserMessage | None = None
         for entry in bench.journal.messages(agent, last=LOADED):
@@ -52,6 +54,10 @@ class JournalContext(ChatCompletionContext):
             await self.add_message(FunctionExecutionResultMessage(content=results))
 
     async def add_message(self, message: LLMMessage) -> None:
+        if isinstance(message, FunctionExecutionResultMessage):
+            for result in message.content:
+                if result.is_error and self.tools and result.name not in self.tools:
+                    result.content = f"there is no tool '{result.name}'; there are: {', '.join(self.tools)}"
         payload = message.model_dump_json()
         kind, tool, text = describe(message)
         self.bench.journal.add_message(self.bench.step, self.agent, kind, text, payload, tool)

@@ -53,15 +53,16 @@ class Team:
 
     async def _agents(self) -> tuple[worker.Worker, supervisor.Supervisor]:
         tools = registry(self._bench)
-        contexts = {name: JournalContext(name, self._bench) for name in self._models}
+        benches = {worker.NAME: RegistryWorkbench(tools), supervisor.NAME: RegistryWorkbench(tools, reading_only=True)}
+        contexts = {name: JournalContext(name, self._bench, benches[name].names) for name in self._models}
         for context in contexts.values():
             await context.repair()
         return worker.Worker(
-            model_client=self._model(worker.NAME), workbench=RegistryWorkbench(tools),
+            model_client=self._model(worker.NAME), workbench=benches[worker.NAME],
             model_context=contexts[worker.NAME], system_message=_prompt("worker"), reflect_on_tool_use=False,
         ), supervisor.Supervisor(
             self._bench, model_client=self._model(supervisor.NAME),
-            workbench=RegistryWorkbench(tools, reading_only=True), model_context=contexts[supervisor.NAME],
+            workbench=benches[supervisor.NAME], model_context=contexts[supervisor.NAME],
             system_message=_prompt("supervisor"), max_tool_iterations=SUPERVISOR_ROUNDS, reflect_on_tool_use=False,
         )  # fmt: skip
 

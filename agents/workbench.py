@@ -20,6 +20,7 @@ class RegistryWorkbench(Workbench):
     def __init__(self, registry: Registry, *, reading_only: bool = False) -> None:
         self._registry = registry
         self._tools = [tool for tool in registry.tools.values() if not (reading_only and tool.changes)]
+        self.names = [tool.name for tool in self._tools]
 
     async def list_tools(self) -> list[ToolSchema]:
         return [
@@ -43,9 +44,8 @@ class RegistryWorkbench(Workbench):
         cancellation_token: CancellationToken | None = None,
         call_id: str | None = None,
     ) -> ToolResult:
-        if name not in {tool.name for tool in self._tools}:
-            names = ", ".join(tool.name for tool in self._tools)
-            return _result(name, f"there is no tool '{name}'; there are: {names}", False)
+        if name not in self.names:
+            return _result(name, f"there is no tool '{name}'; there are: {', '.join(self.names)}", False)
         task = asyncio.ensure_future(self._registry.call(name, arguments))
         if cancellation_token is not None:
             cancellation_token.link_future(task)

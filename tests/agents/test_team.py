@@ -150,7 +150,6 @@ def test_what_a_model_gets_wrong_is_an_error_that_it_can_mend(
     assert answer in text
 
 
-@pytest.mark.xfail(reason="AutoGen answers before the workbench does, without the names", strict=True)
 def test_an_unknown_tool_is_answered_with_the_names_that_there_are(bench: Bench) -> None:
     worker = Script(raw(("compile_and_run", "{}")), call("end_step", reason="enough"), say("bye"))
     vary(bench, worker)

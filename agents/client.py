@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -20,7 +21,23 @@ from pydantic import BaseModel
 CHARACTERS_PER_TOKEN = 4
 """For a bound on the context before a provider has counted."""
 
+LONGEST_TEXT = 200_000
+"""Characters of an answer that are kept."""
 STOPPED = "[stopped by the user: no further model call]"
+
+
+def readable(arguments: str) -> str:
+    """Arguments that AutoGen can parse or refuse: an empty text means none, and what no parser survives is cut.
+
+    AutoGen catches JSONDecodeError alone; anything else that json raises would leave the agent waiting for ever.
+    """
+    try:
+        json.loads(arguments or "{}")
+    except json.JSONDecodeError:
+        return arguments.encode("utf-8", "replace").decode() if arguments.strip() else "{}"
+    except (ValueError, RecursionError):
+        return f"(not readable as JSON: {arguments[:200]!a} …)"
+    return arguments or "{}"
 
 
 class Client(ChatCompletionClient):
@@ -93,7 +110,9 @@ class Metered(Client):
         self._spend(result.usage.prompt_tokens, result.usage.completion_tokens)
         if isinstance(result.content, list):
             for call in result.content:
-                call.arguments = call.arguments.strip() or "{}"  # what some models write for no arguments
+                call.arguments = readable(call.arguments)
+        else:
+            result.content = result.content.encode("utf-8", "replace").decode()[:LONGEST_TEXT]
         return result
 
     @property

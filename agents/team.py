@@ -22,6 +22,8 @@ from avo.types import Outcome
 PROMPTS = Path(__file__).parent / "prompts"
 PATIENCE = Patience()
 MOST_IDLE_TURNS = 3
+MOST_FRUITLESS = 3
+"""Rounds of advice in a row after which nothing was evaluated."""
 SUPERVISOR_ROUNDS = 10
 
 Messages = Sequence[BaseAgentEvent | BaseChatMessage]
@@ -87,7 +89,7 @@ class Step:
         self.bench, self.stopped, self.patience = bench, stopped, patience
         self.worker, self.supervisor = worker_agent, supervisor_agent
         self._versions = len(bench.lineage.versions())
-        self._speaker = ""
+        self._speaker, self._fruitless, self._attempts = "", 0, -1
         bench.ended, bench.exhausted = "", False
 
     def outcome(self) -> Outcome | None:
@@ -101,6 +103,8 @@ class Step:
             return Outcome("stalled", f"{self.worker.idle_turns} turns without a tool call")
         if self.bench.ended and not self.bench.exhausted:
             return Outcome("gave_up", self.bench.ended)
+        if self._fruitless >= MOST_FRUITLESS:
+            return Outcome("stalled", f"{self._fruitless} rounds of advice without an evaluation")
         if self._speaker == supervisor.NAME and self.supervisor.advice and not self.supervisor.advice.directions:
             return Outcome("exhausted", self.supervisor.advice.diagnosis)
         return None
@@ -110,6 +114,10 @@ class Step:
         trigger = "" if self._speaker in ("", supervisor.NAME) else self._trigger()
         self._speaker = supervisor.NAME if trigger else worker.NAME
         self.supervisor.trigger = trigger
+        if trigger:
+            attempts = self.bench.journal.count("attempts")
+            self._fruitless = self._fruitless + 1 if attempts == self._attempts else 0
+            self._attempts = attempts
         if self._speaker == worker.NAME:
             self.bench.ended, self.bench.exhausted = "", False
         return self._speaker

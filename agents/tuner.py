@@ -67,7 +67,7 @@ class Tuner(Client):
             (entry for entry in tried if entry not in talk.refused() and reachable(entry, talk)),
             key=lambda entry: tried[entry], default=base,
         )  # fmt: skip
-        if tried[wanted] <= tried.get(base, 0.0) * MARGIN:
+        if wanted == base or tried[wanted] <= tried.get(base, 0.0) * MARGIN:
             return None
         for name, knob in talk.knobs().items():
             value = dict(wanted)[name]
@@ -77,7 +77,8 @@ class Tuner(Client):
             f"{name} {dict(base)[name]} -> {value}" for name, value in wanted if dict(base)[name] != value
         )
         return call(
-            "commit", message=f"{changed}\n\nMeasured {tried[wanted]:.3f} against {tried[base]:.3f} in the sweep."
+            "commit",
+            message=f"{changed}\n\nMeasured {tried[wanted]:.3f} against {tried.get(base, 0.0):.3f} in the sweep.",
         )
 
     def _explore(self, talk: Conversation) -> CreateResult:

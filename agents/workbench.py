@@ -10,6 +10,7 @@ from typing import Any
 from autogen_core import CancellationToken
 from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
 
+from avo.settings import without_secrets
 from avo.tools.registry import Registry
 from avo.types import Cancelled
 
@@ -57,7 +58,7 @@ class RegistryWorkbench(Workbench):
             artifacts = self._registry.bench.artifacts
             artifacts.mkdir(parents=True, exist_ok=True)
             with (artifacts / "errors.log").open("a") as file:
-                traceback.print_exc(file=file)
+                file.write(without_secrets(traceback.format_exc()))
             return _result(name, f"{name}: internal error: {type(error).__name__}: {error}", False)
         return _result(name, text, worked)
 

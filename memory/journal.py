@@ -67,21 +67,25 @@ class Intervention:
 class Journal:
     """Opens the file, brings it to this schema, and writes each row in a transaction of its own."""
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
+    def __init__(self, path: Path, *, create: bool = False, reading: bool = False) -> None:
+        """Raises Missing when there is none and `create` is not asked for. `reading`: nothing is written, ever."""
         if not create and not path.is_file():
             raise Missing(
                 f"no run in {path.parent} (there is no {path.name}); start one: avo run scenario NAME --run DIR"
             )
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self._db = _to_read(path) if reading else sqlite3.connect(path, isolation_level=None, timeout=30)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
+        self._session = 0
+        if not reading:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
         known = self._db.execute("PRAGMA user_version").fetchone()[0]
         if known > SCHEMA:
             raise AvoError(f"{path} was written by a newer avo (schema {known}, this one knows {SCHEMA}): update avo")
+        if reading:
+            return
         for number, migration in enumerate(MIGRATIONS[known:], known + 1):
             self._db.executescript(f"BEGIN; {migration.read_text()} PRAGMA user_version={number}; COMMIT;")
-        self._session = 0
 
     def close(self) -> None:
         self._db.close()
@@ -169,6 +173,10 @@ class Journal:
         if not rows:
             raise AvoError(f"no attempt {number}; there are {self.count('attempts')}")
         return _attempt(rows[0])
+
+    def forget_rejected(self, tree: str) -> None:
+        """Let a tree that was rejected be evaluated again."""
+        self._write("DELETE FROM attempts WHERE tree=? AND status<>'PASSED'", tree)
 
     def attempt_of(self, tree: str) -> Attempt | None:
         """The evaluation of a tree, if there was one: no tree is evaluated twice."""
@@ -284,6 +292,19 @@ class Journal:
 def _attempt(row: Mapping[str, Any]) -> Attempt:
     kept = {key: row[key] for key in ("id", "step", "tree", "parent", "direction", "diff", "seconds", "at")}
     return Attempt(**kept, knobs=json.loads(row["knobs"]), verdict=verdict_from(json.loads(row["verdict"])))
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; on a read-only disk one that does not even look for the log."""
+    for mode in ("mode=ro", "immutable=1"):
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=30)
+        try:
+            db.execute("PRAGMA user_version")
+            return db
+        except sqlite3.OperationalError as error:
+            db.close()
+            failed = error
+    raise failed
 
 
 def _now() -> str:

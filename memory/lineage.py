@@ -27,9 +27,11 @@ ADDED = (SCORE_FILE, "avo_abi.h")
 ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0",
     "GIT_AUTHOR_NAME": "avo", "GIT_AUTHOR_EMAIL": "avo@localhost",
+    "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
     "GIT_COMMITTER_NAME": "avo", "GIT_COMMITTER_EMAIL": "avo@localhost",
 }  # fmt: skip
 """The user's own git settings (hooks, signing, filters) have no say here."""
+LONGEST_MESSAGE = 10_000
 TRAILER = re.compile(r"^Avo-([A-Za-z]+): (.*)$", re.MULTILINE)
 
 
@@ -58,24 +60,26 @@ class Lineage:
         """Clear what a killed process left: locks, a tag not yet set. Only for the one who holds the run."""
         for lock in Path(self._repo.git_dir).rglob("*.lock"):
             lock.unlink()
+        self._repo.git.symbolic_ref("HEAD", "refs/heads/main")
         for version in self.versions():
             if version.name not in self._repo.tags:
-                self._repo.git.tag(version.name, version.commit)
+                self._repo.git.tag(version.name, version.commit, "--")
 
     def versions(self) -> list[Version]:
         """All versions, the seed first. Read from the trailers of main's commits; cached by HEAD."""
         head = self._commit_of_main()
         if head != self._head:
-            log = self._repo.git.log("--reverse", "--format=%H%x00%cI%x00%B%x1e", "main") if head else ""
-            self._versions = [_version(entry) for entry in log.split("\x1e") if entry.strip()]
+            log = self._log("--reverse", "--format=%H%x00%cI%x00%B%x1e") if head else ""
+            entries = [entry for entry in log.split("\x1e") if "\n\nAvo-Version: " in entry]  # others are not avo's
+            self._versions = [_version(entry) for entry in entries]
             self._head = head
         return list(self._versions)
 
     def version(self, name: str) -> Version:
-        """By name (v3), `best`, or a commit's first digits."""
+        """By name (v3), `best` (the last that improved), or a commit's first digits."""
         versions = self.versions()
         if name == "best" and versions:
-            return versions[-1]
+            return self.champion()
         for version in versions:
             if version.name == name or (len(name) >= 6 and version.commit.startswith(name)):
                 return version
@@ -141,6 +145,12 @@ class Lineage:
             self._repo.git.diff("--no-ext-diff", "--no-textconv", first.commit, second.commit, "--", ".", *hidden)
         )
 
+    def _log(self, *options: str) -> str:
+        try:
+            return str(self._repo.git.log(*options, "refs/heads/main", "--"))
+        except GitCommandError as error:
+            raise AvoError(f"the lineage in {self.folder} cannot be read: {error.stderr.strip()}") from error
+
     def _commit_of_main(self) -> str:
         return str(self._repo.heads["main"].commit.hexsha) if "main" in self._repo.heads else ""
 
@@ -160,7 +170,10 @@ class Lineage:
         index.unlink(missing_ok=True)
         parent = self._commit_of_main()
         parents = ("-p", parent) if parent else ()
-        commit = str(self._repo.git.commit_tree(tree, *parents, "-m", message))
+        with tempfile.NamedTemporaryFile("w", prefix="avo-", suffix=".txt") as file:
+            file.write(message)
+            file.flush()
+            commit = str(self._repo.git.commit_tree(tree, *parents, "-F", file.name))
         self._repo.git.update_ref("refs/heads/main", commit, parent or "0" * 40)
         return commit
 
@@ -173,8 +186,8 @@ def _blobs(tree: Tree) -> list[tuple[str, bytes]]:
 
 def _message(text: str, facts: Mapping[str, str]) -> str:
     """The commit's message: what the agent wrote, then the trailers, which only this function writes."""
-    written = TRAILER.sub(r"(Avo-\1: \2)", _printable(text).strip() or "(no message)")
-    lines = [f"Avo-{key}: {' '.join(_printable(value).split())}" for key, value in facts.items()]
+    written = TRAILER.sub(r"(Avo-\1: \2)", _printable(text)[:LONGEST_MESSAGE].strip() or "(no message)")
+    lines = [f"Avo-{key}: {' '.join(_printable(value)[:LONGEST_MESSAGE].split())}" for key, value in facts.items()]
     return written + "\n\n" + "\n".join(lines) + "\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.util
 import tomllib
 from functools import cached_property
@@ -169,6 +170,12 @@ class Scenario(Strict):
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits over scenario.toml and reference.py: what a score means."""
+        files = [path for path in (self.path / "scenario.toml", self.path / "reference.py") if path.is_file()]
+        return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
     def target(self, name: str) -> Target:
         """One of `targets`, or one line that says which there are."""

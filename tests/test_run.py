@@ -107,10 +107,26 @@ def test_damaged_settings_are_named_with_their_line(run: Path, tiny: Scenario) -
     assert "line 1" in refused(run, tiny)
 
 
-def test_settings_that_a_kill_left_empty_do_not_lose_the_run(run: Path, tiny: Scenario) -> None:
+def test_empty_settings_do_not_take_the_run_for_another(run: Path, tiny: Scenario) -> None:
     (run / "run.toml").write_text("")
+    with pytest.raises(AvoError, match=r"run\.toml is damaged"), open_run(run, tiny, "cpu", "tuner"):
+        pass
+
+
+def test_a_scenario_that_changed_since_the_run_began_is_refused(run: Path, own_scenario: Path) -> None:
+    text = (own_scenario / "scenario.toml").read_text()
+    (own_scenario / "scenario.toml").write_text(text.replace("2 * R * C", "20 * R * C"))
+    changed = load(str(own_scenario))
+    with pytest.raises(AvoError, match="not as it was when this run began"), open_run(run, changed, "cpu", "tuner"):
+        pass
+
+
+def test_a_run_whose_lineage_was_lost_is_not_begun_anew(run: Path, tiny: Scenario) -> None:
     with open_run(run, tiny, "cpu", "tuner") as bench:
-        assert bench.lineage.best().name == "v0"
+        bench.journal.open_step("v0")
+    shutil.rmtree(run / "lineage")
+    with pytest.raises(AvoError, match="the lineage has no version"), open_run(run, tiny, "cpu", "tuner"):
+        pass
 
 
 def test_a_repository_that_a_kill_left_half_made_is_made_again(tmp_path: Path, tiny: Scenario) -> None:

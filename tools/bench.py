@@ -20,6 +20,8 @@ from avo.tools.sources import Sources, digest, read_sources
 from avo.types import Verdict
 
 T = TypeVar("T")
+LONGEST_DIRECTION = 2000
+"""Characters of what an agent says about an attempt."""
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Bench:
     def _record(self, files: Sources, direction: str, verdict: Verdict) -> Attempt:
         parent = self.lineage.versions()[-1] if self.lineage.versions() else None
         before = self.lineage.files(parent) if parent else {}
-        seconds = verdict.cost.get("total", 0.0)
+        seconds, direction = verdict.cost.get("total", 0.0), direction[:LONGEST_DIRECTION]
         self.journal.spend(self.step, "worker", "evaluation", seconds=seconds)
         return self.journal.add_attempt(
             self.step, digest(files), parent.name if parent else "", direction, settings_of(files), verdict,

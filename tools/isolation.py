@@ -10,6 +10,7 @@ from avo.tools.process import python_child
 MEASURES = {
     "limits": "memory, file size and descriptors of a candidate are bounded",
     "namespaces": "a candidate has no network and no processes of others",
+    "read_only": "neither a candidate nor the shell tool changes modes, owners or times of any file",
     "no_new_privs": "a candidate cannot gain rights",
     "landlock": "a candidate opens no file but its own; the shell tool writes nothing but its copy of the work tree",
     "seccomp": "a candidate starts no thread or process, opens no socket, sends no signal",

@@ -21,6 +21,8 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x00020000, 4096, 16384, 1 << 18
+MOUNT_SETATTR, MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 442, 1, 0x8000, -100
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 LANDLOCK_READ = 1 << 0 | 1 << 2 | 1 << 3
 """Execute, read a file, list a folder."""
@@ -57,13 +59,33 @@ def enter(policy: Policy) -> list[str]:
     if policy.cpu_seconds:
         _limit(resource.RLIMIT_CPU, policy.cpu_seconds)
     namespaces = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | (CLONE_NEWPID if policy.own_processes else 0)
-    if libc.unshare(namespaces) == 0:
+    if libc.unshare(namespaces | CLONE_NEWNS) == 0:
+        in_force.append("namespaces")
+        if _read_only(policy):
+            in_force.append("read_only")
+    elif libc.unshare(namespaces) == 0:
         in_force.append("namespaces")
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         in_force.append("no_new_privs")
     if _landlock(policy):
         in_force.append("landlock")
     return in_force
+
+
+def _read_only(policy: Policy) -> bool:
+    """See every file system read-only but the policy's folders: modes, owners and times stay as they are, too."""
+    attribute = struct.Struct("=QQQQ")  # struct mount_attr: set, clear, propagation, user namespace
+    here, folders = os.getcwd(), [folder for folder in policy.write if os.path.isdir(folder)]  # noqa: PTH109, PTH112
+    libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
+    for folder in folders:
+        libc.mount(folder.encode(), folder.encode(), None, MS_BIND | MS_REC, None)
+    set_it = ctypes.create_string_buffer(attribute.pack(MOUNT_ATTR_RDONLY, 0, 0, 0))
+    done: bool = libc.syscall(MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, set_it, attribute.size) == 0
+    clear_it = ctypes.create_string_buffer(attribute.pack(0, MOUNT_ATTR_RDONLY, 0, 0))
+    for folder in folders if done else ():
+        libc.syscall(MOUNT_SETATTR, AT_FDCWD, folder.encode(), 0, clear_it, attribute.size)
+    os.chdir(here)  # onto the new mount
+    return done
 
 
 def _limit(which: int, value: int) -> None:

@@ -15,6 +15,8 @@ from avo.types import Outcome
 STUCK = ("stalled", "error")
 """Outcomes that end it when they come PATIENCE times in a row."""
 PATIENCE = 3
+SHOWN = 25
+"""Versions in a brief."""
 
 
 class Operator(Protocol):
@@ -36,9 +38,9 @@ class Limits:
 
     def reached(self, journal: Journal, lineage: Lineage) -> str:
         """Why the run is over; empty when it is not."""
-        if self.goal and lineage.best().score >= self.goal:
+        if self.goal and lineage.champion().score >= self.goal:
             return "target"
-        if self.steps and sum(1 for step in journal.steps() if step["ended"]) >= self.steps:
+        if self.steps and sum(step["outcome"] not in (None, "error") for step in journal.steps()) >= self.steps:
             return "steps"
         return "time" if self.minutes and journal.elapsed() >= self.minutes * 60 else ""
 
@@ -66,12 +68,19 @@ def stuck(journal: Journal) -> bool:
     return len(last) == PATIENCE and len(set(last)) == 1 and last[0] in STUCK
 
 
+def shortened(listing: str) -> str:
+    """The first line and the last ones of a long list."""
+    lines = listing.splitlines()
+    left = len(lines) - SHOWN
+    return "\n".join(lines if left <= 0 else [lines[0], f"[... {left} versions: see lineage ...]", *lines[1 + left :]])
+
+
 async def brief(bench: Bench, resumed: bool) -> str:
     """What the worker is told at the beginning of a step."""
     again = " (resumed): it was interrupted; the work tree is as it was left" if resumed else ""
     parts = [
         f"# Step {bench.step}{again}\n{bench.scenario.task.strip()}\nTarget: {bench.target}.",
-        f"# Versions so far\n{await lineage(bench)}",
+        f"# Versions so far\n{shortened(await lineage(bench))}",
         f"# Latest attempts\n{await attempts(bench, 10)}",
         f"# Notes\n{await notes(bench)}",
         f"The work tree holds {bench.lineage.best().name}{' and the edits since' if resumed else ''}. Make it faster.",

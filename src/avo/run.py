@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from avo.scenarios.loader import Scenario
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
 from avo.tools.seeds import seed_sources
-from avo.tools.sources import write_sources
+from avo.tools.sources import digest, write_sources
 from avo.types import AvoError, Missing, NothingScored
 
 SETTINGS = "run.toml"
@@ -37,6 +38,8 @@ def open_run(folder: Path, scenario: Scenario, target: str, model: str) -> Itera
         journal = Journal(folder / JOURNAL, create=True)
         lineage = Lineage(folder / LINEAGE, create=True)
         lineage.repair()
+        if journal.count("steps") and not lineage.versions():
+            raise AvoError(f"{folder}: the journal has steps, but the lineage has no version: it was lost or replaced")
         artifacts = folder / ARTIFACTS
         artifacts.mkdir(exist_ok=True)
         bench = Bench(
@@ -56,18 +59,26 @@ def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
             found = tomllib.loads(path.read_text())
         except tomllib.TOMLDecodeError as error:
             raise AvoError(f"{path}: {error}") from error
-        if found and (found.get("scenario"), found.get("target")) != (scenario.name, target):
+        if "scenario" not in found or "target" not in found:
+            raise AvoError(f"{path} is damaged: it has to say scenario = … and target = …, as it did")
+        if (found.get("scenario"), found.get("target")) != (scenario.name, target):
             there = f"{found.get('scenario')} on {found.get('target')}"
             raise AvoError(f"{folder} holds a run of {there}, not of {scenario.name} on {target}: give another --run")
+        if found.get("digest") != scenario.digest and (folder / LINEAGE / ".git" / "refs" / "tags" / "v0").is_file():
+            changed = f"{scenario.path} is not as it was when this run began, so its scores would not compare"
+            raise AvoError(f"{changed}: give another --run, or put scenario.toml and reference.py back")
     elif any((folder / name).exists() for name in (JOURNAL, LINEAGE)):
         raise AvoError(f"{folder} holds a run without its {SETTINGS}")
     elif others := [entry.name for entry in folder.iterdir() if entry.name != "lock"]:
         raise AvoError(f"{folder} is not a run and not empty (it has {others[0]}): give another --run")
-    settings = {"scenario": scenario.name, "target": target, "model": model}
+    settings = {"scenario": scenario.name, "target": target, "model": model, "digest": scenario.digest}
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
     if not path.is_file() or path.read_text() != text:
         scratch = path.with_suffix(".new")
-        scratch.write_text(text)
+        with scratch.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         scratch.replace(path)
 
 
@@ -77,6 +88,7 @@ async def plant_seed(bench: Bench) -> None:
         return
     files = seed_sources(bench.scenario, bench.target)
     write_sources(files, bench.work_tree)
+    bench.journal.forget_rejected(digest(files))  # the scenario or the machine may have been mended since
     attempt, _ = await bench.evaluate(files, "the seed")
     if not attempt.verdict.passed:
         verdict = attempt.verdict
@@ -92,4 +104,4 @@ def existing(folder: Path) -> tuple[Journal, Lineage]:
     """Journal and lineage of a run, to read. Raises Missing when there is none."""
     if not (folder / SETTINGS).is_file():
         raise Missing(f"no run in {folder}; start one: avo run scenario mha_causal (or name it with --run DIR)")
-    return Journal(folder / JOURNAL), Lineage(folder / LINEAGE)
+    return Journal(folder / JOURNAL, reading=True), Lineage(folder / LINEAGE)

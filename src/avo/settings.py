@@ -22,6 +22,14 @@ def child_environment(scratch: Path) -> dict[str, str]:
     return kept | {"HOME": str(scratch), "TMPDIR": str(scratch)}
 
 
+def without_secrets(text: str) -> str:
+    """The text without the values of variables that hold keys: a server may echo what it was sent."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
+            text = text.replace(value, f"[{name}]")
+    return text
+
+
 def runs_folder() -> Path:
     """Where runs go unless --run says otherwise: AVO_RUNS, else ./runs."""
     return Path(os.environ.get("AVO_RUNS", "runs"))

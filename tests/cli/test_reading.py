@@ -129,7 +129,7 @@ def test_the_statistics_add_up(read: Read, told: Callable[..., Any]) -> None:
     assert stats["notes"][-1] == "sixteen are enough"
     assert 0 <= stats["advice_followed_by_a_version"] <= stats["advice"]
     assert {(entry["agent"], entry["kind"]) for entry in stats["spent"]} >= {("worker", "evaluation")}
-    assert "versions: " in read("memory", "stats")[1]
+    assert " versions, " in read("memory", "stats")[1]
 
 
 def test_scenarios_are_listed_and_shown(read: Read, told: Callable[..., Any], tiny: Scenario) -> None:

@@ -200,3 +200,17 @@ def test_objects_of_a_commit_that_never_happened_leave_no_version(lineage: Linea
     assert [version.name for version in Lineage(lineage.folder).versions()] == ["v0"]
     assert git(lineage.folder, "tag").split() == ["v0"]
     assert keep(lineage, BETTER, "better").name == "v1"
+
+
+def test_folders_that_are_called_as_git_calls_its_refs_confuse_nobody(lineage: Lineage) -> None:
+    version = keep(lineage, {**BETTER, "main/a.h": b"1", "v0/b.h": b"2", "HEAD/c.h": b"3"}, "odd names")
+    lineage.restore()
+    assert Lineage(lineage.folder).version("v1") == version
+    assert "main/a.h" in lineage.diff(lineage.version("v0"), version)
+    lineage.repair()
+
+
+def test_a_commit_of_somebody_else_is_no_version(lineage: Lineage) -> None:
+    (lineage.folder / "a.cpp").write_text("mine")
+    git(lineage.folder, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qam", "my own")
+    assert [version.name for version in Lineage(lineage.folder).versions()] == ["v0"]

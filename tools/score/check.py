@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from avo.scenarios.loader import Case, Scenario
+from avo.scenarios.loader import Case, Scenario, shape_of
 from avo.types import AvoError, Rejected, Status
 
 Tensors = Mapping[str, torch.Tensor]
@@ -15,8 +15,24 @@ Tensors = Mapping[str, torch.Tensor]
 
 def expected(scenario: Scenario, case: Case, inputs: Tensors) -> Mapping[str, tuple[torch.Tensor, torch.Tensor]]:
     """By output: the value and the magnitude that the tolerance scales with, in fp32 or fp64."""
-    result: Mapping[str, Any] = scenario.reference.reference(case, inputs)
+    result: Any = asked(scenario, "reference", case, inputs)
+    outputs = {tensor.name: shape_of(tensor, case) for tensor in scenario.tensors if tensor.role == "out"}
+    where = f"{scenario.path / 'reference.py'}: reference(case '{case.id}')"
+    if not isinstance(result, Mapping) or set(result) != set(outputs):
+        raise AvoError(f"{where} must return a dict of {', '.join(outputs)}: (value, magnitude)")
+    for name, shape in outputs.items():
+        if not isinstance(result[name], tuple) or any(tuple(part.shape) != shape for part in result[name]):
+            raise AvoError(f"{where}: value and magnitude of {name} must have the shape {list(shape)}")
     return result
+
+
+def asked(scenario: Scenario, function: str, case: Case, *arguments: object) -> Any:
+    """What a function of reference.py returns. Raises AvoError with file, function and case when it fails."""
+    try:
+        return getattr(scenario.reference, function)(case, *arguments)
+    except Exception as error:
+        where = f"{scenario.path / 'reference.py'}: {function}(case '{case.id}')"
+        raise AvoError(f"{where}: {type(error).__name__}: {error}") from error
 
 
 def error_ratio(scenario: Scenario, case: Case, inputs: Tensors, outputs: Tensors) -> float:

@@ -46,6 +46,8 @@ def cxx() -> Compiler:
     """The C++ compiler."""
     for name in CXX:
         if path := shutil.which(name):
+            if not shutil.which("readelf"):
+                raise Missing("no readelf found, which shows what a candidate imports: apt-get install binutils")
             prefix = Path(path).resolve().parent.parent
             folders = () if str(prefix) in ("/", "/usr", "/usr/local") else (str(prefix),)
             options = ("-shared", "-fPIC", "-I", ".")

@@ -16,11 +16,11 @@ from avo.scenarios.loader import Case, Scenario, family, shape_of
 from avo.tools.score.arena import Arena, Slot
 from avo.tools.score.buffers import DeviceBuffer, HostBuffer
 from avo.tools.score.builder import Build
-from avo.tools.score.check import Tensors, error_ratio
+from avo.tools.score.check import Tensors, asked, error_ratio
 from avo.tools.score.compilers import compiler_of, runtime_library
 from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.roofline import peak
-from avo.types import CaseScore, Rejected, Status
+from avo.types import AvoError, CaseScore, Rejected, Status
 
 SETS = {"cpu": 3, "cuda": 8}
 """Buffers that launches rotate through: no launch sees the addresses of the one before. A GPU launches on all of them
@@ -156,13 +156,12 @@ class Judge:
         """Throughput of the baselines by case, of 5 calls: least CPU time of a thread; on a GPU the median."""
         results: dict[str, dict[str, float]] = {}
         for name in self.settings.baselines:
-            function: Callable[[Case, Tensors], object] = getattr(self.scenario.reference, name)
             results[name] = {}
             for case in self.scenario.timed(self.target):
                 inputs, samples = self.draw(case), []
-                function(case, inputs)
+                asked(self.scenario, name, case, inputs)
                 for _ in range(5):
-                    samples.append(self._timed(lambda: function(case, inputs)))  # noqa: B023 (called at once)
+                    samples.append(self._timed(lambda: asked(self.scenario, name, case, inputs)))  # noqa: B023
                 taken = statistics.median(samples) if self.on_gpu else min(samples)
                 results[name][case.id] = self.scenario.work_of(self.settings.unit, case) / taken
         return results
@@ -195,7 +194,12 @@ class Judge:
         return list(zip(times, outputs, strict=True))
 
     def draw(self, case: Case) -> Tensors:
-        drawn: Tensors = self.scenario.reference.make_inputs(case, secrets.randbits(62), self.device)
+        drawn: Tensors = asked(self.scenario, "make_inputs", case, secrets.randbits(62), self.device)
+        for tensor in self.scenario.tensors:
+            shape = shape_of(tensor, case)
+            if tensor.role == "in" and (tensor.name not in drawn or tuple(drawn[tensor.name].shape) != shape):
+                where = f"{self.scenario.path / 'reference.py'}: make_inputs(case '{case.id}')"
+                raise AvoError(f"{where} must return {tensor.name} with the shape {list(shape)}")
         return drawn
 
     def _wait(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from avo.cli import doctor, lineage, memory, run, scenario, score
+from avo.cli.options import printable
 from avo.types import AvoError
 
 app = typer.Typer(
@@ -50,5 +51,5 @@ def main() -> None:
 
 
 def _end(line: str, code: int) -> None:
-    print("avo: " + " ".join(line.split()), file=sys.stderr)
+    print("avo: " + printable(" ".join(line.split())), file=sys.stderr)
     sys.exit(code)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, latest_run, print_json
+from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
 
 if TYPE_CHECKING:
     from avo.memory.journal import Message
@@ -25,7 +25,7 @@ def _print(messages: list[Message], as_json: bool) -> None:
         print_json([_entry(message) for message in messages])
         return
     for message in messages:
-        text = " ".join(message.text.split())
+        text = printable(" ".join(message.text.split()))
         short = text if len(text) <= LINE else f"{text[:LINE]} [+{len(text) - LINE}]"
         print(f"{message.id:>5} {message.step:>3} {message.agent:10} {message.kind:6} {message.tool or '':14} {short}")
 
@@ -58,7 +58,7 @@ def show(
         print_json(_entry(message))
         return
     print(f"{message.id}  step {message.step}  {message.agent}  {message.kind} {message.tool or ''}  {message.at}")
-    print(message.text)
+    print(printable(message.text))
 
 
 @app.command("search")
@@ -94,5 +94,14 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(figures)
         return
-    for name, value in figures.items():
-        print(f"{name}: {value}")
+    print(
+        f"{figures['steps']} steps, {figures['messages']} messages, {figures['versions']} versions, "
+        f"{figures['seconds']} s"
+    )
+    print("attempts: " + (", ".join(f"{number} {status}" for status, number in statuses.items()) or "none"))
+    print(f"advice: {figures['advice']}, {figures['advice_followed_by_a_version']} times followed by a version")
+    for entry in figures["spent"]:
+        tokens = f"{entry['prompt_tokens']} + {entry['completion_tokens']} tokens"
+        print(f"{entry['agent']}, {entry['kind']}: {entry['entries']} times, {tokens}, {entry['seconds']} s")
+    for note in figures["notes"]:
+        print(f"note: {printable(note)}")

@@ -50,5 +50,10 @@ def gpu_targets() -> list[str]:
     return [f"sm_{shown}a", f"sm_{shown}"] if shown.isdecimal() else []
 
 
+def printable(text: str) -> str:
+    """Without the control characters that a terminal would obey; line ends and tabs stay."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
 from rich.console import Console
 from rich.status import Status
 
+from avo.cli.options import printable
 from avo.memory.journal import Attempt
 from avo.tools.bench import Bench
 
@@ -37,10 +39,12 @@ class Progress:
         """Show the rest and leave the terminal as it was."""
         self.show()
         if self._status:
-            self._status.stop()
+            with contextlib.suppress(OSError, ValueError):
+                self._status.stop()
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False, soft_wrap=True)
+        with contextlib.suppress(OSError, ValueError):  # a terminal that went away does not end a run
+            self._console.print(printable(line), markup=False, soft_wrap=True)
 
     def show(self) -> None:
         """What came since the last call."""
@@ -51,7 +55,7 @@ class Progress:
             tried = attempt.id
         for entry in journal.interventions()[advised:]:
             titles = "; ".join(direction["title"] for direction in entry.advice["directions"])
-            self.say(f"step {entry.step:<3} advice       {titles or entry.advice['diagnosis']}")
+            self.say(f"step {entry.step:<3} advice       {(titles or entry.advice['diagnosis'])[:200]}")
             advised += 1
         for version in versions[kept:]:
             title = version.message.partition("\n")[0]
@@ -71,7 +75,7 @@ class Progress:
         journal, versions = self._bench.journal, self._bench.lineage.versions()
         parts = [f"step {self._bench.step}", f"{journal.count('attempts')} attempts"]
         if versions:
-            best, seed = versions[-1], versions[0]
+            best, seed = self._bench.lineage.champion(), versions[0]
             parts.append(f"best {best.name} {best.score:.2f} {best.unit} (x{best.score / seed.score:.2f} of the seed)")
             passed = [attempt.verdict for attempt in journal.attempts(last=1) if attempt.verdict.passed]
             for name, entry in (passed[0].as_dict()["baselines"] if passed else {}).items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, Sources, Target, print_json, resolve_target
+from avo.cli.options import AsJson, ScenarioName, Sources, Target, print_json, printable, resolve_target
 
 if TYPE_CHECKING:
     from avo.tools.executor import LocalExecutor
@@ -47,7 +47,9 @@ def evaluate(scenario: ScenarioName, path: Sources = None, target: Target = "aut
         keys = ("status", "reason", "score", "unit", "baselines", "device", "compiler", "cost")
         print_json({key: shown[key] for key in keys} | {"cases": cases})
     else:
-        print(f"{verdict_text(verdict)}\n{verdict.device}; {verdict.compiler}; {verdict.cost['total']:.1f} s")
+        print(
+            f"{printable(verdict_text(verdict))}\n{verdict.device}; {verdict.compiler}; {verdict.cost['total']:.1f} s"
+        )
     raise typer.Exit(0 if verdict.passed else 1)
 
 
@@ -72,5 +74,5 @@ def build(scenario: ScenarioName, path: Sources = None, target: Target = "auto",
         shown = {"seconds": round(built.seconds, 3), "sass": built.sass} if built else {}
         print_json(facts | shown | {"kernels": [asdict(kernel) for kernel in built.kernels] if built else []})
     else:
-        print(build_text(built) if built else f"{status}: {reason}\n{log}")
+        print(printable(build_text(built) if built else f"{status}: {reason}\n{log}"))
     raise typer.Exit(0 if status is Status.PASSED else 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from avo.agents.models import Models
 from avo.cli.progress import Progress
 from avo.evolve import Limits, evolve
 from avo.run import plant_seed
+from avo.settings import without_secrets
 from avo.tools.bench import Bench
 from avo.tools.process import kill_all
 from avo.types import AvoError, Cancelled
@@ -33,6 +35,10 @@ class Session:
     async def run(self) -> str:
         """The stop reason."""
         from avo.agents.team import Team
+
+        for name in ("autogen_core", "autogen_agentchat"):  # they print the traceback of every failed call
+            logging.getLogger(name).addHandler(logging.NullHandler())
+            logging.getLogger(name).propagate = False
 
         team = Team(self._bench, *self._models, self.stopped)
         self._bench.journal.begin_session()
@@ -71,11 +77,11 @@ class Session:
 
     def _failed(self, error: Exception) -> str:
         """One line for the journal and the terminal; the traceback into the run's artifacts."""
-        line = f"{type(error).__name__}: {error}".partition("\n")[0]
+        line = without_secrets(f"{type(error).__name__}: {error}".partition("\n")[0][:500])
         if isinstance(error, AvoError) or line.startswith(WRAPPED):
             raise AvoError(line.rpartition("Error: ")[2]) from error
         with (self._bench.artifacts / "errors.log").open("a") as file:
-            traceback.print_exception(error, file=file)
+            file.write(without_secrets("".join(traceback.format_exception(error))))
         self._progress.say(f"the step failed: {line}")
         return line
 

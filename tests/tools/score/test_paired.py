@@ -15,6 +15,7 @@ from avo.tools.sources import Sources
 from avo.types import Comparison, Rejected, Status
 
 Blocks = dict[str, "np.ndarray[Any, np.dtype[np.float64]]"]
+LEAST = LEAST_NOISE["cuda"]
 CASES = ("small", "large")
 
 
@@ -26,7 +27,7 @@ def blocks(seed: int, gain: float, spread: float = 0.01, count: int = 20) -> Blo
 
 def comparison(seed: int, first: float, second: float, *, speed: float = 0.01, itself: float = 0.01) -> Comparison:
     rounds = [(blocks(seed, first, speed), blocks(seed + 1, 1, itself))]
-    return summary([*rounds, (blocks(seed + 2, second, speed), blocks(seed + 3, 1, itself))])
+    return summary([*rounds, (blocks(seed + 2, second, speed), blocks(seed + 3, 1, itself))], LEAST)
 
 
 def share(of: Callable[[Comparison], bool], first: float, second: float, **spreads: float) -> float:
@@ -55,9 +56,9 @@ def test_an_improvement_has_to_show_in_both_rounds() -> None:
 
 
 def test_the_noise_is_never_below_its_floor_nor_above_its_cap() -> None:
-    assert comparison(5, 1, 1, itself=1e-9).noise == LEAST_NOISE
+    assert comparison(5, 1, 1, itself=1e-9).noise == LEAST
     assert comparison(5, 1, 1, itself=0.5).noise == MOST_NOISE
-    assert LEAST_NOISE < comparison(5, 1, 1, itself=0.03).noise < MOST_NOISE
+    assert LEAST < comparison(5, 1, 1, itself=0.03).noise < MOST_NOISE
 
 
 def test_a_gain_within_the_noise_floor_is_a_match() -> None:
@@ -77,12 +78,14 @@ def test_a_few_blocks_that_were_disturbed_change_little() -> None:
     for values in disturbed.values():
         values[:3] -= 2.0
     same = blocks(10, 1)
-    assert summary([(disturbed, same)] * 2).ratio == pytest.approx(summary([(calm, same)] * 2).ratio, rel=0.01)
+    assert summary([(disturbed, same)] * 2, LEAST).ratio == pytest.approx(
+        summary([(calm, same)] * 2, LEAST).ratio, rel=0.01
+    )
 
 
 def test_the_ratio_is_the_geometric_mean_over_the_cases() -> None:
     flat = {"a": np.full(6, np.log(2.0)), "b": np.full(6, np.log(0.5)), "c": np.full(6, np.log(8.0))}
-    result = summary([(flat, flat)] * 2)
+    result = summary([(flat, flat)] * 2, LEAST)
     assert result.ratio == pytest.approx(2.0)
     assert result.cases == pytest.approx({"a": 2.0, "b": 0.5, "c": 8.0})
     assert result.blocks == 36

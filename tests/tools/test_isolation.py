@@ -1,0 +1,32 @@
+"""The sandbox keeps what `avo doctor` says of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from avo.tools.bench import Bench
+from avo.tools.isolation import MEASURES, measures_in_force
+from avo.tools.shell import shell
+
+
+def test_only_known_measures_are_named() -> None:
+    assert set(measures_in_force()) <= set(MEASURES)
+    assert "limits" in measures_in_force()
+
+
+@pytest.mark.skipif("read_only" not in measures_in_force(), reason="this system grants no mounts of its own")
+def test_the_shell_changes_no_mode_and_no_time_of_a_file_elsewhere(bench: Bench, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("x")
+    before = victim.stat()
+    journal = bench.work_tree.parent / "avo.db"
+    command = f"chmod 777 {victim}; touch -d 2001-01-01 {victim}; chmod 000 {journal}; chmod 755 matvec.cpp && echo own"
+    answer = asyncio.run(shell(bench, command))
+    assert "Read-only file system" in answer
+    assert answer.rstrip().endswith("own")
+    after = victim.stat()
+    assert (after.st_mode, after.st_mtime) == (before.st_mode, before.st_mtime)
+    assert journal.stat().st_mode & 0o600

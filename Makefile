@@ -15,7 +15,7 @@ check: $(VENV)/installed-dev
 	$(VENV)/bin/pytest tests/test_layers.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
-	@for tool in git c++; do command -v $$tool >/dev/null || { echo "avo needs $$tool; on Debian: apt-get install git g++"; exit 3; }; done
+	@for tool in git c++ readelf; do command -v $$tool >/dev/null || { echo "avo needs $$tool; on Debian: apt-get install git g++ binutils"; exit 3; }; done
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "avo needs Python 3.11 or later, as PYTHON=…"; exit 3; }
 	@$(PYTHON) -m venv $(VENV) || { echo "avo needs the venv module; on Debian: apt-get install python3-venv"; exit 3; }
 	@echo "installing into $(VENV) (1.5 GB, a minute or two)"

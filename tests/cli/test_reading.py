@@ -104,7 +104,7 @@ def test_the_conversation_is_listed_and_each_message_can_be_shown(read: Read, to
     messages = told("memory", "log")
     assert [message["id"] for message in messages] == sorted(message["id"] for message in messages)
     assert {message["agent"] for message in messages} == {"worker", "supervisor"}
-    assert {message["kind"] for message in messages} >= {"task", "call", "result", "advice", "review"}
+    assert {message["kind"] for message in messages} >= {"task", "call", "result", "review", "text"}
     assert told("memory", "log", "--last", 2) == messages[-2:]
     assert {message["agent"] for message in told("memory", "log", "--agent", "supervisor")} == {"supervisor"}
     assert len(read("memory", "log")[1].splitlines()) == len(messages)

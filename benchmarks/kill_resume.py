@@ -62,7 +62,7 @@ def main(kills: int, scenario: str) -> int:
         run, count = Path(folder) / "killed", 0
         while count < kills:
             before = state(run)
-            if not killed(scenario, run, rng.uniform(0.5, 14)):
+            if not killed(scenario, run, rng.uniform(0.5, 9)):
                 break
             count += 1
             after = state(run)

@@ -6,62 +6,27 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from avo.types import AvoError, Comparison, Missing, Verdict, verdict_from
+from avo.memory.rows import Attempt, Intervention, Message, attempt_from, intervention_from
+from avo.types import AvoError, Comparison, Missing, Verdict
+
+__all__ = ["AGENT", "COUNTED", "EXTERNAL", "SCHEMA", "Attempt", "Intervention", "Journal", "Message"]
 
 MIGRATIONS = sorted((Path(__file__).parent / "migrations").glob("*.sql"))
 SCHEMA = len(MIGRATIONS)
+AGENT, EXTERNAL = "agent", "external"
+"""Operators of a step: avo's own agents, or whoever types `avo eval --run` and `avo commit`."""
 
-
-@dataclass(frozen=True)
-class Message:
-    """One entry of an agent's conversation."""
-
-    id: int
-    step: int
-    agent: str
-    kind: str
-    """task, advice, review, text, call or result."""
-    tool: str | None
-    text: str
-    payload: str
-    """The message as the agent's framework writes it; opaque here."""
-    at: str
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One evaluated tree."""
-
-    id: int
-    step: int
-    tree: str
-    parent: str
-    """Version that the diff is against."""
-    direction: str
-    knobs: Mapping[str, str]
-    verdict: Verdict
-    diff: str
-    seconds: float
-    at: str
-
-
-@dataclass(frozen=True)
-class Intervention:
-    """One time that the supervisor had the floor."""
-
-    id: int
-    step: int
-    trigger: str
-    advice: Mapping[str, Any]
-    attempts_before: int
-    version_before: str
-    effect: str | None
-    """The first version that followed, if any did before the next intervention."""
+COUNTED = ("steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes")
+LASTING = {
+    "steps": "id, parent, started", "interventions": "id, step, trigger, advice", "sessions": "id, started",
+    **dict.fromkeys(("messages", "attempts", "revisits", "comparisons", "notes", "ledger"), "*"),
+}  # fmt: skip
+"""Table -> columns that never change once they are written."""
 
 
 class Journal:
@@ -82,10 +47,9 @@ class Journal:
         known = self._db.execute("PRAGMA user_version").fetchone()[0]
         if known > SCHEMA:
             raise AvoError(f"{path} was written by a newer avo (schema {known}, this one knows {SCHEMA}): update avo")
-        if reading:
-            return
-        for number, migration in enumerate(MIGRATIONS[known:], known + 1):
-            self._db.executescript(f"BEGIN; {migration.read_text()} PRAGMA user_version={number}; COMMIT;")
+        if reading and known < SCHEMA:  # an older one is read through a copy, which can be brought to this schema
+            self._db = _copied(self._db)
+        migrate(self._db, known)
 
     def close(self) -> None:
         self._db.close()
@@ -102,16 +66,28 @@ class Journal:
         self._seen()
         return float(self._value("SELECT COALESCE(SUM(last_seen - started), 0) FROM sessions"))
 
-    def open_step(self, parent: str) -> tuple[int, bool]:
-        """Begin a step, or go on with the one that was interrupted: its number, and whether it is resumed.
+    def open_step(self, parent: str, operator: str = AGENT) -> tuple[int, bool]:
+        """Begin a step, or go on with the operator's own that was interrupted: its number, and whether it is resumed.
 
-        A step whose parent is no longer the best version was killed after its commit: it is over.
+        A step whose parent is no longer the best version is over: it was killed after its commit, or another
+        operator committed meanwhile. An agent's step from the best version stays open beside an external one.
         """
-        for row in self._rows("SELECT id, parent FROM steps WHERE ended IS NULL"):
-            if row["parent"] == parent:
-                return int(row["id"]), True
-            self.close_step(row["id"], "committed", f"{parent} (the run was killed right after the commit)")
-        return self._insert("steps", parent=parent, started=_now()), False
+        resumed = 0
+        for row in self._rows("SELECT id, parent, operator FROM steps WHERE ended IS NULL"):
+            if row["parent"] == parent and row["operator"] == operator:
+                resumed = int(row["id"])
+            elif row["parent"] != parent and self._committed_last() in (None, row["id"]):
+                self.close_step(row["id"], "committed", f"{parent} (the run was killed right after the commit)")
+            elif row["parent"] != parent or row["operator"] != AGENT:
+                self.close_step(row["id"], "interrupted", "another operator went on")
+        if resumed:
+            return resumed, True
+        return self._insert("steps", parent=parent, operator=operator, started=_now()), False
+
+    def _committed_last(self) -> int | None:
+        """The step of the latest version beyond the seed."""
+        rows = self._rows("SELECT step FROM comparisons WHERE accepted ORDER BY id DESC LIMIT 1")
+        return int(rows[0]["step"]) if rows else None
 
     def close_step(self, step: int, outcome: str, summary: str) -> None:
         self._write("UPDATE steps SET ended=?, outcome=?, summary=? WHERE id=?", _now(), outcome, summary, step)
@@ -120,10 +96,39 @@ class Journal:
         return self._rows("SELECT * FROM steps ORDER BY id")
 
     def count(self, table: str) -> int:
-        """Rows of steps, messages, attempts, revisits, comparisons, interventions or notes."""
-        if table not in ("steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes"):
+        """Rows of one of COUNTED."""
+        if table not in COUNTED:
             raise ValueError(table)
         return int(self._value(f"SELECT COUNT(*) FROM {table}"))
+
+    # ---- other journals ------------------------------------------------------------------------
+
+    def copy_to(self, path: Path) -> None:
+        """A copy as of now, in one file, also while another process writes."""
+        copy = sqlite3.connect(path, isolation_level=None)
+        self._db.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")
+        copy.execute("VACUUM")
+        copy.close()
+
+    def beyond(self, path: Path) -> str:
+        """The first table with a row that the journal in `path` lacks; empty when that goes on from this one."""
+        self._db.execute("ATTACH ? AS other", (str(path),))
+        try:
+            query = "SELECT 1 FROM (SELECT {0} FROM main.{1} EXCEPT SELECT {0} FROM other.{1}) LIMIT 1"
+            return next((table for table, kept in LASTING.items() if self._rows(query.format(kept, table))), "")
+        finally:
+            self._db.execute("DETACH other")
+
+    def take(self, path: Path) -> None:
+        """Become a copy of the journal in `path`, in one transaction."""
+        other = sqlite3.connect(path, isolation_level=None)
+        other.backup(self._db)
+        other.close()
+
+    def close_open_steps(self, summary: str) -> None:
+        for row in self._rows("SELECT id FROM steps WHERE ended IS NULL"):
+            self.close_step(row["id"], "interrupted", summary)
 
     # ---- conversation --------------------------------------------------------------------------
 
@@ -172,7 +177,7 @@ class Journal:
         rows = self._rows("SELECT * FROM attempts WHERE id=?", number)
         if not rows:
             raise AvoError(f"no attempt {number}; there are {self.count('attempts')}")
-        return _attempt(rows[0])
+        return attempt_from(rows[0])
 
     def forget_rejected(self, tree: str) -> None:
         """Let a tree that was rejected be evaluated again."""
@@ -181,12 +186,12 @@ class Journal:
     def attempt_of(self, tree: str) -> Attempt | None:
         """The evaluation of a tree, if there was one: no tree is evaluated twice."""
         rows = self._rows("SELECT * FROM attempts WHERE tree=?", tree)
-        return _attempt(rows[0]) if rows else None
+        return attempt_from(rows[0]) if rows else None
 
     def attempts(self, last: int = -1, since: int = 0) -> list[Attempt]:
         """In order: the `last` ones (-1: all) with an id above `since`."""
         rows = self._rows("SELECT * FROM attempts WHERE id > ? ORDER BY id DESC LIMIT ?", since, last)
-        return [_attempt(row) for row in reversed(rows)]
+        return [attempt_from(row) for row in reversed(rows)]
 
     def add_revisit(self, step: int, attempt: int) -> None:
         """Sources came back that attempt `attempt` had scored."""
@@ -210,7 +215,7 @@ class Journal:
         return int(self._rows(query, agent, since)[0]["n"])
 
     def add_comparison(self, step: int, tree: str, incumbent: str, result: Comparison, accepted: bool) -> None:
-        data = json.dumps(dict(vars(result)) | {"improved": result.improved, "matched": result.matched})
+        data = json.dumps(asdict(result) | {"improved": result.improved, "matched": result.matched})
         self._insert(
             "comparisons", step=step, tree=tree, incumbent=incumbent, result=data, accepted=int(accepted),
             **self._so_far(), at=_now(),
@@ -232,14 +237,7 @@ class Journal:
         )  # fmt: skip
 
     def interventions(self) -> list[Intervention]:
-        rows = self._rows("SELECT * FROM interventions ORDER BY id")
-        return [
-            Intervention(
-                advice=json.loads(row["advice"]),
-                **{key: row[key] for key in row if key not in ("advice", "at", "revisits_before")},
-            )
-            for row in rows
-        ]
+        return [intervention_from(row) for row in self._rows("SELECT * FROM interventions ORDER BY id")]
 
     def record_effect(self, version: str) -> None:
         """A version was committed: the latest intervention, if it has no effect yet, led to it."""
@@ -261,12 +259,13 @@ class Journal:
         )  # fmt: skip
 
     def spent(self) -> list[dict[str, Any]]:
-        """Totals by agent and kind."""
+        """Totals by agent and kind; what was spent in another operator's step is that operator's."""
         return self._rows(
-            "SELECT agent, kind, COUNT(*) AS entries, SUM(prompt_tokens) AS prompt_tokens,"
+            "SELECT CASE WHEN COALESCE(operator, ?1) = ?1 THEN agent ELSE operator END AS agent, kind,"
+            " COUNT(*) AS entries, SUM(prompt_tokens) AS prompt_tokens,"
             " SUM(completion_tokens) AS completion_tokens, ROUND(SUM(seconds), 3) AS seconds"
-            " FROM ledger GROUP BY agent, kind"
-        )
+            " FROM ledger LEFT JOIN steps ON steps.id = ledger.step GROUP BY 1, 2", AGENT,
+        )  # fmt: skip
 
     # ---- SQLite --------------------------------------------------------------------------------
 
@@ -289,11 +288,6 @@ class Journal:
         return self._db.execute(query).fetchone()[0]
 
 
-def _attempt(row: Mapping[str, Any]) -> Attempt:
-    kept = {key: row[key] for key in ("id", "step", "tree", "parent", "direction", "diff", "seconds", "at")}
-    return Attempt(**kept, knobs=json.loads(row["knobs"]), verdict=verdict_from(json.loads(row["verdict"])))
-
-
 def _to_read(path: Path) -> sqlite3.Connection:
     """A connection that cannot write; on a read-only disk one that does not even look for the log."""
     for mode in ("mode=ro", "immutable=1"):
@@ -305,6 +299,21 @@ def _to_read(path: Path) -> sqlite3.Connection:
             db.close()
             failed = error
     raise failed
+
+
+def _copied(db: sqlite3.Connection) -> sqlite3.Connection:
+    """The same database in memory."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    copy.row_factory = sqlite3.Row
+    db.backup(copy)
+    db.close()
+    return copy
+
+
+def migrate(db: sqlite3.Connection, known: int, last: int = SCHEMA) -> None:
+    """Bring a database from schema `known` to schema `last`."""
+    for number, migration in enumerate(MIGRATIONS[known:last], known + 1):
+        db.executescript(f"BEGIN; {migration.read_text()} PRAGMA user_version={number}; COMMIT;")
 
 
 def _now() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from avo.types import AvoError, Missing, Verdict, Version
+from avo.types import AvoError, Missing, Verdict, Version, verdict_from
 
 try:
     from git import Blob, Git, Repo, Tree
@@ -32,6 +33,13 @@ ENVIRONMENT = {
 }  # fmt: skip
 """The user's own git settings (hooks, signing, filters) have no say here."""
 LONGEST_MESSAGE = 10_000
+LARGEST_FILE = 16 << 20
+MOST_FILES = 100
+FETCHING = (
+    "fetch.fsckObjects=true", "fetch.unpackLimit=1", "gc.auto=0", "core.bigFileThreshold=32m",
+    "protocol.allow=never", "protocol.file.allow=always",
+)  # fmt: skip
+"""Objects from elsewhere are checked, stay packed, and come from a file."""
 TRAILER = re.compile(r"^Avo-([A-Za-z]+): (.*)$", re.MULTILINE)
 
 
@@ -55,6 +63,7 @@ class Lineage:
         self._repo.git.update_environment(**ENVIRONMENT)
         self._head = ""
         self._versions: list[Version] = []
+        self._facts: dict[str, dict[str, str]] = {}
 
     def repair(self) -> None:
         """Clear what a killed process left: locks, a tag not yet set. Only for the one who holds the run."""
@@ -65,13 +74,18 @@ class Lineage:
             if version.name not in self._repo.tags:
                 self._repo.git.tag(version.name, version.commit, "--")
 
+    def head(self) -> str:
+        """The commit of main; empty when there is none."""
+        return str(self._repo.heads["main"].commit.hexsha) if "main" in self._repo.heads else ""
+
     def versions(self) -> list[Version]:
         """All versions, the seed first. Read from the trailers of main's commits; cached by HEAD."""
-        head = self._commit_of_main()
+        head = self.head()
         if head != self._head:
             log = self._log("--reverse", "--format=%H%x00%cI%x00%B%x1e") if head else ""
             entries = [entry for entry in log.split("\x1e") if "\n\nAvo-Version: " in entry]  # others are not avo's
             self._versions = [_version(entry) for entry in entries]
+            self._facts = {facts["Version"]: facts for facts in map(dict, map(TRAILER.findall, entries))}
             self._head = head
         return list(self._versions)
 
@@ -96,6 +110,18 @@ class Lineage:
     def champion(self) -> Version:
         """The last version that improved: what the gate measures against, so that matches cannot drift down."""
         return next(version for version in reversed(self.versions()) if version.improved)
+
+    def facts(self, version: Version) -> dict[str, str]:
+        """The trailers of a version: Device (where it was measured), Target, Direction, Attempts, Gain, …"""
+        self.versions()
+        return dict(self._facts[version.name])
+
+    def verdict(self, version: Version) -> Verdict:
+        """What f said of a version. Raises AvoError when its record is damaged."""
+        try:
+            return verdict_from(json.loads((self._repo.commit(version.commit).tree / SCORE_FILE).data_stream.read()))
+        except (LookupError, TypeError, ValueError) as error:
+            raise AvoError(f"{version.name} has no {SCORE_FILE} that can be read") from error
 
     def files(self, version: Version) -> dict[str, bytes]:
         """The sources of a version, without what the harness adds."""
@@ -138,6 +164,53 @@ class Lineage:
             target.write_bytes(content)
         self._repo.git.read_tree("HEAD")
 
+    def restored(self, version: Version) -> bool:
+        """Whether the work tree was made from that version, whatever was edited since."""
+        path = self.folder / SCORE_FILE
+        blob = self._repo.commit(version.commit).tree / SCORE_FILE
+        return path.is_file() and path.read_bytes() == blob.data_stream.read()
+
+    def bundle(self, file: Path) -> None:
+        """Write all versions and their tags into one file that git can fetch from."""
+        tags = [f"refs/tags/{version.name}" for version in self.versions() if version.name in self._repo.tags]
+        self._repo.git.bundle("create", "--quiet", file.resolve(), "refs/heads/main", *tags)
+
+    def take(self, source: Path) -> None:
+        """Move main forward to that of a bundle or of another lineage, and nothing else: tags are `repair`'s.
+
+        Raises AvoError, with nothing moved, when that is damaged or does not go on from here.
+        """
+        try:
+            self._repo.git(c=list(FETCHING)).fetch(
+                "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--update-head-ok",
+                source.resolve(), "refs/heads/main:refs/heads/main",
+            )  # fmt: skip
+        except GitCommandError as error:
+            problem = " ".join(error.stderr.removeprefix("\n  stderr: ").split())[:200]
+            raise AvoError(f"the versions cannot be taken from {source.name}: {problem}") from error
+
+    def check(self) -> None:
+        """Raises AvoError unless main is what `commit` writes: one line of versions, of plain and small files."""
+        history = str(self._repo.git.rev_list("--parents", "--reverse", "refs/heads/main", "--")).splitlines()
+        try:
+            versions = self.versions()
+        except (LookupError, TypeError, ValueError) as error:
+            raise AvoError("a version's trailers cannot be read") from error
+        if [version.name for version in versions] != [f"v{number}" for number in range(len(history))]:
+            raise AvoError("its commits are not v0, v1, … one after the other")
+        if any(len(line.split()) > 2 for line in history) or not versions[0].improved:
+            raise AvoError("they do not follow one on the other")
+        for version in versions:
+            entries = str(self._repo.git.ls_tree("-r", "-l", "-z", version.commit)).split("\0")[:-1]
+            if len(entries) > MOST_FILES:
+                raise AvoError(f"{version.name} has {len(entries)} files")
+            for mode, _, _, size in (entry.partition("\t")[0].split() for entry in entries):
+                if mode != "100644" or int(size) > LARGEST_FILE:
+                    raise AvoError(f"{version.name} has a file that is not plain, or larger than {LARGEST_FILE} bytes")
+            verdict = self.verdict(version)
+            if {*verdict.scores} != {*version.scores} or not math.isfinite(version.score * version.gain):
+                raise AvoError(f"the scores of {version.name} are not those of its {SCORE_FILE}")
+
     def diff(self, first: Version, second: Version) -> str:
         """Unified diff of the sources of two versions."""
         hidden = [f":(exclude){name}" for name in ADDED]
@@ -150,9 +223,6 @@ class Lineage:
             return str(self._repo.git.log(*options, "refs/heads/main", "--"))
         except GitCommandError as error:
             raise AvoError(f"the lineage in {self.folder} cannot be read: {error.stderr.strip()}") from error
-
-    def _commit_of_main(self) -> str:
-        return str(self._repo.heads["main"].commit.hexsha) if "main" in self._repo.heads else ""
 
     def _write_commit(self, files: Mapping[str, bytes], message: str) -> str:
         """Blobs, tree and commit through an index of its own, then main moves from what it was."""
@@ -168,7 +238,7 @@ class Lineage:
             self._repo.git.update_index("-z", "--index-info", istream=listing)
             tree = self._repo.git.write_tree()
         index.unlink(missing_ok=True)
-        parent = self._commit_of_main()
+        parent = self.head()
         parents = ("-p", parent) if parent else ()
         with tempfile.NamedTemporaryFile("w", prefix="avo-", suffix=".txt") as file:
             file.write(message)

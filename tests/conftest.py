@@ -26,6 +26,12 @@ Seed = dict[str, bytes]
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is compiled here is kept apart from the user's cache."""
+    os.environ["AVO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Scenario:
     """The scenario of tests/tiny."""

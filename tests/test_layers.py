@@ -29,7 +29,7 @@ BELOW: dict[str, set[str]] = {
 HOMES = {
     "autogen_core": ("agents/",), "autogen_agentchat": ("agents/",), "autogen_ext": ("agents/",),
     "chromadb": ("kb_index/",), "git": ("memory/",), "gitdb": ("memory/",),
-    "torch": ("tools/score/", "scenarios/"),
+    "torch": ("tools/score/", "scenarios/"), "matplotlib": ("cli/",),
 }  # fmt: skip
 """Package -> the folders that may import it; in scenarios/ only a reference.py may import torch."""
 

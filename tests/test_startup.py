@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "autogen_core", "autogen_agentchat", "autogen_ext", "chromadb", "git", "numpy", "openai")
+HEAVY = (
+    "torch",
+    "autogen_core",
+    "autogen_agentchat",
+    "autogen_ext",
+    "chromadb",
+    "git",
+    "numpy",
+    "openai",
+    "matplotlib",
+)
 MIDDLING = ("rich", "avo.scenarios.loader", "avo.tools", "avo.memory")
 """Typer itself loads pydantic for any command; avo's own models, which cost more, are loaded by none of these."""
 PROBE = """

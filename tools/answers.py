@@ -29,6 +29,7 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
             f"{case.id:10} {case.value:10.2f} {case.min_ms:9.3f} {case.median_ms:9.3f} "
             f"{case.noise:6.3f} {case.error_ratio:6.2f}"
         )
+    lines += [f"not measured: {reason}" for reason in verdict.missing.values()]
     if verdict.log:
         lines += ["compiler:", verdict.log]
     return "\n".join(lines)

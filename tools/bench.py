@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -56,11 +57,26 @@ class Bench:
 
     async def evaluate(self, files: Sources, direction: str) -> tuple[Attempt, bool]:
         """f of one tree, written to the journal before anything else happens: the attempt, and whether it is new."""
-        tree = digest(files)
-        if known := self.journal.attempt_of(tree):
-            return known, False
-        verdict = await self.blocking(lambda: self.executor.evaluate(files))
-        return self._record(files, direction, verdict), True
+        [(attempt, new)] = await self.evaluate_all([files], direction)
+        return attempt, new
+
+    async def evaluate_all(self, trees: Sequence[Sources], direction: str) -> list[tuple[Attempt, bool]]:
+        """The same of several trees, as many at a time as there are devices."""
+        done = []
+        for group in batched(trees, self.executor.devices):
+            new = {digest(files): files for files in group if not self.journal.attempt_of(digest(files))}
+            verdicts = await self.blocking(lambda: self._side_by_side([*new.values()]))  # noqa: B023
+            for (_, files), verdict in zip(new.items(), verdicts, strict=True):
+                self._record(files, direction, verdict)
+            for tree in map(digest, group):
+                attempt = self.journal.attempt_of(tree)
+                assert attempt
+                done.append((attempt, new.pop(tree, None) is not None))
+        return done
+
+    def _side_by_side(self, trees: list[Sources]) -> list[Verdict]:
+        with ThreadPoolExecutor(max(1, len(trees))) as pool:
+            return [*pool.map(self.executor.evaluate, trees)]
 
     def _record(self, files: Sources, direction: str, verdict: Verdict) -> Attempt:
         parent = self.lineage.versions()[-1] if self.lineage.versions() else None
@@ -82,6 +98,11 @@ class Bench:
                 with contextlib.suppress(BaseException):
                     await task
                 raise
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Pieces of at most `size` items, in order (itertools has it from Python 3.12 on)."""
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def unified_diff(before: Sources, after: Sources) -> str:

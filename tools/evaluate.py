@@ -44,7 +44,7 @@ async def sweep(bench: Bench, knobs: dict[str, list[str | int]], direction: str)
         raise ToolError(f"that makes {len(combinations)} candidates; between 1 and {MOST_CANDIDATES} are possible")
     trees = [with_settings(files, dict(zip(names, values, strict=True))) for values in combinations]
     await bench.blocking(lambda: bench.executor.prepare(trees))
-    attempts = [(await bench.evaluate(tree, direction))[0] for tree in trees]
+    attempts = [attempt for attempt, _ in await bench.evaluate_all(trees, direction)]
     ranked = sorted(attempts, key=lambda attempt: -attempt.verdict.score)
     best, score = bench.lineage.best(), ranked[0].verdict.score
     first = f"best of {len(ranked)}: x{score / best.score:.3f} of {best.name} ({best.score:.3f} {best.unit})"

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import shutil
-import tempfile
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from avo.scenarios.loader import Scenario
 from avo.settings import device_lock
-from avo.tools.score.builder import Build, build
+from avo.tools.score.builder import Build
+from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
 from avo.types import Comparison, Rejected, Status, Verdict
@@ -24,9 +22,9 @@ from avo.types import Comparison, Rejected, Status, Verdict
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
 
-BUILDS_AT_ONCE = 2
-BUILDS_KEPT = 160
-"""More than a sweep compiles ahead."""
+MOST_BUILDS_AT_ONCE = 8
+LOOK_AGAIN_SECONDS = 0.05
+"""Between two looks at which of several GPUs is free."""
 
 
 class Executor(Protocol):
@@ -48,73 +46,80 @@ class Executor(Protocol):
         """Compile several trees ahead of their evaluation, side by side."""
         ...
 
+    @property
+    def devices(self) -> int:
+        """How many evaluations can be under way at once."""
+        ...
+
 
 class LocalExecutor:
     """Builds in subprocesses of this machine; one lock per device round every measurement."""
 
-    def __init__(self, scenario: Scenario, target: str, builds: Path | None = None) -> None:
-        """`builds`: where the latest libraries are kept by tree; a temporary folder otherwise."""
+    def __init__(self, scenario: Scenario, target: str) -> None:
         self.scenario, self.target = scenario, target
-        self._scratch = None if builds else tempfile.TemporaryDirectory(prefix="avo-")
-        self._builds = Path(self._scratch.name if self._scratch else builds or "").resolve()
-        if builds:
-            shutil.rmtree(builds, ignore_errors=True)  # a killed process left them
-        self._done: dict[str, Build | Rejected] = {}
+        self._rejected: dict[str, Rejected] = {}
+        self._judges: dict[int, Judge] = {}
 
-    @cached_property
+    @property
     def judge(self) -> Judge:
-        """Loads torch. Raises Missing when the target's device is not there."""
+        """The judge on the first device."""
+        return self.judge_on(0)
+
+    def judge_on(self, device: int) -> Judge:
+        """The judge on one device; loads torch. Raises Missing when the target's device is not there."""
         from avo.tools.score.gpu import require_gpu
         from avo.tools.score.judge import Judge
 
-        if self.target != "cpu":
-            require_gpu(self.target)
-
-        return Judge(self.scenario, self.target)
+        if device not in self._judges:
+            if self.target != "cpu":
+                require_gpu(self.target)
+            self._judges[device] = Judge(self.scenario, self.target, device)
+        return self._judges[device]
 
     def build(self, files: Sources) -> Build:
         tree = digest(files)
-        if tree not in self._done:
-            folder = self._builds / tree
-            shutil.rmtree(folder, ignore_errors=True)
+        if tree not in self._rejected:
             try:
-                self._done[tree] = build(files, self.scenario, self.target, folder)
+                return cached_build(files, self.scenario, self.target)
             except Rejected as rejected:
-                self._done[tree] = rejected
-            self._forget()
-        result = self._done[tree]
-        if isinstance(result, Rejected):
-            raise result
-        return result
-
-    def _forget(self) -> None:
-        """Delete the oldest builds."""
-        for tree in list(self._done)[:-BUILDS_KEPT]:
-            del self._done[tree]
-            shutil.rmtree(self._builds / tree, ignore_errors=True)
+                self._rejected[tree] = rejected
+        raise self._rejected[tree]
 
     def prepare(self, trees: list[Sources]) -> None:
-        with ThreadPoolExecutor(BUILDS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_BUILDS_AT_ONCE)) as pool:
             for future in [pool.submit(self.build, files) for files in trees]:
                 with contextlib.suppress(Rejected):
                     future.result()
 
+    @property
+    def devices(self) -> int:
+        from avo.tools.score.gpu import identities
+
+        return 1 if self.target == "cpu" else len(identities()) or 1
+
     def evaluate(self, files: Sources) -> Verdict:
+        from avo.tools.score.baselines import measured as baselines_of
         from avo.tools.score.gpu import gpu
         from avo.tools.score.judge import judged
         from avo.tools.score.roofline import device
 
         started = time.monotonic()
         unit, version = self.judge.settings.unit, compiler_of(self.target).version
-        verdict = Verdict(Status.PASSED, "", unit, device=gpu() if self.judge.on_gpu else device(), compiler=version)
+        verdict = Verdict(Status.PASSED, "", unit, device="" if self.judge.on_gpu else device(), compiler=version)
         cost: dict[str, float] = {}
         try:
             built = self.build(files)
             verdict, cost["compile"] = replace(verdict, log=built.log), built.seconds
-            with lease(self.target):
-                baselines = self.judge.baselines()
-                scores, phases = judged(self.judge, built)
-            verdict = replace(verdict, cases=tuple(scores), baselines=baselines)
+            asked = time.monotonic()
+            with self.held() as judge:
+                got = time.monotonic()
+                if judge.on_gpu:
+                    verdict = replace(verdict, device=gpu(judge.index))
+                baselines, missing = baselines_of(judge)
+                measured = time.monotonic()
+                scores, phases = judged(judge, built)
+                cost |= {"wait": got - asked, "baselines": measured - got, "lease": time.monotonic() - got}
+            verdict = replace(verdict, cases=tuple(scores), baselines=baselines, missing=missing)
             cost |= phases
         except Rejected as rejected:
             log = rejected.log or verdict.log
@@ -125,16 +130,45 @@ class LocalExecutor:
         from avo.tools.score.paired import compare
 
         builds = self.build(incumbent), self.build(candidate)
-        with lease(self.target):
-            return compare(self.judge, *builds)
+        with self.held() as judge:
+            return compare(judge, *builds)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Judge]:
+        """A device alone, and its judge."""
+        with lease(self.target) as index:
+            judge = self.judge_on(index)
+            with judge.on_device():
+                yield judge
 
 
 @contextlib.contextmanager
-def lease(device: str) -> Iterator[None]:
-    """Hold the device alone among all avo processes of this machine; waits for the others."""
+def lease(target: str) -> Iterator[int]:
+    """Hold a device of the target alone among all avo processes of this machine: its number.
+
+    The first GPU that is free; when none is, waits until one is.
+    """
+    from avo.tools.score.gpu import identities
+
+    names = ("cpu",) if target == "cpu" else identities() or (target,)
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(_lock_file(name)) for name in names]
+        while (index := next((i for i, file in enumerate(files) if _locked(file)), None)) is None:
+            time.sleep(LOOK_AGAIN_SECONDS)
+        yield index
+
+
+def _lock_file(device: str) -> IO[str]:
     path = device_lock(device)
-    with path.open("a") as file:
-        with contextlib.suppress(PermissionError):
-            path.chmod(0o666)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    file = path.open("a")
+    with contextlib.suppress(PermissionError):
+        path.chmod(0o666)
+    return file
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -145,6 +145,8 @@ HOSTILE = {
 }  # fmt: skip
 TGKILL, AUDIT_ARCH_X86_64 = 234, 0xC000003E
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
+REFUSE_AS_UNKNOWN = 0x00050000 | errno.ENOSYS
+CLONE_THREAD = 0x10000
 
 
 def forbid_system_calls(*, loading: bool) -> bool:
@@ -167,16 +169,20 @@ def _install(program: bytes) -> bool:
 def forbid_new_processes() -> bool:
     """The weaker filter of a GPU's runner, whose driver needs files, threads and ioctl: processes, sockets, tracing
     and signals to others kill it; everything else stays.
+
+    Threads come by clone, whose flags can be seen; clone3 hides its own, and answers as an old kernel does.
     """
     if platform.machine() != "x86_64":
         return False
     hostile = sorted(number for name, number in HOSTILE.items() if name not in ("clone", "clone3", "connect"))
-    return _install(_filter((), hostile, os.getpid(), otherwise=ALLOW))
+    return _install(_filter((), hostile, os.getpid(), otherwise=ALLOW, threads=True))
 
 
-def _filter(allowed: Iterable[int], hostile: Iterable[int], own_pid: int, *, otherwise: int) -> bytes:
+def _filter(
+    allowed: Iterable[int], hostile: Iterable[int], own_pid: int, *, otherwise: int, threads: bool = False
+) -> bytes:
     """A classic BPF program over struct seccomp_data: nr at 0, arch at 4, the arguments from 16 on."""
-    load, equal, give = 0x20, 0x15, 0x06
+    load, equal, any_bit, give = 0x20, 0x15, 0x45, 0x06
 
     def when(value: int, verdict: int) -> list[tuple[int, int, int, int]]:
         return [(equal, 0, 1, value), (give, 0, 0, verdict)]
@@ -186,6 +192,10 @@ def _filter(allowed: Iterable[int], hostile: Iterable[int], own_pid: int, *, oth
         code += when(number, ALLOW)
     for number in hostile:
         code += when(number, KILL)
+    if threads:
+        code += when(HOSTILE["clone3"], REFUSE_AS_UNKNOWN)
+        code += [(equal, 0, 4, HOSTILE["clone"]), (load, 0, 0, 16), (any_bit, 0, 1, CLONE_THREAD)]
+        code += [(give, 0, 0, ALLOW), (give, 0, 0, KILL)]
     code += [(equal, 1, 0, TGKILL), (give, 0, 0, otherwise), (load, 0, 0, 16)]  # abort() signals itself
     code += [*when(own_pid, ALLOW), (give, 0, 0, KILL)]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)

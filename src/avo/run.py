@@ -5,35 +5,35 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from avo.memory.journal import Journal
+from avo.memory.archive import JOURNAL, LINEAGE, SETTINGS, Manifest, settings_in, unpack
+from avo.memory.journal import AGENT, COUNTED, Journal
 from avo.memory.lineage import Lineage
 from avo.scenarios.loader import Scenario
+from avo.settings import runs_folder
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
 from avo.tools.seeds import seed_sources
-from avo.tools.sources import digest, write_sources
-from avo.types import AvoError, Missing, NothingScored
+from avo.tools.sources import NAME, Sources, digest, write_sources
+from avo.types import AvoError, Missing, NothingScored, Version
 
-SETTINGS = "run.toml"
-JOURNAL = "avo.db"
-LINEAGE = "lineage"
 ARTIFACTS = "artifacts"
+LOCK = "lock"
+KEPT = ("scenario", "target", "model", "digest")
+"""Keys of run.toml."""
 
 
 @contextmanager
-def open_run(folder: Path, scenario: Scenario, target: str, model: str) -> Iterator[Bench]:
-    """The bench of the run in `folder`, which is made when it is not there. Raises AvoError when it is another's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AvoError(f"{folder} is in use by another avo process") from error
+def open_run(folder: Path, scenario: Scenario, target: str, model: str = "") -> Iterator[Bench]:
+    """The bench of the run in `folder`, which is made when it is not there. Raises AvoError when it is another's.
+
+    model: as run.toml is to name it; without one, what stands there stays.
+    """
+    with _locked(folder):
         _claim(folder, scenario, target, model)
         journal = Journal(folder / JOURNAL, create=True)
         lineage = Lineage(folder / LINEAGE, create=True)
@@ -42,25 +42,31 @@ def open_run(folder: Path, scenario: Scenario, target: str, model: str) -> Itera
             raise AvoError(f"{folder}: the journal has steps, but the lineage has no version: it was lost or replaced")
         artifacts = folder / ARTIFACTS
         artifacts.mkdir(exist_ok=True)
-        bench = Bench(
-            scenario, target, lineage, journal, LocalExecutor(scenario, target, artifacts / "builds"), artifacts
-        )
+        bench = Bench(scenario, target, lineage, journal, LocalExecutor(scenario, target), artifacts)
         try:
             yield bench
         finally:
             journal.close()
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the run in `folder` alone. Raises AvoError when another process does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AvoError(f"{folder} is in use by another avo process") from error
+        yield
+
+
 def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
     """Write run.toml, or check that the one there belongs to the same scenario and target."""
     path = folder / SETTINGS
     if path.is_file():
-        try:
-            found = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
-            raise AvoError(f"{path}: {error}") from error
-        if "scenario" not in found or "target" not in found:
-            raise AvoError(f"{path} is damaged: it has to say scenario = … and target = …, as it did")
+        found = settings_in(path)
+        model = model or found.get("model", "")
         if (found.get("scenario"), found.get("target")) != (scenario.name, target):
             there = f"{found.get('scenario')} on {found.get('target')}"
             raise AvoError(f"{folder} holds a run of {there}, not of {scenario.name} on {target}: give another --run")
@@ -69,9 +75,18 @@ def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
             raise AvoError(f"{changed}: give another --run, or put scenario.toml and reference.py back")
     elif any((folder / name).exists() for name in (JOURNAL, LINEAGE)):
         raise AvoError(f"{folder} holds a run without its {SETTINGS}")
-    elif others := [entry.name for entry in folder.iterdir() if entry.name != "lock"]:
-        raise AvoError(f"{folder} is not a run and not empty (it has {others[0]}): give another --run")
+    else:
+        _empty(folder)
     settings = {"scenario": scenario.name, "target": target, "model": model, "digest": scenario.digest}
+    _write_settings(path, settings)
+
+
+def _empty(folder: Path) -> None:
+    if others := [entry.name for entry in folder.iterdir() if entry.name != LOCK]:
+        raise AvoError(f"{folder} is not a run and not empty (it has {others[0]}): give another --run")
+
+
+def _write_settings(path: Path, settings: Mapping[str, str]) -> None:
     text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
     if not path.is_file() or path.read_text() != text:
         scratch = path.with_suffix(".new")
@@ -85,6 +100,7 @@ def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
 async def plant_seed(bench: Bench) -> None:
     """Score the seed and commit it as v0, unless that was done. Raises NothingScored when it does not pass."""
     if bench.lineage.versions():
+        _mend_work_tree(bench)
         return
     files = seed_sources(bench.scenario, bench.target)
     write_sources(files, bench.work_tree)
@@ -100,8 +116,79 @@ async def plant_seed(bench: Bench) -> None:
     bench.lineage.restore()
 
 
+def _mend_work_tree(bench: Bench) -> None:
+    """Restore it when a kill came after a version and before that; an agent's step from the best version keeps its own.
+
+    It then still holds the score of an older version, which nobody edits.
+    """
+    best = bench.lineage.best()
+    going = any(
+        s["ended"] is None and (s["parent"], s["operator"]) == (best.name, AGENT) for s in bench.journal.steps()
+    )
+    if not going and not bench.lineage.restored(best):
+        bench.lineage.restore()
+
+
 def existing(folder: Path) -> tuple[Journal, Lineage]:
     """Journal and lineage of a run, to read. Raises Missing when there is none."""
     if not (folder / SETTINGS).is_file():
         raise Missing(f"no run in {folder}; start one: avo run scenario mha_causal (or name it with --run DIR)")
     return Journal(folder / JOURNAL, reading=True), Lineage(folder / LINEAGE)
+
+
+def import_run(file: Path, folder: Path | None) -> tuple[Path, Manifest, int]:
+    """Make a run of an archive, or bring one that has fewer versions of the same lineage forward.
+
+    folder: by default runs/SCENARIO-TARGET. Returns the folder, what the archive says, and how many versions were new.
+    Everything is unpacked and checked beside the place first. Raises AvoError.
+    """
+    home = folder.parent if folder else runs_folder()
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".avo-import-", dir=home) as scratch:
+        staged = Path(scratch) / "run"
+        staged.mkdir()
+        manifest = unpack(file, staged, _check_sources)
+        found = settings_in(staged / SETTINGS)
+        _write_settings(staged / SETTINGS, {key: found.get(key, "") for key in KEPT})
+        folder = folder or home / f"{manifest.scenario}-{manifest.target}"
+        if folder.exists() and not (folder / SETTINGS).is_file():
+            _empty(folder)
+        with _locked(folder):
+            if (folder / SETTINGS).is_file():
+                return folder, manifest, _forward(folder, staged)
+            (staged / LOCK).touch()
+            (folder / LOCK).unlink()
+            staged.replace(folder)
+    return folder, manifest, manifest.versions
+
+
+def _forward(folder: Path, staged: Path) -> int:
+    """Bring a run forward to `staged`, versions first, then the journal: a repeat mends a kill in between."""
+    here, there = settings_in(folder / SETTINGS), settings_in(staged / SETTINGS)
+    for key in ("scenario", "target", "digest"):
+        if here.get(key) != there[key]:
+            raise AvoError(f"{folder} holds a run with {key} {here.get(key)}, not {there[key]}: give another --run")
+    lineage, new = Lineage(folder / LINEAGE, create=True), Lineage(staged / LINEAGE)
+    lineage.repair()
+    kept, coming = ([version.commit for version in side.versions()] for side in (lineage, new))
+    if kept != coming[: len(kept)]:
+        ahead = kept[: len(coming)] == coming
+        problem = "has versions that the archive lacks" if ahead else "is another lineage than the archive's"
+        raise AvoError(f"{folder} {problem}: give another --run")
+    with closing(Journal(folder / JOURNAL, create=True)) as journal, closing(Journal(staged / JOURNAL)) as other:
+        if table := journal.beyond(staged / JOURNAL):
+            raise AvoError(f"{folder} went on since the archive was made (its {table} differ): give another --run")
+        if kept == coming and all(journal.count(table) == other.count(table) for table in COUNTED):
+            return 0
+        lineage.take(staged / LINEAGE)
+        lineage.repair()
+        lineage.restore()
+        journal.take(staged / JOURNAL)
+    return len(coming) - len(kept)
+
+
+def _check_sources(version: Version, files: Sources) -> None:
+    if odd := [name for name in files if not NAME.match(name)]:
+        raise AvoError(f"{version.name} has a file {odd[0]!a}, which is no name for a source")
+    if digest(files) != version.tree:
+        raise AvoError(f"the sources of {version.name} are not those that were scored")

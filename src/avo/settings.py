@@ -35,6 +35,12 @@ def runs_folder() -> Path:
     return Path(os.environ.get("AVO_RUNS", "runs"))
 
 
+def cache_folder() -> Path:
+    """What can be made again: AVO_CACHE, else avo/ in the user's cache folder."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return Path(os.environ.get("AVO_CACHE") or home / "avo").resolve()
+
+
 def device_lock(device: str) -> Path:
     """The file that is locked round every measurement on a device, by every process of this machine."""
     return Path(tempfile.gettempdir()) / f"avo-{device}.lock"

@@ -43,6 +43,7 @@ class Status(StrEnum):
     RUNTIME_ERROR = "RUNTIME_ERROR"
     TIMEOUT = "TIMEOUT"
     INCORRECT_NUMERICAL = "INCORRECT_NUMERICAL"
+    INCORRECT_DTYPE = "INCORRECT_DTYPE"
     INPUT_MODIFIED = "INPUT_MODIFIED"
     NOT_WRITTEN = "NOT_WRITTEN"
     OUT_OF_BOUNDS = "OUT_OF_BOUNDS"
@@ -64,6 +65,17 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True)
+class Clocks:
+    """How hard a GPU ran at one moment."""
+
+    sm_mhz: int
+    watts: float
+    celsius: int
+    held_back_by: str
+    """Why its clock is not at its highest, by the driver: for instance "power cap"; empty when it is free."""
+
+
+@dataclass(frozen=True)
 class CaseScore:
     """One timed case of a candidate that passed."""
 
@@ -77,6 +89,8 @@ class CaseScore:
     error_ratio: float
     """Worst |o - r| over the allowed error; at most 1."""
     samples_ms: tuple[float, ...]
+    clocks: tuple[Clocks, ...] = ()
+    """Of a GPU, after each row of launches."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +103,14 @@ class Verdict:
     cases: tuple[CaseScore, ...] = ()
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By baseline and case, in `unit`, measured in the same run."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Baselines that could not be measured, and why."""
     device: str = ""
     compiler: str = ""
     log: str = ""
     """Diagnostics of the compiler, head and tail."""
     cost: Mapping[str, float] = field(default_factory=dict)
-    """Seconds by phase: compile, check, time, kernel, total."""
+    """Seconds by phase: compile, wait (for the device), lease (of which baselines, check, time), kernel, total."""
 
     @property
     def passed(self) -> bool:
@@ -119,9 +135,16 @@ class Verdict:
 
 def verdict_from(data: Mapping[str, Any]) -> Verdict:
     """The verdict that `as_dict` wrote."""
-    cases = [CaseScore(**{**case, "samples_ms": tuple(case["samples_ms"])}) for case in data["cases"]]
+    cases = [
+        CaseScore(**{
+            **case, "samples_ms": tuple(case["samples_ms"]),
+            "clocks": tuple(Clocks(**clocks) for clocks in case.get("clocks", ())),
+        })
+        for case in data["cases"]
+    ]  # fmt: skip
     baselines = {name: entry["cases"] for name, entry in data["baselines"].items()}
     known = {key: data[key] for key in ("reason", "unit", "device", "compiler", "log", "cost")}
+    known["missing"] = data.get("missing", {})
     return Verdict(Status(data["status"]), cases=tuple(cases), baselines=baselines, **known)
 
 
@@ -142,6 +165,10 @@ class Comparison:
     """The ratio by case."""
     blocks: int
     """ABBA blocks over all cases and rounds."""
+    samples_ms: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    """By case, of each block: incumbent, candidate, candidate, incumbent."""
+    clocks: Mapping[str, Sequence[Clocks]] = field(default_factory=dict)
+    """Of a GPU, by case, after each block."""
 
     @property
     def improved(self) -> bool:
@@ -188,5 +215,5 @@ class Outcome:
     """How a variation step ended."""
 
     kind: str
-    """committed, gave_up, exhausted, stalled, interrupted or error."""
+    """committed, gave_up, exhausted, stalled, interrupted or error; refused for an operator outside."""
     summary: str

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from avo.agents.team import Team
 from avo.agents.tuner import Tuner, TunerSupervisor
 from avo.cli import main
 from avo.evolve import Limits, evolve
+from avo.memory.lineage import Lineage
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
 from avo.tools.executor import LocalExecutor
@@ -81,6 +83,19 @@ def test_the_lineage_is_listed_with_the_seed_first(read: Read, told: Callable[..
     code, out, _ = read("lineage", "log", "--run", run)
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == [version["version"] for version in versions]
+
+
+def test_the_device_is_named_where_it_changes(read: Read, told: Callable[..., Any], run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "moved")
+    lineage = Lineage(copy / "lineage")
+    best = lineage.best()
+    verdict = replace(lineage.verdict(best), device="another\x1b[31m machine")
+    lineage.commit({"a.cpp": b""}, {}, "t", verdict, "measured elsewhere", trailers={})
+    lines = read("lineage", "log", "--run", copy)[1].splitlines()
+    here = told("lineage", "log")[0]["device"]
+    assert lines[0].endswith(f"  [{here}]")
+    assert not any(line.endswith("]") for line in lines[1:-1])
+    assert lines[-1].endswith("  [another[31m machine]")
 
 
 def test_a_version_is_shown_with_its_sources(read: Read, told: Callable[..., Any]) -> None:

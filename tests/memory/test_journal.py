@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from avo.memory.journal import SCHEMA, Journal
-from avo.types import AvoError, CaseScore, Comparison, Missing, Status, Verdict
+from avo.memory.journal import AGENT, EXTERNAL, SCHEMA, Journal, migrate
+from avo.types import AvoError, CaseScore, Clocks, Comparison, Missing, Status, Verdict
 
 PASSED = Verdict(
     Status.PASSED, "", "GFLOP/s", (CaseScore("wide", 4.0, 0.2, 0.1, 1.1, 0.5, (0.1, 0.2)),),
@@ -154,11 +154,77 @@ def test_an_interrupted_step_is_resumed(journal: Journal, path: Path) -> None:
 
 def test_a_step_killed_after_its_commit_is_closed_as_committed(journal: Journal) -> None:
     journal.open_step("v0")
+    journal.add_comparison(1, "t1", "v0", Comparison(1.1, 1.1, 1.1, 0.01, True, {}, 12), accepted=True)
     assert journal.open_step("v1") == (2, False)
     first, second = journal.steps()
     assert first["outcome"] == "committed"
     assert first["summary"].startswith("v1 ")
     assert second["ended"] is None
+
+
+def test_an_agents_interrupted_step_stays_open_beside_an_external_one(journal: Journal) -> None:
+    assert journal.open_step("v0") == (1, False)
+    assert journal.open_step("v0", EXTERNAL) == (2, False)
+    assert journal.open_step("v0", EXTERNAL) == (2, True)
+    assert journal.open_step("v0") == (1, True)
+    agents, external = journal.steps()
+    assert (agents["operator"], agents["ended"]) == (AGENT, None)
+    assert (external["operator"], external["outcome"]) == (EXTERNAL, "interrupted")
+
+
+def test_a_version_of_another_operators_is_not_counted_for_the_step_that_was_interrupted(journal: Journal) -> None:
+    journal.open_step("v0")
+    step, _ = journal.open_step("v0", EXTERNAL)
+    journal.add_comparison(step, "t1", "v0", Comparison(1.1, 1.1, 1.1, 0.01, True, {}, 12), accepted=True)
+    assert journal.open_step("v1") == (3, False)
+    assert [row["outcome"] for row in journal.steps()] == ["interrupted", "committed", None]
+
+
+def test_what_an_external_operator_spent_is_not_the_workers(journal: Journal) -> None:
+    journal.spend(0, "worker", "evaluation", seconds=1)
+    journal.spend(journal.open_step("v0")[0], "worker", "evaluation", seconds=2)
+    journal.spend(journal.open_step("v0", EXTERNAL)[0], "worker", "evaluation", seconds=4)
+    assert {row["agent"]: row["seconds"] for row in journal.spent()} == {"worker": 3, EXTERNAL: 4}
+
+
+def test_an_older_journal_is_read_without_being_changed(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA journal_mode=WAL")
+        migrate(db, 0, 1)
+        db.execute("INSERT INTO steps (parent, started) VALUES ('v0', 'then')")
+    db.close()
+    reading = Journal(path, reading=True)
+    assert [step["operator"] for step in reading.steps()] == [AGENT]
+    assert reading.spent() == []
+    reading.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    journal = Journal(path)
+    assert journal.open_step("v0") == (1, True)
+    journal.close()
+
+
+def test_a_comparison_with_its_samples_and_clocks_is_kept(journal: Journal) -> None:
+    clocks = {"wide": (Clocks(1980, 690.5, 61, "power cap"),)}
+    result = Comparison(1.1, 1.1, 1.1, 0.01, True, {"wide": 1.1}, 1, {"wide": ((2.0, 1.0, 1.0, 2.0),)}, clocks)
+    journal.add_comparison(1, "t1", "v0", result, accepted=True)
+    kept = journal.comparisons()[0]["result"]
+    assert kept["samples_ms"] == {"wide": [[2.0, 1.0, 1.0, 2.0]]}
+    assert kept["clocks"]["wide"][0]["sm_mhz"] == 1980
+
+
+def test_a_copy_of_a_journal_is_whole_while_it_is_written(journal: Journal, path: Path) -> None:
+    say(journal, "a", "b")
+    reading = Journal(path, reading=True)
+    reading.copy_to(path.with_name("copy.db"))
+    say(journal, "c")
+    copy = Journal(path.with_name("copy.db"))
+    assert [message.text for message in copy.messages()] == ["a", "b"]
+    assert journal.beyond(path.with_name("copy.db")) == "messages"
+    assert copy.beyond(path) == ""
+    copy.take(path)
+    assert [message.text for message in copy.messages()] == ["a", "b", "c"]
+    copy.close()
 
 
 def test_the_effect_goes_to_the_latest_intervention_and_only_once(journal: Journal) -> None:

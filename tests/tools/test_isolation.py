@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from avo.settings import PACKAGE
 from avo.tools.bench import Bench
 from avo.tools.isolation import MEASURES, measures_in_force
 from avo.tools.shell import shell
+
+FILTERED = """
+import os, sys, threading
+sys.path.insert(0, sys.argv[1])
+from avo.tools import sandbox
+assert sandbox.forbid_new_processes()
+thread = threading.Thread(target=lambda: print("a thread", flush=True))
+thread.start()
+thread.join()
+if sys.argv[2] == "fork":
+    os.fork()
+print("alive", flush=True)
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is one for x86-64")
+@pytest.mark.parametrize(("does", "ends", "says"), [("nothing", 0, "a thread\nalive\n"), ("fork", -31, "a thread\n")])
+def test_the_runner_of_a_gpu_may_start_threads_but_no_process(does: str, ends: int, says: str) -> None:
+    command = [sys.executable, "-c", FILTERED, str(PACKAGE.parent), does]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (ends, says), done.stderr
 
 
 def test_only_known_measures_are_named() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,8 +55,9 @@ def _aligned(offset: int) -> int:
     return (offset + PAGE - 1) // PAGE * PAGE
 
 
-def _slot_bytes(scenario: Scenario, case: Case) -> int:
-    return sum(_aligned(_size(t, case)) + 2 * GUARD + PAGE for t in scenario.tensors)
+def slot_bytes(scenario: Scenario, cases: Sequence[Case]) -> int:
+    """Size of a set of buffers that holds any of the cases."""
+    return max(sum(_aligned(_size(t, case.largest)) + 2 * GUARD + PAGE for t in scenario.tensors) for case in cases)
 
 
 class Arena:
@@ -65,7 +67,7 @@ class Arena:
         self, scenario: Scenario, cases: tuple[Case, ...], kind: type[HostBuffer | DeviceBuffer], sets: int
     ) -> None:
         self.scenario, self._sets = scenario, sets
-        self.buffer = kind(sets * max(_slot_bytes(scenario, case.largest) for case in cases))
+        self.buffer = kind(sets * slot_bytes(scenario, cases))
 
     def slots(self, case: Case, base: int) -> list[Slot]:
         """Lay the arena out for `case`; `base` is its address in the runner. Earlier slots are void."""
@@ -91,23 +93,43 @@ class Arena:
                 kind, pattern = POISON[span.tensor.dtype]
                 self._raw(span).view(kind).fill_(pattern)
 
-    def take(self, slot: Slot, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def take(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
         """Copies of the outputs, once guards, inputs and completeness are found in order. Raises Rejected."""
-        outputs = {s.tensor.name: self._view(s).clone() for s in slot.spans.values() if s.tensor.role == "out"}
+        outputs: list[dict[str, torch.Tensor]] = [{} for _ in slots]
+        for index in random.SystemRandom().sample(range(len(slots)), len(slots)):  # who replied early, wrote too late
+            spans = slots[index].spans.values()
+            outputs[index] = {s.tensor.name: self._view(s).clone() for s in spans if s.tensor.role == "out"}
+        problems = [
+            problem
+            for slot, inputs, taken in zip(slots, sets, outputs, strict=True)
+            for problem in self._problems(slot, inputs, taken)
+        ]
+        counts = torch.stack([count for count, _, _ in problems]).tolist()  # one wait for the device
+        for count, (_, status, reason) in zip(counts, problems, strict=True):
+            if count:
+                raise Rejected(status, reason.format(count=count))
+        return outputs
+
+    def _problems(
+        self, slot: Slot, inputs: Mapping[str, torch.Tensor], outputs: Mapping[str, torch.Tensor]
+    ) -> list[tuple[torch.Tensor, Status, str]]:
+        """What may be wrong after a launch: how many elements are, not yet waited for, and what that means."""
+        found = []
+        where = f"(case {slot.case.label})".replace("{", "{{").replace("}", "}}")
         for span in slot.spans.values():
             name = span.tensor.name
-            if any((band != GUARD_BYTE).any() for band in self._guards(span)):
-                raise Rejected(Status.OUT_OF_BOUNDS, f"wrote outside of {name} (case {slot.case.label})")
-            if span.tensor.role == "in" and not torch.equal(_bits(self._view(span)), _bits(inputs[name])):
-                raise Rejected(Status.INPUT_MODIFIED, f"input {name} changed (case {slot.case.label})")
+            for band in self._guards(span):
+                found.append(((band != GUARD_BYTE).sum(), Status.OUT_OF_BOUNDS, f"wrote outside of {name} {where}"))
+            if span.tensor.role == "in":
+                changed = (_bits(self._view(span)) != _bits(inputs[name])).sum()
+                found.append((changed, Status.INPUT_MODIFIED, f"input {name} changed {where}"))
             if span.tensor.role == "out":
                 kind, pattern = POISON[span.tensor.dtype]
-                missing = int((outputs[name].view(kind) == pattern).sum())
-                if missing:
-                    total = math.prod(span.shape)
-                    reason = f"left {missing} of {total} elements of {name} unwritten (case {slot.case.label})"
-                    raise Rejected(Status.NOT_WRITTEN, reason)
-        return outputs
+                missing = (outputs[name].view(kind) == pattern).sum()
+                total = math.prod(span.shape)
+                reason = f"left {{count}} of {total} elements of {name} unwritten {where}"
+                found.append((missing, Status.NOT_WRITTEN, reason))
+        return found
 
     def _view(self, span: Span) -> torch.Tensor:
         return self._raw(span).view(TORCH[span.tensor.dtype]).view(span.shape)

@@ -14,10 +14,11 @@ USED = re.compile(r"Used (\d+) registers")
 SHARED = re.compile(r"(\d+) bytes smem")
 OPCODE = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]*)((?:\.[A-Z0-9_]+)*)", re.MULTILINE)
 
+FP8 = "fp8 products"
 GROUPS = {
     "wgmma": ("HGMMA",),
-    "wgmma fp8": ("QGMMA",),
-    "tcgen05.mma": ("UTCHMMA", "UTCQMMA", "UTCIMMA", "UTCOMMA"),
+    FP8: ("QGMMA", "QMMA", "UTCQMMA"),
+    "tcgen05.mma": ("UTCHMMA", "UTCIMMA", "UTCOMMA"),
     "mma.sync": ("HMMA",),
     "bulk copy": ("UBLKCP", "UTMALDG", "UTMASTG"),
     "cp.async": ("LDGSTS",),

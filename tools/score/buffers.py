@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import torch
 
+from avo.tools.score.gpu import identities
 from avo.types import Missing
 
 
@@ -46,6 +47,7 @@ class DeviceBuffer:
     def __init__(self, size: int) -> None:
         from cuda.bindings import runtime  # type: ignore[import-untyped]
 
+        torch.cuda.empty_cache()
         error, self._pointer = runtime.cudaMalloc(size)
         if int(error):
             raise Missing(f"the GPU has no {size / 2**30:.1f} GiB of memory left ({error.name})")
@@ -53,8 +55,9 @@ class DeviceBuffer:
         if int(error):
             raise Missing(f"the GPU does not share memory between processes ({error.name})")
         view = _View(int(self._pointer), size)
-        self.bytes = torch.as_tensor(view, device="cuda")
-        self.grant: dict[str, Any] = {"handle": bytes(handle.reserved).hex(), "device": torch.cuda.current_device()}
+        here = torch.cuda.current_device()
+        self.bytes = torch.as_tensor(view, device=f"cuda:{here}")
+        self.grant: dict[str, Any] = {"handle": bytes(handle.reserved).hex(), "gpu": identities()[here]}
 
     def close(self) -> None:
         from cuda.bindings import runtime

@@ -11,7 +11,7 @@ from avo.scenarios.abi import HEADER, SYMBOL, header
 from avo.scenarios.loader import Scenario
 from avo.tools.process import DEVICES, SYSTEM_FOLDERS, elide, run
 from avo.tools.sandbox import Policy
-from avo.tools.score.binary import Kernel, digest_sass, kernels, warning
+from avo.tools.score.binary import FP8, Kernel, digest_sass, kernels, warning
 from avo.tools.score.compilers import Compiler, compiler_of, runtime_library
 from avo.tools.sources import Sources, digest, write_sources
 from avo.types import Rejected, Status
@@ -21,6 +21,17 @@ LARGEST_LIBRARY = 64 << 20
 IMPORT = re.compile(r"\bUND (\w+)(@?)")
 """A symbol that is looked up at load time, and whether it belongs to a version of a library."""
 LOADERS = ("dlopen", "dlmopen", "dlsym", "dlvsym")
+CUDA = re.compile(r"^(?:__)?cuda|^cu[A-Z]")
+"""Functions of CUDA's runtime and driver."""
+CUDA_ALLOWED = re.compile(
+    r"^__cuda(?:Register|Unregister|InitModule|PushCallConfiguration|PopCallConfiguration|GetKernel|LaunchKernel)"
+    r"|^cuda(?:LaunchKernel|LaunchKernelExC|FuncSetAttribute|FuncGetAttributes|GetLastError|PeekAtLastError|GetErrorString"
+    r"|GetErrorName|GetDevice|DeviceGetAttribute|MemsetAsync|GetSymbolAddress|OccupancyMaxActiveClusters"
+    r"|OccupancyMaxActiveBlocksPerMultiprocessor(?:WithFlags)?)$"
+    r"|^cuTensorMapEncodeTiled$"
+)
+"""What a launch needs of them: kernels on the stream that it was given; no streams, events or memory of its own."""
+EXPORT = re.compile(r"(?:FUNC|OBJECT|IFUNC|NOTYPE|TLS)\s+(?:GLOBAL|WEAK|UNIQUE)\s+\w+\s+(?!UND\b)\w+ (\w+)")
 UNVERSIONED = ("__gmon_start__", "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__cxa_finalize")
 """What a compiler itself leaves open."""
 LOG_CHARACTERS = 6000
@@ -70,7 +81,14 @@ def build(files: Sources, scenario: Scenario, target: str, folder: Path) -> Buil
     if done.code != 0:
         raise Rejected(Status.COMPILE_ERROR, _first_error(output), log)
     _inspect(library, compiler, policy)
-    return Build(digest(files), library, log, done.seconds, kernels(output), _sass(library, compiler, policy))
+    sass = _sass(library, compiler, policy)
+    if sass.get(FP8):
+        raise Rejected(Status.INCORRECT_DTYPE, f"computes in fp8 ({sass[FP8]} instructions such as QGMMA)", log)
+    return Build(digest(files), library, log, done.seconds, kernels(output), sass)
+
+
+def _forbidden(reason: str) -> Rejected:
+    return Rejected(Status.FORBIDDEN_LIBRARY, reason)
 
 
 def _sass(library: Path, compiler: Compiler, policy: Policy) -> Mapping[str, int]:
@@ -89,17 +107,20 @@ def _first_error(output: str) -> str:
 
 
 def _inspect(library: Path, compiler: Compiler, policy: Policy) -> None:
-    """Refuse libraries other than the runtime, and the functions that would load one."""
+    """Refuse libraries other than the runtime, the functions that would load one, and what a launch does not need."""
     shown = run(["readelf", "-dW", "--dyn-syms", library.name], library.parent, 30, policy).output
     for name in re.findall(r"\(NEEDED\).*\[(.+)\]", shown):
         if not compiler.runtime.match(name):
-            raise Rejected(
-                Status.FORBIDDEN_LIBRARY, f"linked against {name}; only the runtime of C++ and CUDA is allowed"
-            )
+            raise _forbidden(f"linked against {name}; only the runtime of C++ and CUDA is allowed")
     for name, version in IMPORT.findall(shown):
         if name in LOADERS:
-            raise Rejected(Status.FORBIDDEN_LIBRARY, f"imports {name}; a candidate must not load libraries")
-        if not version and name not in UNVERSIONED:
-            raise Rejected(Status.FORBIDDEN_LIBRARY, f"imports {name}, which is not of the runtime of C++ and CUDA")
+            raise _forbidden(f"imports {name}; a candidate must not load libraries")
+        if ".cu" in compiler.units and CUDA.match(name):
+            if not CUDA_ALLOWED.match(name):
+                raise _forbidden(f"imports {name}, which a launch has no need of")
+        elif not version and name not in UNVERSIONED:
+            raise _forbidden(f"imports {name}, which is not of the runtime of C++ and CUDA")
+    if taken := [name for name in EXPORT.findall(shown) if CUDA.match(name)]:
+        raise _forbidden(f"exports {taken[0]}, a name of CUDA's own")
     if not re.search(rf"\b(?!UND)\w+ {SYMBOL}$", shown, re.MULTILINE):
         raise Rejected(Status.UNSUPPORTED, f'exports no extern "C" function {SYMBOL}')

@@ -1,28 +1,104 @@
-"""The GPU of this machine: is it the one that a target needs, and how is it now."""
+"""The GPUs of this machine: which there are, whether one fits a target and answers, and how hard it runs."""
 
 from __future__ import annotations
 
-import subprocess
+import functools
+import time
+from typing import Any
 
-import torch
+from avo.types import Clocks, Missing
 
-from avo.types import Missing
+ANSWER_SECONDS = 20.0
+"""Time that a GPU has for a small sum; a driver needs some of it to end the kernel of a killed process."""
+HELD_BACK = {
+    0x4: "power cap", 0x8: "hardware slowdown", 0x20: "heat", 0x40: "heat (hardware)", 0x80: "power brake",
+    0x2: "set clocks", 0x10: "sync boost", 0x200: "board limit", 0x400: "reliability",
+}  # fmt: skip
+"""NVML's clocks event reasons, by bit."""
+
+
+def identities() -> tuple[str, ...]:
+    """UUIDs of the GPUs that CUDA shows to this process, in its order; none without a driver."""
+    try:
+        from cuda.bindings import runtime  # type: ignore[import-untyped]
+
+        error, count = runtime.cudaGetDeviceCount()
+    except (ImportError, RuntimeError):
+        return ()
+    found = [] if int(error) else [runtime.cudaGetDeviceProperties(index)[1] for index in range(count)]
+    return tuple(_uuid(bytes(properties.uuid.bytes)) for properties in found)
 
 
 def require_gpu(target: str) -> None:
     """Raise Missing unless there is a GPU that runs code for `target`."""
+    import torch
+
     if not torch.cuda.is_available():
         raise Missing(f"no GPU here that PyTorch can use: candidates for {target} can be built (avo build), not scored")
     major, minor = torch.cuda.get_device_capability()
-    if target.removesuffix("a") != f"sm_{major}{minor}":
-        raise Missing(f"the GPU here is sm_{major}{minor}; a candidate for {target} does not run on it")
+    wanted, here = int(target.removeprefix("sm_").removesuffix("a")), 10 * major + minor
+    if wanted != here and (target.endswith("a") or wanted // 10 != major or wanted > here):
+        raise Missing(f"the GPU here is sm_{here}; a candidate for {target} does not run on it")
 
 
-def gpu() -> str:
-    """Name of the current GPU, and its clocks, power and temperature now."""
-    fields = "name,driver_version,clocks.sm,power.draw,temperature.gpu,clocks_event_reasons.active"
-    command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader", "-i", "0"]
+def require_answer(device: int) -> None:
+    """Raise Missing unless the GPU still computes what it is asked for: a candidate may have left it hanging."""
+    import torch
+
+    deadline, event = time.monotonic() + ANSWER_SECONDS, torch.cuda.Event()  # type: ignore[no-untyped-call]
+    remedy = "see nvidia-smi and dmesg; nothing is lost, and the same command goes on when it works again"
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "GPU (nvidia-smi does not answer)"
+        total = torch.ones(1 << 20, device=f"cuda:{device}").sum()
+        event.record()
+        while not event.query():  # type: ignore[no-untyped-call]
+            if time.monotonic() > deadline:
+                raise Missing(f"GPU {device} has not answered for {ANSWER_SECONDS:g} s: {remedy}")
+            time.sleep(0.0005)
+        right = float(total) == 1 << 20
+    except RuntimeError as error:
+        raise Missing(f"GPU {device} fails ({str(error).partition(chr(10))[0]}): {remedy}") from error
+    if not right:
+        raise Missing(f"GPU {device} sums 2^20 ones to {float(total)}: {remedy}")
+
+
+def clocks(identity: str) -> Clocks | None:
+    """Clock, power and temperature now; None where NVML does not tell."""
+    from cuda.bindings import nvml
+
+    try:
+        handle = _handle(identity)
+        reasons = int(nvml.device_get_current_clocks_event_reasons(handle))
+        return Clocks(
+            sm_mhz=int(nvml.device_get_clock_info(handle, nvml.ClockType.CLOCK_SM)),
+            watts=nvml.device_get_power_usage(handle) / 1e3,
+            celsius=int(nvml.device_get_temperature_v(handle, nvml.TemperatureSensors.TEMPERATURE_GPU)),
+            held_back_by=", ".join(name for bit, name in HELD_BACK.items() if reasons & bit),
+        )
+    except (nvml.NvmlError, RuntimeError, AttributeError):
+        return None
+
+
+def gpu(device: int = 0) -> str:
+    """Name and driver of a GPU, and its clock, power and temperature now."""
+    import torch
+    from cuda.bindings import nvml
+
+    name, identity = torch.cuda.get_device_name(device), identities()[device]
+    if now := clocks(identity):
+        driver = nvml.system_get_driver_version()
+        return f"{name}, driver {driver}, {now.sm_mhz} MHz, {now.watts:.0f} W, {now.celsius} °C"
+    return name
+
+
+@functools.cache
+def _handle(identity: str) -> Any:
+    """NVML's handle of a GPU. Raises RuntimeError without a driver."""
+    from cuda.bindings import nvml
+
+    nvml.init_v2()
+    return nvml.device_get_handle_by_uuid(identity)
+
+
+def _uuid(raw: bytes) -> str:
+    text = raw.hex()
+    return f"GPU-{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"

@@ -7,25 +7,34 @@ import math
 import secrets
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from avo.scenarios.loader import Case, Scenario, family, shape_of
-from avo.tools.score.arena import Arena, Slot
+from avo.tools.score.arena import Arena, Slot, slot_bytes
 from avo.tools.score.buffers import DeviceBuffer, HostBuffer
 from avo.tools.score.builder import Build
 from avo.tools.score.check import Tensors, asked, error_ratio
 from avo.tools.score.compilers import compiler_of, runtime_library
+from avo.tools.score.gpu import clocks, identities, require_answer
 from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.roofline import peak
-from avo.types import AvoError, CaseScore, Rejected, Status
+from avo.types import AvoError, CaseScore, Clocks, Rejected, Status
 
-SETS = {"cpu": 3, "cuda": 8}
-"""Buffers that launches rotate through: no launch sees the addresses of the one before. A GPU launches on all of them
-in a row, so that the judge's clock sees milliseconds.
-"""
+CPU_SETS = 3
+"""Buffers that launches rotate through: no launch sees the addresses of the one before."""
+LEAST_SETS, MOST_SETS = 8, 32
+"""On a GPU, which launches on many of them in a row."""
+SETS_MEMORY = 0.12
+"""Part of a GPU's memory that these may take."""
+ROWS = 6
+"""Of a case on a GPU."""
+ROW_SECONDS = 20e-3
+"""Least that a row of launches takes on a GPU: beside it, what the clocks may differ by is little."""
+BASES = 4
+"""Input sets that are drawn for the launches of a case; each launch gets one of them under fresh signs."""
 SEEDS = 3
 """Secret input sets per timed case."""
 LEAST_SAMPLES, MOST_SAMPLES = 3, 64
@@ -44,9 +53,13 @@ class Timing:
     """The launches of one case."""
 
     samples: list[float]
-    """CPU seconds, in order."""
+    """Seconds of each launch, in order."""
+    rows: list[float]
+    """Seconds of a launch in the mean of its row, by row: a sum is what the judge's clock confirms."""
     kept: list[tuple[Tensors, Tensors]]
     """Inputs and outputs of the fastest launch and of one drawn at random."""
+    clocks: list[Clocks]
+    """Of a GPU, after each row."""
 
     @property
     def noise(self) -> float:
@@ -56,32 +69,46 @@ class Timing:
 class Judge:
     """Judges candidates of one scenario on one target. Not for several threads at a time."""
 
-    def __init__(self, scenario: Scenario, target: str) -> None:
-        self.scenario, self.target = scenario, target
+    def __init__(self, scenario: Scenario, target: str, index: int = 0) -> None:
+        """`index`: which GPU."""
+        self.scenario, self.target, self.index = scenario, target, index
         self.settings = scenario.target(target)
         self.on_gpu = family(target) == "cuda"
         self.device = "cuda" if self.on_gpu else "cpu"
+        self.identity = identities()[index] if self.on_gpu else ""
         largest = max(math.prod(shape_of(t, c)) for t in scenario.tensors for c in scenario.timed(target))
-        generator = torch.Generator(self.device).manual_seed(secrets.randbits(62))
-        drawn = torch.randint(0, 2, (2 * largest,), dtype=torch.int32, generator=generator, device=self.device)
-        self._signs = {2: drawn.to(torch.int16) << 15, 4: drawn << 31}
+        with self.on_device():
+            generator = torch.Generator(self.device).manual_seed(secrets.randbits(62))
+            drawn = torch.randint(0, 2, (2 * largest,), dtype=torch.int32, generator=generator, device=self.device)
+            self._signs = {2: drawn.to(torch.int16) << 15, 4: drawn << 31}
+
+    def on_device(self) -> contextlib.AbstractContextManager[object]:
+        """Makes this judge's GPU the current one."""
+        return torch.cuda.device(self.index) if self.on_gpu else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def load(self, build: Build) -> Iterator[tuple[Loaded, Arena]]:
-        """A candidate in its runner, and the buffers that both sides see."""
+        """A candidate in its runner, and the buffers that both sides see. Raises Missing when it broke the GPU."""
         kind = DeviceBuffer if self.on_gpu else HostBuffer
-        arena = Arena(
-            self.scenario,
-            (*self.scenario.timed(self.target), *self.scenario.checked(self.target)),
-            kind,
-            SETS[self.device],
-        )
+        cases = (*self.scenario.timed(self.target), *self.scenario.checked(self.target))
+        arena = Arena(self.scenario, cases, kind, self._sets(cases))
         cudart = runtime_library(compiler_of(self.target))
         try:
             with load(build.library, arena.buffer, self.settings.launch_seconds, cudart) as candidate:
                 yield candidate, arena
+        except torch.cuda.OutOfMemoryError as error:
+            raise Rejected(Status.RUNTIME_ERROR, "the GPU ran out of memory while this candidate was loaded") from error
         finally:
+            if self.on_gpu:
+                require_answer(self.index)
             arena.buffer.close()
+
+    def _sets(self, cases: Sequence[Case]) -> int:
+        """How many sets of buffers fit: the same for every candidate."""
+        if not self.on_gpu:
+            return CPU_SETS
+        memory = torch.cuda.get_device_properties(self.index).total_memory * SETS_MEMORY
+        return max(LEAST_SETS, min(MOST_SETS, int(memory / slot_bytes(self.scenario, cases))))
 
     def check(self, candidate: Loaded, arena: Arena) -> dict[str, float]:
         """Correctness of every test and every timed case; the worst error ratio of each. Raises Rejected."""
@@ -122,25 +149,51 @@ class Judge:
 
     def _time_case(self, candidate: Loaded, arena: Arena, case: Case) -> Timing:
         slots = arena.slots(case, candidate.base)
-        base = [self.draw(case) for _ in slots]
+        bases = [self.draw(case) for _ in range(min(BASES, len(slots)))]
+        row = LEAST_SAMPLES
         samples: list[float] = []
+        rows: list[float] = []
+        clocks: list[Clocks] = []
         fastest = drawn = None
-        while len(samples) < LEAST_SAMPLES or (sum(samples) < SECONDS_PER_CASE and len(samples) < MOST_SAMPLES):
-            sets = [self.fresh(inputs) for inputs in base]
-            for inputs, (seconds, outputs) in zip(
-                sets, self.launch(candidate, arena, slots, sets, timed=True), strict=True
-            ):
+        while not self._enough(samples, rows):
+            sets = [self.fresh(bases[i % len(bases)]) for i in range(row)]
+            done = self.launch(candidate, arena, slots[:row], sets, timed=True)
+            if longer := self.longer_row(row, sum(seconds for seconds, _ in done), len(slots)):
+                row = longer
+                continue
+            if not candidate.agrees():
+                continue
+            rows.append(statistics.mean(seconds for seconds, _ in done))
+            for inputs, (seconds, outputs) in zip(sets, done, strict=True):
                 samples.append(seconds)
                 if seconds == min(samples):
                     fastest = (inputs, outputs)
                 if secrets.randbelow(len(samples)) == 0:
                     drawn = (inputs, outputs)
-        candidate.agree()
-        return Timing(samples, [kept for kept in (fastest, drawn) if kept is not None])
+            clocks += self.clocks()
+        candidate.unexplained()
+        return Timing(samples, rows, [kept for kept in (fastest, drawn) if kept is not None], clocks)
+
+    def _enough(self, samples: list[float], rows: list[float]) -> bool:
+        if self.on_gpu:
+            return len(rows) == ROWS
+        spent = sum(samples) >= SECONDS_PER_CASE or len(samples) >= MOST_SAMPLES
+        return spent and len(samples) >= LEAST_SAMPLES
+
+    def longer_row(self, row: int, taken: float, most: int) -> int:
+        """How many launches to make in a row instead of `row`, which took `taken` seconds; 0: as many as that."""
+        if not self.on_gpu or row == most or taken >= ROW_SECONDS:
+            return 0
+        return min(most, math.ceil(1.2 * row * ROW_SECONDS / max(taken, 1e-6)))
+
+    def clocks(self) -> list[Clocks]:
+        """How hard the GPU runs now: one entry, or none where that is not told."""
+        now = clocks(self.identity) if self.on_gpu else None
+        return [now] if now else []
 
     def _score(self, case: Case, timing: Timing, worst: float) -> CaseScore:
         shortest = min(timing.samples)
-        taken = statistics.median(timing.samples) if self.on_gpu else shortest
+        taken = statistics.median(timing.rows) if self.on_gpu else shortest
         value = self.scenario.work_of(self.settings.unit, case) / taken
         most = peak(self.settings.unit, self.target)
         if most and value > most:
@@ -149,35 +202,8 @@ class Judge:
             raise Rejected(Status.ABOVE_ROOFLINE, reason)
         return CaseScore(
             case.id, value, statistics.median(timing.samples) * 1e3, shortest * 1e3, timing.noise, worst,
-            tuple(round(sample * 1e3, 6) for sample in timing.samples),
+            tuple(round(sample * 1e3, 6) for sample in timing.samples), tuple(timing.clocks),
         )  # fmt: skip
-
-    def baselines(self) -> dict[str, dict[str, float]]:
-        """Throughput of the baselines by case, of 5 calls: least CPU time of a thread; on a GPU the median."""
-        results: dict[str, dict[str, float]] = {}
-        for name in self.settings.baselines:
-            results[name] = {}
-            for case in self.scenario.timed(self.target):
-                inputs, samples = self.draw(case), []
-                asked(self.scenario, name, case, inputs)
-                for _ in range(5):
-                    samples.append(self._timed(lambda: asked(self.scenario, name, case, inputs)))  # noqa: B023
-                taken = statistics.median(samples) if self.on_gpu else min(samples)
-                results[name][case.id] = self.scenario.work_of(self.settings.unit, case) / taken
-        return results
-
-    def _timed(self, work: Callable[[], object]) -> float:
-        """Seconds of a call in this process: CPU time of this thread, or between two events."""
-        if not self.on_gpu:
-            start = time.thread_time()
-            work()
-            return time.thread_time() - start
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        begin.record()
-        work()
-        end.record()
-        end.synchronize()
-        return float(begin.elapsed_time(end)) / 1e3
 
     def launch(
         self, candidate: Loaded, arena: Arena, slots: Sequence[Slot], sets: Sequence[Tensors], *, timed: bool = False
@@ -190,8 +216,7 @@ class Judge:
             times = candidate.launch([slot.arguments for slot in slots], timed=timed)
         except Rejected as rejected:
             raise Rejected(rejected.status, f"{rejected.reason} (case {slots[0].case.label})") from None
-        outputs = [arena.take(slot, inputs) for slot, inputs in zip(slots, sets, strict=True)]
-        return list(zip(times, outputs, strict=True))
+        return list(zip(times, arena.take(slots, sets), strict=True))
 
     def draw(self, case: Case) -> Tensors:
         drawn: Tensors = asked(self.scenario, "make_inputs", case, secrets.randbits(62), self.device)

@@ -25,8 +25,10 @@ from avo.types import Rejected, Status
 LOAD_SECONDS = 10.0
 LEASE_SECONDS = 300.0
 """Wall time that all launches of one candidate may take together, asleep or at work."""
-CLOCKS_AGREE = 0.02
+CLOCKS_AGREE = 0.01
 """Part of the time by which events and the judge's clock may differ on a GPU."""
+GAP_SECONDS = 5e-6
+"""Between two launches of a row."""
 CALL_SECONDS = 0.8e-3
 """What a row of launches costs beyond them, in the median (0.45 to 0.65e-3 on an H200)."""
 CUDA_ERRORS = {
@@ -35,6 +37,8 @@ CUDA_ERRORS = {
     716: "misaligned address (CUDA error 716)",
     719: "unspecified launch failure (CUDA error 719)",
 }
+MOST_DISTURBED = 4
+"""Rows of one case that may be dropped because the clocks disagree."""
 END_SECONDS = 1.0
 """Time that a runner whose descriptors are closed has to end."""
 
@@ -63,8 +67,15 @@ class Loaded:
         """Call avo_launch with each of these avo_args: seconds of each call; `timed`: they count. Raises Rejected."""
         raise NotImplementedError
 
-    def agree(self) -> None:
-        """Raise Rejected when the clocks of the timed launches so far contradict each other."""
+    def agrees(self) -> bool:
+        """Whether the clocks of the last timed row agree; one that does not is no measurement. Raises Rejected when
+        that happens again and again.
+        """
+        return True
+
+    def unexplained(self) -> float:
+        """Seconds of a row that its events leave out, in the mean of the timed rows since the last answer."""
+        return 0.0
 
     def _command(self, arguments: Sequence[bytes]) -> int:
         number = secrets.randbits(63)
@@ -153,8 +164,10 @@ class LoadedOnGpu(Loaded):
 
     def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
         super().__init__(child, commands, replies, limit)
-        self._clocks: list[tuple[float, float]] = []
-        """Of each timed row: seconds by the events, and by the judge's clock."""
+        self._last = (0.0, 0.0, 0)
+        """The last timed row: seconds by its events, and by the judge's clock; launches."""
+        self._unexplained: list[float] = []
+        self._disturbed = 0
 
     def launch(self, arguments: Sequence[bytes], *, timed: bool) -> list[float]:
         """Seconds of each call between two events."""
@@ -167,16 +180,28 @@ class LoadedOnGpu(Loaded):
         self._left -= wall
         self.kernel_seconds += sum(times)
         if timed:
-            self._clocks.append((sum(times), wall))
+            self._last = (sum(times), wall, len(times))
         return times
 
-    def agree(self) -> None:
-        """Hold the events of the timed launches so far against the judge's clock. Raises TIMING_MISMATCH."""
-        told, seen = (statistics.median(column) for column in zip(*self._clocks, strict=True))
-        self._clocks = []
-        if not 0 < told < seen < told * (1 + CLOCKS_AGREE) + CALL_SECONDS:
+    def agrees(self) -> bool:
+        told, seen, launches = self._last
+        if clocks_agree(told, seen, launches):
+            self._unexplained.append(seen - told)
+            return True
+        self._disturbed += 1
+        if self._disturbed > MOST_DISTURBED:
             clocks = f"{told * 1e3:.3f} ms by its events, {seen * 1e3:.3f} ms by the judge's clock"
-            raise Rejected(Status.TIMING_MISMATCH, f"a row of launches took {clocks}")
+            raise Rejected(Status.TIMING_MISMATCH, f"a row of {launches} launches took {clocks}")
+        return False
+
+    def unexplained(self) -> float:
+        rows, self._unexplained, self._disturbed = self._unexplained, [], 0
+        return statistics.mean(rows)
+
+
+def clocks_agree(told: float, seen: float, launches: int) -> bool:
+    """Whether a row that took `told` seconds by its events and `seen` by the judge's clock is one that did its work."""
+    return 0 < told < seen < told * (1 + CLOCKS_AGREE) + launches * GAP_SECONDS + CALL_SECONDS
 
 
 def refuse(code: int) -> None:
@@ -203,7 +228,9 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
         spec["cudart"] = str(cudart)
     kind: type[Loaded] = LoadedOnGpu if cudart else LoadedOnCpu
     module = "avo.tools.score.cuda_runner" if cudart else "avo.tools.score.runner"
-    variables = child_environment(library.parent) | ({"CUDA_MODULE_LOADING": "EAGER"} if cudart else {})
+    variables = child_environment(library.parent)
+    if cudart:
+        variables |= {"CUDA_MODULE_LOADING": "EAGER", "CUDA_VISIBLE_DEVICES": buffer.grant["gpu"]}
     try:
         child = subprocess.Popen(
             python_child(module, json.dumps(spec)), cwd=library.parent, env=variables, stdin=subprocess.DEVNULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,17 @@ from avo.scenarios.loader import Case
 from avo.tools.score.arena import Arena
 from avo.tools.score.builder import Build
 from avo.tools.score.check import error_ratio
-from avo.tools.score.judge import Judge
+from avo.tools.score.judge import BASES, Judge
 from avo.tools.score.loaded import Loaded
-from avo.types import Comparison
+from avo.types import Clocks, Comparison, Rejected, Status
 
-ROUNDS = 2
+ROUNDS = {"cpu": 2, "cuda": 3}
 """An improvement has to show in each. Each has processes of its own: where their pages lie is worth up to 1 %."""
-LEAST_BLOCKS, MOST_BLOCKS = 6, 40
+LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
 SECONDS_PER_CASE = 0.3
 """CPU time of launches that one round of a case goes on for."""
-ROW = 4
-"""Launches in a row on a GPU."""
+UNEXPLAINED_SECONDS = 0.25e-3
+"""Time of a row that a candidate's events may leave out beyond what the incumbent's do: 1.2 % of the shortest row."""
 RESAMPLES = 2000
 LEAST_NOISE, MOST_NOISE = {"cpu": 0.01, "cuda": 0.005}, 0.03
 """The noise that a match may hide in: never less than can be told apart, never so much that matches drift."""
@@ -34,67 +35,96 @@ Ratios = Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]
 def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
     """Time both in one lease, in blocks of A B B A, each half on fresh inputs. Raises Rejected for a wrong launch."""
     rounds: list[tuple[Ratios, Ratios]] = []
-    for _ in range(ROUNDS):
+    samples: dict[str, list[tuple[float, ...]]] = {case.id: [] for case in judge.scenario.timed(judge.target)}
+    clocks: dict[str, list[Clocks]] = {case: [] for case in samples}
+    for _ in range(ROUNDS[judge.device]):
         speed, itself = {}, {}
         with judge.load(incumbent) as first, judge.load(candidate) as second:
             for case in judge.scenario.timed(judge.target):
-                times = np.array(_blocks(judge, case, (first, second)))  # [block, (a1, b1, b2, a2)]
+                blocks, ran = _blocks(judge, case, (first, second))
+                times = np.array(blocks)  # [block, (a1, b1, b2, a2)]
                 speed[case.id] = np.log((times[:, 0] + times[:, 3]) / (times[:, 1] + times[:, 2]))
                 itself[case.id] = np.log(times[:, 0] / times[:, 3])
+                samples[case.id] += [tuple(round(seconds * 1e3, 6) for seconds in block) for block in blocks]
+                clocks[case.id] += ran
         rounds.append((speed, itself))
-    return summary(rounds, LEAST_NOISE[judge.device])
+    return replace(summary(rounds, LEAST_NOISE[judge.device]), samples_ms=samples, clocks=clocks)
 
 
-def _blocks(judge: Judge, case: Case, sides: Sequence[tuple[Loaded, Arena]]) -> list[tuple[float, ...]]:
-    """Times of blocks of four turns. A turn is one launch on the CPU and a row of ROW on a GPU: its median."""
-    row = ROW if judge.on_gpu else 1
+def _blocks(
+    judge: Judge, case: Case, sides: Sequence[tuple[Loaded, Arena]]
+) -> tuple[list[tuple[float, ...]], list[Clocks]]:
+    """Times of blocks of four turns, and how hard a GPU ran after each.
+
+    A turn is one launch on the CPU, and on a GPU the mean of a row of launches, as many for either side.
+    """
     slots = [arena.slots(case, candidate.base) for candidate, arena in sides]
-    base = [judge.draw(case) for _ in range(row)]
+    bases = [judge.draw(case) for _ in range(BASES if judge.on_gpu else 1)]
+    row = 2 if judge.on_gpu else 1
     blocks: list[tuple[float, ...]] = []
-    fastest, suspect = float("inf"), (base[0], base[0])
+    clocks: list[Clocks] = []
+    fastest, suspect = float("inf"), (bases[0], bases[0])
     for which in (0, 1):  # a first launch pays for pages and caches; it is not counted
-        judge.launch(*sides[which], slots[which][:1], base[:1])
-    while len(blocks) < LEAST_BLOCKS or (np.sum(blocks) < SECONDS_PER_CASE and len(blocks) < MOST_BLOCKS):
-        times: list[float] = []
+        judge.launch(*sides[which], slots[which][:1], bases[:1])
+    spent = 0.0
+    least, most = LEAST_BLOCKS[judge.device], MOST_BLOCKS[judge.device]
+    while len(blocks) < least or (spent < SECONDS_PER_CASE and len(blocks) < most):
+        rows: list[list[float]] = []
+        agreed = True
         for turn, which in enumerate((0, 1, 1, 0)):
             if turn in (0, 2):  # each side sees data once: a result that was kept is of no use
-                sets = [judge.fresh(inputs) for inputs in base]
+                sets = [judge.fresh(bases[i % len(bases)]) for i in range(row)]
             first = (len(blocks) + turn) % (len(slots[which]) - row + 1)
             done = judge.launch(*sides[which], slots[which][first : first + row], sets, timed=True)
-            times.append(float(np.median([seconds for seconds, _ in done])))
+            rows.append([seconds for seconds, _ in done])
+            agreed = sides[which][0].agrees() and agreed
             for inputs, (seconds, outputs) in zip(sets, done, strict=True):
                 if which == 1 and seconds < fastest:
                     fastest, suspect = seconds, (inputs, outputs)
-                if which == 1 and secrets.randbelow(LEAST_BLOCKS * row) == 0:
+                if which == 1 and secrets.randbelow(2 * least * row) == 0:
                     error_ratio(judge.scenario, case, inputs, outputs)
-        blocks.append(tuple(times))
+        if longer := judge.longer_row(row, min(map(sum, rows)), len(slots[0])):
+            row = longer
+            continue
+        if not agreed:
+            continue
+        blocks.append(tuple(sum(seconds) / row for seconds in rows))
+        clocks += judge.clocks()
+        spent += sum(map(sum, rows))
     error_ratio(judge.scenario, case, *suspect)
-    for candidate, _ in sides:
-        candidate.agree()
-    return blocks
+    usual, here = (side.unexplained() for side, _ in sides)
+    if here > usual + UNEXPLAINED_SECONDS:
+        unexplained = f"{here * 1e3:.3f} ms of a row; the incumbent's leave out {usual * 1e3:.3f} ms"
+        raise Rejected(Status.TIMING_MISMATCH, f"its events leave out {unexplained} (case {case.label})")
+    return blocks, clocks
 
 
 def summary(rounds: list[tuple[Ratios, Ratios]], least_noise: float) -> Comparison:
     """The comparison that the blocks of all rounds add up to; each round also for itself, to confirm."""
-    speed, itself = (
-        {case: np.concatenate([r[kind][case] for r in rounds]) for case in rounds[0][0]} for kind in (0, 1)
-    )
-    low, high = interval(speed)
-    same_low, same_high = interval(itself)
+    low, high = interval([speed for speed, _ in rounds])
+    same_low, same_high = interval([itself for _, itself in rounds])
     noise = min(max((same_high - same_low) / 2, least_noise), MOST_NOISE)
+    speed = {case: np.concatenate([speed[case] for speed, _ in rounds]) for case in rounds[0][0]}
     cases = {case: float(np.exp(np.median(values))) for case, values in speed.items()}
     return Comparison(
         ratio=float(np.exp(np.mean([np.median(values) for values in speed.values()]))),
-        low=low, high=high, noise=noise, confirmed=all(interval(r[0])[0] > 1 for r in rounds),
+        low=low, high=high, noise=noise, confirmed=all(interval([speed])[0] > 1 for speed, _ in rounds),
         cases=cases, blocks=sum(len(values) for values in speed.values()),
     )  # fmt: skip
 
 
-def interval(ratios: Ratios) -> tuple[float, float]:
-    """95 % percentile bootstrap of the geomean over cases of the median ratio, blocks redrawn within a case."""
+def interval(rounds: Sequence[Ratios]) -> tuple[float, float]:
+    """95 % percentile bootstrap of the geomean over cases of the median ratio.
+
+    Rounds are redrawn, and blocks within a round and case: processes differ from each other as launches do.
+    """
     rng = np.random.default_rng(0)
     total = np.zeros(RESAMPLES)
-    for values in ratios.values():
-        total += np.median(values[rng.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
-    low, high = np.exp(np.percentile(total / len(ratios), [2.5, 97.5]))
+    chosen = rng.integers(0, len(rounds), (RESAMPLES, len(rounds)))
+    for case in rounds[0]:
+        size = min(len(ratios[case]) for ratios in rounds)
+        redrawn = np.stack([ratios[case][rng.integers(0, len(ratios[case]), (RESAMPLES, size))] for ratios in rounds])
+        drawn = [redrawn[chosen[:, place], np.arange(RESAMPLES)] for place in range(len(rounds))]
+        total += np.median(np.concatenate(drawn, axis=1), axis=1)
+    low, high = np.exp(np.percentile(total / len(rounds[0]), [2.5, 97.5]))
     return float(low), float(high)

@@ -30,8 +30,8 @@ def device() -> str:
     return f"{name}, {os.cpu_count()} cores, {best}"
 
 
-TENSOR_TFLOPS = {"sm_90a": 990.0, "sm_100a": 2500.0}
-"""Dense bf16 by the data sheets of H200 and B200, in TFLOPS."""
+TENSOR_TFLOPS = {"sm_80": 312.0, "sm_90a": 990.0, "sm_100a": 2500.0}
+"""Dense bf16 by the data sheets of A100, H200 and B200, in TFLOPS."""
 
 
 def peak(unit: str, target: str = "cpu") -> float:

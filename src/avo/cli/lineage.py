@@ -6,25 +6,33 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, latest_run, print_json
+from avo.cli import archive, plot
+from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
 
-app = typer.Typer(help="Read the versions that a run kept.", no_args_is_help=True)
+app = typer.Typer(help="Read the versions that a run kept; take a run to another machine.", no_args_is_help=True)
+app.command("plot")(plot.plot)
+app.command("export")(archive.export)
+app.command("import")(archive.import_)
 VersionName = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best.")]
 
 
 @app.command("log")
 def log(run: RunFolder = None, as_json: AsJson = False) -> None:
-    """List the versions, the seed first: score, gain over the best before it, message."""
+    """List the versions, the seed first: score, gain over the best before it, message; the device where it changes."""
     from avo.run import existing
     from avo.tools.history import version_line
 
     _, lineage = existing(run or latest_run())
+    devices = {version.name: lineage.facts(version).get("Device", "") for version in lineage.versions()}
     if as_json:
-        keys = ("version", "commit", "score", "unit", "gain", "message", "scores", "improved", "at")
-        print_json([{key: {**v.as_dict(), "version": v.name}[key] for key in keys} for v in lineage.versions()])
+        keys = ("version", "commit", "score", "unit", "gain", "message", "scores", "improved", "at", "device")
+        told = [version.as_dict() | {"version": version.name} for version in lineage.versions()]
+        print_json([{key: (entry | {"device": devices[entry["name"]]})[key] for key in keys} for entry in told])
         return
+    before = ""
     for version in lineage.versions():
-        print(version_line(version))
+        device, before = devices[version.name] if devices[version.name] != before else "", devices[version.name]
+        print(printable(version_line(version) + (f"  [{device}]" if device else "")))
 
 
 @app.command("show")

@@ -33,7 +33,7 @@ def _print(messages: list[Message], as_json: bool) -> None:
 @app.command("log")
 def log(
     run: RunFolder = None,
-    agent: Annotated[str | None, typer.Option(envvar="AVO_AGENT", help="worker or supervisor.")] = None,
+    agent: Annotated[str | None, typer.Option(envvar="AVO_AGENT", help="worker, supervisor or external.")] = None,
     last: Last = 0,
     as_json: AsJson = False,
 ) -> None:

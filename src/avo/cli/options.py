@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ScenarioName = Annotated[str, typer.Argument(help="Name of a scenario, or the path of its folder.", metavar="SCENARIO")]
 Sources = Annotated[Path | None, typer.Argument(help="Folder with the candidate's sources [default: the seed].")]
-Target = Annotated[str, typer.Option(envvar="AVO_TARGET", help="cpu, sm_90a, sm_100a, or auto: the GPU that is there.")]
+Target = Annotated[str, typer.Option(envvar="AVO_TARGET", help="cpu, sm_80, sm_90a, sm_100a, or auto.")]
 AsJson = Annotated[bool, typer.Option("--json", envvar="AVO_JSON", help="Print JSON.")]
 RunFolder = Annotated[
     Path | None, typer.Option("--run", envvar="AVO_RUN", help="Run directory [default: the latest in runs/].")

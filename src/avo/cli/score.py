@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from avo.cli.commit import Direction
 from avo.cli.options import AsJson, ScenarioName, Sources, Target, print_json, printable, resolve_target
 
 if TYPE_CHECKING:
     from avo.tools.executor import LocalExecutor
+    from avo.types import Verdict
 
 
 def _open(name: str, path: Path | None, target: str) -> tuple[LocalExecutor, dict[str, bytes]]:
@@ -31,13 +33,37 @@ def _open(name: str, path: Path | None, target: str) -> tuple[LocalExecutor, dic
     return LocalExecutor(scenario, target), files
 
 
-def evaluate(scenario: ScenarioName, path: Sources = None, target: Target = "auto", as_json: AsJson = False) -> None:
-    """Score a candidate: every case against the reference, then throughput. Exit code 1 when it is rejected."""
-    executor, files = _open(scenario, path, target)
+def evaluate(
+    scenario: ScenarioName,
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="Folder with the candidate's sources [default: the seed; with --run its work tree]."),
+    ] = None,
+    target: Target = "auto",
+    run: Annotated[
+        Path | None, typer.Option("--run", envvar="AVO_RUN", help="Keep the attempt in the journal of this run.")
+    ] = None,
+    direction: Direction = "",
+    as_json: AsJson = False,
+) -> None:
+    """Score a candidate: every case against the reference, then throughput. Exit code 1 when it is rejected.
 
-    from avo.tools.answers import verdict_text
+    With --run the attempt is kept in that run's journal, which is made when it is not there.
+    """
+    from avo.types import AvoError
 
-    verdict = executor.evaluate(files)
+    kept: dict[str, Any] = {}
+    if run:
+        verdict, text, kept = _kept(scenario, path, target, run, direction)
+    elif direction:
+        raise AvoError("--direction is kept in the journal of a run: name it with --run DIR")
+    else:
+        executor, files = _open(scenario, path, target)
+
+        from avo.tools.answers import verdict_text
+
+        verdict = executor.evaluate(files)
+        text = verdict_text(verdict)
     if as_json:
         cases = [
             {"id": c.id, "value": c.value, "median_ms": c.median_ms, "noise": c.noise, "error_ratio": c.error_ratio}
@@ -45,12 +71,36 @@ def evaluate(scenario: ScenarioName, path: Sources = None, target: Target = "aut
         ]
         shown = verdict.as_dict()
         keys = ("status", "reason", "score", "unit", "baselines", "device", "compiler", "cost")
-        print_json({key: shown[key] for key in keys} | {"cases": cases})
+        print_json({key: shown[key] for key in keys} | {"cases": cases} | kept)
     else:
-        print(
-            f"{printable(verdict_text(verdict))}\n{verdict.device}; {verdict.compiler}; {verdict.cost['total']:.1f} s"
-        )
+        print(f"{printable(text)}\n{verdict.device}; {verdict.compiler}; {verdict.cost['total']:.1f} s")
     raise typer.Exit(0 if verdict.passed else 1)
+
+
+def _kept(
+    name: str, path: Path | None, target: str, run: Path, direction: str
+) -> tuple[Verdict, str, dict[str, Any]]:  # fmt: skip
+    """Evaluate by the agents' own tool, in an external operator's step: verdict, the tool's answer, and where it is."""
+    from avo.scenarios.catalog import folder
+
+    folder(name)
+
+    from avo.cli.external import answer, external_step
+    from avo.scenarios.loader import load
+    from avo.tools.evaluate import evaluate as tool
+    from avo.tools.sources import digest
+    from avo.types import AvoError
+
+    scenario = load(name)
+    direction = direction or f"{path or 'the work tree'}, by hand"
+    with external_step(run, scenario, resolve_target(target, scenario), path) as bench:
+        tried = bench.journal.count("attempts")
+        text, worked = answer(bench, "evaluate", direction, lambda: tool(bench, direction))
+        attempt = bench.journal.attempt_of(digest(bench.sources())) if worked else None
+        if attempt is None:
+            raise AvoError(text)
+        new = bench.journal.count("attempts") > tried
+    return attempt.verdict, text, {"attempt": attempt.id, "new": new, "run": str(run)}
 
 
 def build(scenario: ScenarioName, path: Sources = None, target: Target = "auto", as_json: AsJson = False) -> None:

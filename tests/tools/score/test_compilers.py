@@ -13,7 +13,7 @@ from avo.tools.executor import LocalExecutor
 from avo.tools.knobs import knobs_of, with_settings
 from avo.tools.score import compilers
 from avo.tools.seeds import seed_sources
-from avo.types import Missing, Rejected
+from avo.types import Missing, Rejected, Status
 
 PACKAGED = Path(sysconfig.get_path("purelib")) / "nvidia" / "cu13" / "bin" / "nvcc"
 
@@ -24,7 +24,7 @@ def forgotten_compilers() -> None:
     compilers.nvcc.cache_clear()
 
 
-@pytest.mark.parametrize("target", ["sm_90a", "sm_100a"])
+@pytest.mark.parametrize("target", ["sm_80", "sm_90a", "sm_100a"])
 def test_the_seed_compiles_without_spills_and_uses_the_tensor_cores(target: str) -> None:
     scenario = load("mha_causal")
     built = LocalExecutor(scenario, target).build(seed_sources(scenario, target))
@@ -63,17 +63,66 @@ def test_without_nvcc_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatc
         compilers.nvcc("sm_90a")
 
 
+LEAST = """
+#include "avo_abi.h"
+#include <cuda.h>
+#include <cuda_runtime.h>
+__global__ void nothing(uint64_t descriptor, float* out) { BODY }
+BEFORE
+extern "C" int avo_launch(const avo_args* a, void* stream) {
+    CALL
+    nothing<<<1, 128, 0, cudaStream_t(stream)>>>(uint64_t(a->B), nullptr);
+    return cudaGetLastError() != cudaSuccess;
+}
+"""
+FP8 = """float r[4] = {};
+    asm volatile("wgmma.mma_async.sync.aligned.m64n8k32.f32.e4m3.e4m3 {%0, %1, %2, %3}, %4, %4, 1, 1, 1;"
+                 : "+f"(r[0]), "+f"(r[1]), "+f"(r[2]), "+f"(r[3]) : "l"(descriptor));
+    asm volatile("wgmma.commit_group.sync.aligned;\\nwgmma.wait_group.sync.aligned 0;");
+    out[threadIdx.x] = r[0] + r[1] + r[2] + r[3];"""
+
+
+def candidate(*, before: str = "", call: str = "", body: str = "") -> dict[str, bytes]:
+    """The least that launches a kernel, and something more."""
+    return {"a.cu": LEAST.replace("BEFORE", before).replace("CALL", call).replace("BODY", body).encode()}
+
+
 @pytest.mark.parametrize(
-    ("line", "reason"),
+    ("files", "status", "reason"),
     [
-        ("this is no C++", "error"),
-        ('extern "C" int cublasCreate_v2(void*); int f() { return cublasCreate_v2(0); }', "imports cublasCreate_v2"),
-        ('#include <dlfcn.h>\nvoid* f() { return dlopen("libcudnn.so.9", 1); }', "imports dlopen"),
+        (candidate(before="this is no C++"), Status.COMPILE_ERROR, "error"),
+        (
+            candidate(before='extern "C" int cublasCreate_v2(void*);', call="cublasCreate_v2(0);"),
+            Status.FORBIDDEN_LIBRARY, "imports cublasCreate_v2",
+        ),
+        (
+            candidate(before="#include <dlfcn.h>", call='if (dlopen("libcudnn.so.9", 1)) return 3;'),
+            Status.FORBIDDEN_LIBRARY, "imports dlopen",
+        ),
+        (
+            candidate(call="cudaStream_t s; cudaStreamCreate(&s);"),
+            Status.FORBIDDEN_LIBRARY, "imports cudaStreamCreate, which a launch has no need of",
+        ),
+        (
+            candidate(call='void* f; cudaGetDriverEntryPointByVersion("cuStreamCreate", &f, 12000, 0);'),
+            Status.FORBIDDEN_LIBRARY, "imports cudaGetDriverEntryPointByVersion",
+        ),
+        (candidate(call="cuCtxSynchronize();"), Status.FORBIDDEN_LIBRARY, "imports cuCtxSynchronize"),
+        (
+            candidate(before='int mine(float*) asm("cudaEventElapsedTime"); int mine(float* t) { return *t = 0; }'),
+            Status.FORBIDDEN_LIBRARY, "exports cudaEventElapsedTime, a name of CUDA's own",
+        ),
+        (candidate(body=FP8), Status.INCORRECT_DTYPE, r"computes in fp8 \(\d+ instructions such as QGMMA\)"),
     ],
-    ids=["does not compile", "a library's function", "loads a library"],
-)
-def test_a_cuda_candidate_is_refused_for_its_own_reason(line: str, reason: str) -> None:
-    scenario = load("mha_causal")
-    seed = seed_sources(scenario, "sm_90a")
-    with pytest.raises(Rejected, match=reason):
-        LocalExecutor(scenario, "sm_90a").build({**seed, "more.cu": line.encode()})
+    ids=["does not compile", "a library's function", "loads a library", "a stream", "any function", "the driver",
+         "a clock of its own", "fp8"],
+)  # fmt: skip
+def test_a_cuda_candidate_is_refused_for_its_own_reason(files: dict[str, bytes], status: Status, reason: str) -> None:
+    with pytest.raises(Rejected, match=reason) as caught:
+        LocalExecutor(load("mha_causal"), "sm_90a").build(files)
+    assert caught.value.status is status
+
+
+def test_tensor_maps_can_be_encoded() -> None:
+    call = "CUtensorMap map; if (cuTensorMapEncodeTiled(&map, {}, 0, 0, 0, 0, 0, 0, {}, {}, {}, {})) return 3;"
+    assert LocalExecutor(load("mha_causal"), "sm_90a").build(candidate(call=call)).kernels

@@ -55,7 +55,7 @@ def test_the_seed_passes_with_every_figure(executor: LocalExecutor, seed: Source
     assert 0 < case.error_ratio <= 1
     assert verdict.score == pytest.approx(case.value)
     assert verdict.baselines["torch_mv"]["wide"] > 0
-    assert set(verdict.cost) == {"compile", "check", "time", "kernel", "total"}
+    assert set(verdict.cost) == {"compile", "wait", "baselines", "lease", "check", "time", "kernel", "total"}
     assert verdict.device
     assert verdict.compiler
 

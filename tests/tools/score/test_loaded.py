@@ -11,6 +11,7 @@ from avo.scenarios.abi import HEADER, header
 from avo.scenarios.loader import load
 from avo.tools.score.builder import Build
 from avo.tools.score.judge import Judge, judged
+from avo.tools.score.loaded import clocks_agree
 from avo.types import Rejected, geomean
 
 TESTS = Path(__file__).parents[2]
@@ -41,3 +42,16 @@ def test_work_outside_of_a_launch_is_counted_or_of_no_use(cheat: str, tmp_path: 
     judge = Judge(load("mha_causal"), "cpu")
     honest = score(judge, compiled(judge, TESTS / "honest" / "shared_attention.cpp", tmp_path / "honest"))
     assert score(judge, compiled(judge, TESTS / "cheats" / f"{cheat}.cpp", tmp_path / "cheat")) < GAIN * honest
+
+
+ROW, LAUNCHES, CALL = 21e-3, 8, 0.5e-3
+"""Seconds of a row of launches and what comes on top of it, as an H200 gives them."""
+
+
+def test_honest_events_leave_out_what_a_call_costs() -> None:
+    assert clocks_agree(ROW, ROW + CALL, LAUNCHES)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.9, 0.95, 0.97, 1.03])
+def test_events_that_the_clock_of_the_judge_contradicts_are_found_out(part: float) -> None:
+    assert not clocks_agree(part * ROW, ROW + CALL, LAUNCHES)

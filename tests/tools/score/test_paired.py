@@ -89,7 +89,7 @@ def test_the_ratio_is_the_geometric_mean_over_the_cases() -> None:
     assert result.ratio == pytest.approx(2.0)
     assert result.cases == pytest.approx({"a": 2.0, "b": 0.5, "c": 8.0})
     assert result.blocks == 36
-    assert interval(flat) == pytest.approx((2.0, 2.0))
+    assert interval([flat]) == pytest.approx((2.0, 2.0))
 
 
 # ---- real launches -----------------------------------------------------------------------------

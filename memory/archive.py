@@ -1,0 +1,233 @@
+"""The archive: a run in one file (zip), to be read and gone on with on another machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import stat
+import struct
+import tempfile
+import tomllib
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from avo.memory.journal import SCHEMA, Journal, migrate
+from avo.memory.lineage import Lineage
+from avo.types import AvoError, Version
+
+FORMAT = 1
+SETTINGS, JOURNAL, LINEAGE = "run.toml", "avo.db", "lineage"
+"""What a run directory holds."""
+MANIFEST, BUNDLE = "manifest.json", "lineage.bundle"
+LARGEST = {MANIFEST: 1 << 20, SETTINGS: 1 << 16, BUNDLE: 1 << 30, JOURNAL: 1 << 32}
+"""Part of an archive -> bytes that it may have."""
+CHUNK = 1 << 20
+TRIES = 10
+FACTS = {
+    "scenario": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"), "target": re.compile(r"cpu|sm_\d{2,3}a?"),
+    "digest": re.compile(r"[0-9a-f]{16}"),
+}  # fmt: skip
+"""Key of run.toml -> what it looks like; the first two name a folder."""
+DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+TYPES = {"INTEGER": ("integer",), "REAL": ("real", "integer"), "TEXT": ("text",)}
+SourcesCheck = Callable[[Version, Mapping[str, bytes]], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an archive says of itself; everything in it is checked against the parts."""
+
+    scenario: str
+    target: str
+    digest: str
+    """Of the scenario, as it was when the run began."""
+    versions: int
+    attempts: int
+    main: str
+    """Commit of the latest version."""
+    at: str
+    parts: Mapping[str, Mapping[str, Any]]
+    """Bytes and SHA-256 of every other part."""
+    format: int = FORMAT
+
+
+def settings_in(path: Path) -> dict[str, str]:
+    """What run.toml says. Raises AvoError when it is damaged."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AvoError(f"{path}: {error}") from error
+    if "scenario" not in found or "target" not in found:
+        raise AvoError(f"{path} is damaged: it has to say scenario = … and target = …, as it did")
+    return {key: str(value) for key, value in found.items()}
+
+
+def export(folder: Path, file: Path) -> Manifest:
+    """Write the run in `folder` into `file`, whole or not at all; the run may be under way meanwhile."""
+    settings, lineage = settings_in(folder / SETTINGS), Lineage(folder / LINEAGE)
+    lineage.best()
+    with tempfile.TemporaryDirectory(prefix=".avo-", dir=file.resolve().parent) as name:
+        scratch = Path(name)
+        (scratch / SETTINGS).write_bytes((folder / SETTINGS).read_bytes())
+        for _ in range(TRIES):
+            main = lineage.head()
+            (scratch / JOURNAL).unlink(missing_ok=True)
+            journal = Journal(folder / JOURNAL, reading=True)
+            attempts = journal.count("attempts")
+            journal.copy_to(scratch / JOURNAL)
+            journal.close()
+            lineage.bundle(scratch / BUNDLE)
+            if lineage.head() == main:
+                break
+        else:
+            raise AvoError(f"the run in {folder} gets new versions all the time: try again")
+        parts = {part: _facts(scratch / part) for part in (SETTINGS, BUNDLE, JOURNAL)}
+        manifest = Manifest(
+            settings["scenario"], settings["target"], settings.get("digest", ""), len(lineage.versions()), attempts,
+            main, datetime.now(UTC).isoformat(timespec="seconds"), parts,
+        )  # fmt: skip
+        (scratch / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
+        _pack(scratch, scratch / "archive")
+        (scratch / "archive").replace(file)
+    return manifest
+
+
+def unpack(file: Path, folder: Path, check: SourcesCheck) -> Manifest:
+    """Make a run of the archive in the empty `folder`, after every check that there is. Raises AvoError.
+
+    check: raises for a version's sources that cannot be a candidate.
+    """
+    manifest = _extract(file, folder)
+    found = settings_in(folder / SETTINGS)
+    for key, pattern in FACTS.items():
+        if not pattern.fullmatch(found.get(key, "")) or found[key] != getattr(manifest, key):
+            raise AvoError(f"{file}: its {SETTINGS} has no {key} that can be used")
+    _check_journal(file, folder / JOURNAL)
+    journal = Journal(folder / JOURNAL)
+    problem = f"{file}: a row of its {JOURNAL} cannot be read"
+    attempts = _read(problem, lambda: [attempt.verdict.as_dict() for attempt in journal.attempts()])
+    _read(problem, lambda: (journal.comparisons(), journal.interventions()))
+    journal.close_open_steps("the run went on from an archive")
+    journal.close()
+    lineage = Lineage(folder / LINEAGE, create=True)
+    try:
+        lineage.take(folder / BUNDLE)
+        lineage.check()
+        for version in lineage.versions():
+            check(version, lineage.files(version))
+        lineage.repair()
+        lineage.restore()
+    except AvoError as error:
+        raise AvoError(f"{file}: {error}") from error
+    (folder / BUNDLE).unlink()
+    if (lineage.head(), len(lineage.versions()), len(attempts)) != (
+        manifest.main, manifest.versions, manifest.attempts,
+    ):  # fmt: skip
+        raise AvoError(f"{file} does not hold the versions and attempts that its {MANIFEST} names")
+    return manifest
+
+
+def _pack(folder: Path, file: Path) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in LARGEST:
+            archive.write(folder / part, part, zipfile.ZIP_STORED if part == BUNDLE else None)
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _extract(file: Path, folder: Path) -> Manifest:
+    """Write the parts into `folder`: those that there have to be, no larger than they may be, as the manifest says."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            infos = {info.filename: info for info in archive.infolist()}
+            if odd := sorted({*infos} ^ {*LARGEST}) or len(infos) != len(archive.infolist()):
+                what = f"what about {odd[0]!a}?" if isinstance(odd, list) else "a part stands twice"
+                raise AvoError(f"{file} is no archive of a run: {what}")
+            for name, info in infos.items():
+                plain = not stat.S_ISLNK(info.external_attr >> 16) and info.compress_type in (0, zipfile.ZIP_DEFLATED)
+                if not plain or info.file_size > LARGEST[name]:
+                    raise AvoError(f"{file}: {name} is no plain file, or larger than {LARGEST[name]} bytes")
+            manifest = _manifest(file, archive.read(MANIFEST))
+            for name, facts in manifest.parts.items():
+                with archive.open(name) as source, (folder / name).open("xb") as target:
+                    while chunk := source.read(CHUNK):
+                        target.write(chunk)
+                if facts != _facts(folder / name):
+                    raise AvoError(f"{file} is damaged: {name} is not what its {MANIFEST} says")
+    except DAMAGED as error:
+        raise AvoError(f"{file} is no archive of a run, or damaged: {error}") from error
+    return manifest
+
+
+def _manifest(file: Path, content: bytes) -> Manifest:
+    data = _read(f"{file}: its {MANIFEST} cannot be read", lambda: dict(json.loads(content)))
+    if data.get("format") != FORMAT:
+        raise AvoError(f"{file} has format {data.get('format')!a}, and this avo reads format {FORMAT}: update avo")
+    manifest = _read(f"{file}: its {MANIFEST} cannot be read", lambda: Manifest(**data))
+    if not isinstance(manifest.parts, dict) or {*manifest.parts} != {SETTINGS, BUNDLE, JOURNAL}:
+        raise AvoError(f"{file}: its {MANIFEST} does not name the parts")
+    return manifest
+
+
+def _check_journal(file: Path, path: Path) -> None:
+    """Raises AvoError unless the database is sound and has avo's own tables, nothing else, with values of their types.
+
+    The schema is compared before anything else is read: a view or a trigger would run what its author wrote.
+    """
+    problem = f"{file}: its {JOURNAL} cannot be read"
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    try:
+        db.execute("PRAGMA trusted_schema=OFF")
+        db.execute("PRAGMA cell_size_check=ON")
+        schema = db.execute("PRAGMA user_version").fetchone()[0]
+        if not 1 <= schema <= SCHEMA:
+            raise AvoError(f"{file}: its {JOURNAL} has schema {schema}, and this avo knows 1 to {SCHEMA}: update avo")
+        if _schema(db) != _schema(_empty(schema)):
+            raise AvoError(f"{file}: its {JOURNAL} has other tables than a journal")
+        if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+            raise AvoError(f"{file}: its {JOURNAL} is damaged")
+        for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall():
+            for _, column, kind, required, _, _ in db.execute(f"PRAGMA table_info({table})").fetchall():
+                kinds = (*TYPES[kind], *(() if required else ("null",)))
+                marks = ", ".join("?" * len(kinds))
+                odd = f"SELECT 1 FROM {table} WHERE typeof({column}) NOT IN ({marks}) LIMIT 1"
+                if db.execute(odd, kinds).fetchone():
+                    raise AvoError(f"{problem}: {table}.{column}")
+            for _ in db.execute(f"SELECT * FROM {table}"):  # as text: it may not be UTF-8
+                pass
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise AvoError(f"{problem}: {error}") from error
+    finally:
+        db.close()
+
+
+def _empty(schema: int) -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(db, 0, schema)
+    return db
+
+
+def _schema(db: sqlite3.Connection) -> set[tuple[Any, ...]]:
+    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+
+
+def _read(problem: str, work: Callable[[], T]) -> T:
+    """What `work` returns; AvoError with `problem` when the data are not what they should be."""
+    try:
+        return work()
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise AvoError(problem) from error

@@ -1,0 +1,66 @@
+"""`avo lineage export` and `import`: a run in one file, to be read and gone on with elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
+
+
+def export(
+    file: Annotated[Path | None, typer.Argument(help="File to write [default: SCENARIO-TARGET-vN.avo.zip].")] = None,
+    run: RunFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run into one file: every version, attempt, message and note. The run may be under way meanwhile."""
+    from avo.memory import archive
+    from avo.run import existing
+
+    folder = run or latest_run()
+    _, lineage = existing(folder)
+    settings = archive.settings_in(folder / archive.SETTINGS)
+    file = file or Path(f"{settings['scenario']}-{settings['target']}-{lineage.best().name}.avo.zip")
+    manifest = archive.export(folder, file)
+    if as_json:
+        print_json({"file": str(file), "bytes": file.stat().st_size} | asdict(manifest))
+        return
+    print(
+        f"{manifest.versions} versions and {manifest.attempts} attempts of {folder} in {file} "
+        f"({file.stat().st_size / 1024:,.0f} KiB)\nelsewhere: avo lineage import {file.name}"
+    )
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="What avo lineage export wrote.")],
+    run: Annotated[
+        Path | None, typer.Option("--run", envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a run of FILE, or bring one that holds fewer versions of the same lineage forward.
+
+    Scores are those of the machine that measured them. A file that is damaged or made up changes nothing.
+    """
+    from avo.run import existing, import_run
+
+    folder, manifest, new = import_run(file, run)
+    journal, lineage = existing(folder)
+    best = lineage.champion()
+    device = lineage.facts(best).get("Device", "")
+    if as_json:
+        facts = {"scenario": manifest.scenario, "target": manifest.target, "versions": manifest.versions}
+        counted = {"new_versions": new, "attempts": journal.count("attempts")}
+        print_json({"run": str(folder)} | facts | counted | {"best": best.name, "score": best.score, "device": device})
+        return
+    went_on = f"avo run scenario {manifest.scenario} --target {manifest.target} --run {folder}"
+    print(
+        printable(
+            f"{new} new versions in {folder}, {manifest.versions} in all\n"
+            f"best {best.name}: {best.score:.2f} {best.unit} on {device or 'a machine that is not named'}\n"
+            f"go on with it: {went_on}"
+        )
+    )

@@ -1,0 +1,95 @@
+"""`avo commit`: the gate as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from avo.cli.options import AsJson, ScenarioName, Target, print_json, printable, resolve_target
+from avo.settings import runs_folder
+
+if TYPE_CHECKING:
+    from avo.tools.bench import Bench
+
+FOR_AGENTS = " The step is over"
+"""Where the part of the tool's answer begins that only an agent needs."""
+Direction = Annotated[
+    str,
+    typer.Option(envvar="AVO_DIRECTION", help="What was changed, and why it should be faster."),
+]
+SHOWN = ("ratio", "low", "high", "noise", "improved", "matched", "cases", "blocks")
+"""Of a comparison; its samples are in the journal."""
+
+
+def commit(
+    scenario: ScenarioName,
+    path: Annotated[
+        Path | None, typer.Argument(help="Folder with the candidate's sources [default: the run's work tree].")
+    ] = None,
+    message: Annotated[
+        str, typer.Option("--message", "-m", envvar="AVO_MESSAGE", help="First line what changed; then why.")
+    ] = "",
+    target: Target = "auto",
+    run: Annotated[
+        Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
+    ] = None,
+    direction: Direction = "",
+    as_json: AsJson = False,
+) -> None:
+    """Keep a candidate as a new version, if it passes and is not slower than the best one. Exit code 1 when refused.
+
+    A run that is not there is made, with the seed as v0. The attempt is in its journal either way.
+    """
+    from avo.scenarios.catalog import folder
+    from avo.types import AvoError
+
+    folder(scenario)
+    if not message.strip():
+        raise AvoError("a commit needs a message: -m 'what changed, and why'")
+
+    from avo.cli.external import answer, external_step
+    from avo.scenarios.loader import load
+    from avo.tools.commit import commit as gate
+
+    loaded = load(scenario)
+    target = resolve_target(target, loaded)
+    run = run or runs_folder() / f"{loaded.name}-{target}"
+    with external_step(run, loaded, target, path) as bench:
+
+        async def work() -> str:
+            if direction:
+                await bench.evaluate(bench.sources(), direction)
+            return await gate(bench, message)
+
+        compared = bench.journal.count("comparisons")
+        text, kept = answer(bench, "commit", f"{path or 'the work tree'}: {message}", work)
+        text = text.partition(FOR_AGENTS)[0]
+        if kept:
+            bench.lineage.restore()
+        title = f"{bench.lineage.best().name}: {message.partition(chr(10))[0]}" if kept else text.partition("\n")[0]
+        bench.journal.close_step(bench.step, "committed" if kept else "refused", title)
+        result = _result(bench, kept, compared) | {"run": str(run), "text": text}
+    print_json(result) if as_json else print(printable(text))
+    raise typer.Exit(0 if kept else 1)
+
+
+def _result(bench: Bench, kept: bool, compared: int) -> dict[str, Any]:
+    """What the gate found: version, attempt, comparison; null where it did not get that far."""
+    from avo.tools.sources import digest
+    from avo.types import ToolError
+
+    try:
+        attempt = bench.journal.attempt_of(digest(bench.sources()))
+    except ToolError:
+        attempt = None
+    found = bench.journal.comparisons()[compared:]
+    best = bench.lineage.best()
+    return {
+        "accepted": kept, "version": best.name if kept else None, "commit": best.commit if kept else None,
+        "attempt": attempt.id if attempt else None, "status": attempt.verdict.status if attempt else None,
+        "score": attempt.verdict.score if attempt else 0.0, "unit": best.unit,
+        "against": found[-1]["incumbent"] if found else None,
+        "comparison": {key: found[-1]["result"][key] for key in SHOWN} if found else None,
+    }  # fmt: skip

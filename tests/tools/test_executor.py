@@ -1,0 +1,80 @@
+"""Devices are held by one measurement at a time, across processes and threads; a judge belongs to one of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from avo.settings import device_lock
+from avo.tools import executor as module
+from avo.tools.executor import LocalExecutor, lease
+from avo.tools.score import gpu
+
+HOLD = """
+import time
+from avo.tools.executor import lease
+with lease("cpu"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def two_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks of two GPUs that nobody else uses."""
+    monkeypatch.setattr(gpu, "identities", lambda: ("GPU-first", "GPU-second"))
+    monkeypatch.setattr(module, "device_lock", lambda name: tmp_path / f"{name}.lock")
+
+
+def test_another_process_waits_until_the_device_is_free() -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    got: list[float] = []
+
+    def ask() -> None:
+        with lease("cpu"):
+            got.append(time.monotonic())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.3)
+    assert not got
+    holder.kill()  # a killed holder leaves no lock behind
+    thread.join(10)
+    assert got
+    holder.wait()
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_each_lease_gets_a_device_of_its_own() -> None:
+    with lease("sm_90a") as first, lease("sm_90a") as second:
+        assert {first, second} == {0, 1}
+        third: list[int] = []
+
+        def ask() -> None:
+            with lease("sm_90a") as index:
+                third.append(index)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        time.sleep(0.2)
+        assert not third
+    thread.join(10)
+    assert third
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_as_many_evaluations_as_devices_can_be_under_way(executor: LocalExecutor) -> None:
+    assert executor.devices == 1
+    assert LocalExecutor(executor.scenario, "sm_90a").devices == 2
+
+
+def test_the_lock_of_a_device_can_be_taken_by_every_user() -> None:
+    with lease("cpu"):
+        assert device_lock("cpu").stat().st_mode & 0o666 == 0o666

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -13,9 +12,11 @@ from types import ModuleType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from avo.scenarios.catalog import folder
 from avo.scenarios.expressions import evaluate
+from avo.scenarios.layers import holder, layers, merged, sources
 from avo.types import AvoError
 
 Family = Literal["cpu", "cuda"]
@@ -109,10 +110,15 @@ class Target(Strict):
     unit: Literal["GFLOP/s", "TFLOPS", "GB/s"]
     flags: tuple[str, ...]
     baselines: tuple[str, ...] = ()
-    """Functions of reference.py: (case, inputs) -> output."""
+    """Functions of reference.py: (case, inputs) -> output, or outputs by name, in the shapes of `tensors`.
+
+    The first is timed with every evaluation, all of them by `avo bench`.
+    """
     compile_seconds: Seconds = 120.0
     launch_seconds: Seconds = 20.0
     """Longest that one launch may take."""
+    sanitizers: tuple[Literal["memcheck", "racecheck", "initcheck", "synccheck"], ...] = ()
+    """Tools of compute-sanitizer that have to find nothing before a version is kept; CUDA only, and slow."""
 
 
 class Scenario(Strict):
@@ -120,6 +126,8 @@ class Scenario(Strict):
 
     name: str
     path: Path
+    files: tuple[Path, ...]
+    """scenario.toml, and those that it extends."""
     summary: str
     task: str
     tags: tuple[str, ...] = ()
@@ -173,8 +181,8 @@ class Scenario(Strict):
 
     @cached_property
     def digest(self) -> str:
-        """16 hex digits over scenario.toml and reference.py: what a score means."""
-        files = [path for path in (self.path / "scenario.toml", self.path / "reference.py") if path.is_file()]
+        """16 hex digits over scenario.toml, reference.py and all that they are made of: what a score means."""
+        files = [*self.files, *sources(self.path / "reference.py")]
         return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
     def target(self, name: str) -> Target:
@@ -210,21 +218,21 @@ def shape_of(tensor: Tensor, case: Case) -> tuple[int, ...]:
 def load(name: str) -> Scenario:
     """The scenario of that name, or in that folder. Raises AvoError with file, key and remedy."""
     path = folder(name)
-    file = path / "scenario.toml"
+    found = layers(path)
+    own = {"name": path.name, "path": path, "files": tuple(layer.file for layer in found)}
     try:
-        data = tomllib.loads(file.read_text("utf-8"))
-        if given := {"name", "path"} & set(data):
-            raise AvoError(f"{file}: unknown key '{min(given)}'; a scenario is called as its folder")
-        return Scenario.model_validate(data | {"name": path.name, "path": path})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AvoError(f"{file}: {error}") from error
+        return Scenario.model_validate(merged(found) | own)
     except ValidationError as error:
-        raise AvoError(f"{file}: {_first_problem(error)}") from error
+        problem = _first_problem(error)
+        raise AvoError(f"{holder(found, problem['loc'])}: {_line(problem)}") from error
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> ErrorDetails:
     problems = error.errors()  # a misspelt key is both unknown and missing: the unknown one says more
-    problem = next((entry for entry in problems if entry["type"] == "extra_forbidden"), problems[0])
+    return next((entry for entry in problems if entry["type"] == "extra_forbidden"), problems[0])
+
+
+def _line(problem: ErrorDetails) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "scenario"
     if problem["type"] == "extra_forbidden":
         valid = _keys_at(problem["loc"][:-1])
@@ -242,5 +250,5 @@ def _keys_at(location: tuple[Any, ...]) -> list[str]:
         "cases": Case, "tests": Case, "targets": Target,
     }  # fmt: skip
     if not location:
-        return [key for key in Scenario.model_fields if key not in ("name", "path")]
+        return [key for key in Scenario.model_fields if key not in ("name", "path", "files")] + ["extends"]
     return list(tables[str(location[0])].model_fields) if str(location[0]) in tables else []

@@ -1,83 +1,10 @@
-"""Causal attention in plain PyTorch: inputs of several kinds, the expected output, and the library to beat."""
+"""Causal attention: key j is seen by query i when j <= i."""
 
-from __future__ import annotations
+from avo.scenarios.attention.reference import Attention, make_inputs
 
-import math
-from typing import Any
+__all__ = ["fa3", "fa4", "make_inputs", "reference", "torch_cudnn", "torch_flash", "torch_sdpa", "triton"]
 
-import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-
-BLOCK = 64
-"""Keys per block in the input families that change by block."""
-ROWS = 512
-"""Query rows per chunk of the reference: S x S is never held whole."""
-
-
-def make_inputs(case: Any, seed: int, device: str) -> dict[str, torch.Tensor]:
-    """q, k, v as bf16 [B, S, H, D], drawn from a generator of their own; `case.inputs` names the family."""
-    B, S, H, D = (case.dims[name] for name in "BSHD")
-    generator = torch.Generator(device).manual_seed(seed)
-    q, k, v = (torch.randn(B, S, H, D, generator=generator, device=device) for _ in range(3))
-    block = (torch.arange(S, device=device) // BLOCK).view(1, S, 1, 1)
-    match case.inputs:
-        case "randn":
-            pass
-        case "x3" | "x8":
-            q, k = (x * float(case.inputs[1:]) for x in (q, k))
-        case "rising" | "falling":
-            height = block if case.inputs == "rising" else block.max() - block
-            q[..., 0], k[..., :1] = math.sqrt(D), 4.0 * height.float()
-        case "needle":
-            inside = torch.randint(BLOCK, (S // BLOCK + 1,), generator=generator, device=device)
-            at = (torch.arange(len(inside), device=device) * BLOCK + inside).clamp(max=S - 1)
-            q[..., 0], k[..., 0] = math.sqrt(D), 0.0
-            k[:, at, :, 0] = 8.0
-        case "constant":
-            q.zero_()
-        case "huge_key":
-            k[:, [0, S // 2, S - 1]] *= 30.0
-        case "offset":
-            v += 100.0
-        case "denormal":
-            q[:, ::2], k[:, ::3], v[:, ::5] = -0.0, 1e-39, 1e-39
-        case other:
-            raise ValueError(f"no input family '{other}'")
-    return {"q": q.bfloat16(), "k": k.bfloat16(), "v": v.bfloat16()}
-
-
-def reference(case: Any, inputs: dict[str, torch.Tensor]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """{"o": (r, m)} as [B, S, H, D]: r = softmax(q k^T / sqrt(D)) v and m = softmax(...) |v|.
-
-    In float64 up to 512 keys and in float32 beyond, in chunks of rows. [B,S,H,D] -> [B,H,S,D] inside.
-    """
-    exact = torch.float64 if case.dims["S"] <= ROWS else torch.float32
-    q, k, v = (inputs[name].to(exact).transpose(1, 2) for name in "qkv")
-    S, scale = q.shape[2], q.shape[3] ** -0.5
-    values = torch.cat([v, v.abs()], dim=-1)
-    chunks = []
-    for start in range(0, S, ROWS):
-        end = min(start + ROWS, S)
-        logits = (q[:, :, start:end] @ k[:, :, :end].transpose(2, 3)).mul_(scale)
-        later = torch.ones(end - start, end, dtype=torch.bool, device=q.device).triu_(start + 1)
-        chunks.append(logits.masked_fill_(later, -torch.inf).softmax(-1) @ values[:, :, :end])
-    o, magnitude = torch.cat(chunks, dim=2).transpose(1, 2).chunk(2, dim=-1)
-    return {"o": (o, magnitude)}
-
-
-def torch_cudnn(case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """cuDNN's attention, through PyTorch."""
-    with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
-        return torch_sdpa(case, inputs)
-
-
-def torch_flash(case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """FlashAttention-2, through PyTorch."""
-    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
-        return torch_sdpa(case, inputs)
-
-
-def torch_sdpa(case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    """PyTorch's own scaled_dot_product_attention in bf16 (oneDNN on the CPU)."""
-    q, k, v = (inputs[name].transpose(1, 2) for name in "qkv")
-    return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+_attention = Attention(causal=True)
+reference = _attention.reference
+torch_sdpa, torch_cudnn, torch_flash = _attention.torch_sdpa, _attention.torch_cudnn, _attention.torch_flash
+fa3, fa4, triton = _attention.fa3, _attention.fa4, _attention.triton

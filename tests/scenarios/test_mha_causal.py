@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from avo.scenarios.attention.reference import ROWS
 from avo.scenarios.loader import Case, load
 from avo.tools.executor import LocalExecutor
 from avo.tools.knobs import knobs_of, with_settings
@@ -50,7 +51,7 @@ def test_the_reference_agrees_with_an_independent_formulation(case: Case) -> Non
 
 
 def test_the_chunks_of_a_long_reference_meet_without_a_seam() -> None:
-    case = case_of(REFERENCE.ROWS + 70, H=1)
+    case = case_of(ROWS + 70, H=1)
     inputs = REFERENCE.make_inputs(case, 6, "cpu")
     value, _ = REFERENCE.reference(case, inputs)["o"]
     torch.testing.assert_close(value.double(), one_key_at_a_time(inputs)[0], rtol=1e-4, atol=1e-6)
@@ -98,7 +99,7 @@ def test_a_row_does_not_change_when_later_keys_do() -> None:
 @pytest.mark.parametrize("case", [case_of(1), case_of(333), case_of(256, "x3"), case_of(200, "offset")])
 def test_the_baseline_computes_the_same_within_tolerance(case: Case) -> None:
     inputs = REFERENCE.make_inputs(case, 8, "cpu")
-    output = REFERENCE.torch_sdpa(case, inputs).transpose(1, 2)  # PyTorch's [B,H,S,D]
+    output = REFERENCE.torch_sdpa(case, inputs)
     assert error_ratio(SCENARIO, case, inputs, {"o": output}) <= 1
 
 

@@ -1,0 +1,1 @@
+"""What the attention scenarios share: inputs, reference and baselines, with or without a causal mask."""

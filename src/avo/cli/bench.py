@@ -1,0 +1,92 @@
+"""`avo bench`: candidates and every baseline, interleaved in one lease of the device."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avo.cli.options import AsJson, ScenarioName, Target, print_json, printable, resolve_target
+
+if TYPE_CHECKING:
+    from avo.tools.sources import Sources
+
+
+def bench(
+    scenario: ScenarioName,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders with candidates' sources [default: the seed].", metavar="PATH"),
+    ] = None,
+    target: Target = "auto",
+    paper: Annotated[
+        bool,
+        typer.Option("--paper", envvar="AVO_PAPER", help="Also time by the paper's protocol, which takes minutes."),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", envvar="AVO_OUTPUT", help="Write the JSON to this file as well.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare candidates with every baseline, launch by launch, in one table. Exit code 1 when one is rejected."""
+    from avo.scenarios.catalog import folder
+
+    folder(scenario)
+
+    from avo.scenarios.loader import load
+    from avo.tools.executor import LocalExecutor
+    from avo.tools.score.compilers import compiler_of
+    from avo.tools.score.gpu import require_gpu
+    from avo.tools.seeds import seed_sources
+    from avo.types import AvoError, Rejected
+
+    problem = load(scenario)
+    target = resolve_target(target, problem)
+    if paper and target == "cpu":
+        raise AvoError("--paper: the paper's protocol is for GPUs")
+    if output and not output.parent.is_dir():
+        raise AvoError(f"--output: no folder '{output.parent}'")
+    if target != "cpu":
+        require_gpu(target)
+    trees = _candidates(paths) if paths else {"seed": seed_sources(problem, target)}
+    executor = LocalExecutor(problem, target)
+    rejected, builds = {}, {}
+    for name, files in trees.items():
+        try:
+            builds[name] = executor.build(files)
+        except Rejected as error:
+            rejected[name] = str(error)
+    with executor.held() as judge:
+        from avo.tools.score.contest import contest
+        from avo.tools.score.standings import Standings, machine
+
+        result = contest(judge, builds, as_in_paper=paper)
+        facts = {**machine(judge), "compiler": compiler_of(target).version}
+    standings = Standings(problem, target, replace(result, rejected=rejected | dict(result.rejected)))
+    told = {**facts, **standings.as_dict()}
+    if output:
+        output.write_text(json.dumps(told, indent=1) + "\n")
+    if as_json:
+        print_json(told)
+    else:
+        versions = [f"{name} {version}" for name, version in facts["versions"].items() if version]
+        end = "; ".join([facts["compiler"], *versions])
+        print(printable(f"{problem.name}, {target}, {facts['device']}\n{standings.text()}\n{end}"))
+    raise typer.Exit(1 if standings.contest.rejected else 0)
+
+
+def _candidates(paths: list[Path]) -> dict[str, Sources]:
+    """The sources of each folder, by the folder's name, or by its path where two have the same name."""
+    from avo.tools.seeds import folder_sources
+    from avo.types import AvoError
+
+    if missing := [path for path in paths if not path.is_dir()]:
+        raise AvoError(f"no folder '{missing[0]}'")
+    names = [path.resolve().name for path in paths]
+    return {
+        f"./{name}" if names.count(name) == 1 else str(path): folder_sources(path)
+        for name, path in zip(names, paths, strict=True)
+    }

@@ -1,0 +1,110 @@
+"""Baselines: one that is not here is named with the reason and stops nothing; the first that is here is timed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from avo.scenarios.loader import Scenario, load
+from avo.tools.executor import LocalExecutor
+from avo.tools.score.baselines import Absent, answer, calls, measured
+from avo.tools.score.judge import Judge
+from avo.tools.seeds import seed_sources
+from avo.types import AvoError
+
+MORE = '''
+
+def absent(case, inputs):
+    """Needs a package that nobody has."""
+    import a_package_that_nobody_has.below
+
+    return inputs["a"]
+
+
+def broken(case, inputs):
+    """Raises in a library's manner."""
+    raise RuntimeError("No available kernel.\\nAborting execution.")
+
+
+def short(case, inputs):
+    """Answers with the wrong shape."""
+    return (inputs["a"] @ inputs["x"])[:1]
+
+
+def named(case, inputs):
+    """Answers by name."""
+    return {"y": inputs["a"] @ inputs["x"]}
+'''
+
+
+@pytest.fixture
+def with_baselines(own_scenario: Path) -> Scenario:
+    """The tiny scenario, with more functions to name as baselines."""
+    reference = own_scenario / "reference.py"
+    reference.write_text(reference.read_text() + MORE)
+    return load(str(own_scenario))
+
+
+def judge_of(scenario: Scenario, *baselines: str) -> Judge:
+    target = scenario.target("cpu").model_copy(update={"baselines": baselines})
+    return Judge(scenario.model_copy(update={"targets": {"cpu": target}}), "cpu")
+
+
+def test_a_baseline_answers_with_outputs_by_name(with_baselines: Scenario) -> None:
+    judge, case = judge_of(with_baselines), with_baselines.cases[0]
+    inputs = judge.draw(case)
+    for name in ("torch_mv", "named"):
+        outputs = answer(with_baselines, name, case, inputs)
+        assert {key: tuple(value.shape) for key, value in outputs.items()} == {"y": (128,)}
+    done = calls(judge, "torch_mv", case, [inputs, judge.draw(case)])
+    assert len(done) == 2
+    assert all(seconds > 0 for seconds, _ in done)
+    assert not done[0][1]["y"].equal(done[1][1]["y"])
+
+
+def test_one_whose_package_is_not_here_is_named_with_what_helps(with_baselines: Scenario) -> None:
+    judge, case = judge_of(with_baselines), with_baselines.cases[0]
+    with pytest.raises(Absent, match=r"^absent: no module a_package_that_nobody_has: pip install 'avo\[baselines\]'$"):
+        answer(with_baselines, "absent", case, judge.draw(case))
+
+
+def test_one_that_fails_is_named_with_the_first_line_of_its_complaint(with_baselines: Scenario) -> None:
+    judge, case = judge_of(with_baselines), with_baselines.cases[0]
+    with pytest.raises(Absent, match=r"^broken: RuntimeError: No available kernel\.$"):
+        answer(with_baselines, "broken", case, judge.draw(case))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("nothing", "no function 'nothing'"), ("short", r"short\(case 'wide'\) must return y in")]
+)
+def test_what_the_scenarios_author_can_mend_is_one_line_with_the_file(
+    with_baselines: Scenario, name: str, expected: str
+) -> None:
+    judge, case = judge_of(with_baselines), with_baselines.cases[0]
+    with pytest.raises(AvoError, match=rf"reference\.py: {expected}"):
+        answer(with_baselines, name, case, judge.draw(case))
+
+
+def test_an_evaluation_times_the_first_baseline_that_is_here(with_baselines: Scenario) -> None:
+    found, missing = measured(judge_of(with_baselines, "absent", "broken", "torch_mv", "named"))
+    assert list(found) == ["torch_mv"]
+    assert found["torch_mv"]["wide"] > 0
+    assert list(missing) == ["absent", "broken"]
+    assert measured(judge_of(with_baselines)) == ({}, {})
+
+
+def test_without_any_baseline_an_evaluation_still_passes(with_baselines: Scenario) -> None:
+    scenario = judge_of(with_baselines, "absent").scenario
+    verdict = LocalExecutor(scenario, "cpu").evaluate(seed_sources(with_baselines, "cpu"))
+    assert verdict.passed
+    assert verdict.baselines == {}
+
+
+@pytest.mark.parametrize("name", ["fa3", "fa4", "triton"])
+def test_the_attention_libraries_are_absent_or_fail_without_a_gpu_but_never_raise_anything_else(name: str) -> None:
+    scenario = load("mha_causal")
+    case = scenario.cases[0]
+    inputs = scenario.reference.make_inputs(case, 1, "cpu")
+    with pytest.raises(Absent, match=rf"^{name}: "):
+        answer(scenario, name, case, inputs)

@@ -1,0 +1,115 @@
+"""The libraries to beat: what they answer, and how long rows of their calls take in this process."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from avo.scenarios.loader import Case, Scenario, shape_of
+from avo.tools.score.check import Tensors
+from avo.types import AvoError
+
+if TYPE_CHECKING:
+    from avo.tools.score.judge import Judge
+
+CALLS = 5
+"""Of a case, beside each evaluation."""
+HEAD_START = 8
+"""Times that a GPU clears SCRATCH before a row of calls: while it does, this process asks for the whole row."""
+SCRATCH_BYTES = 256 << 20
+"""More than twice the L2 of any GPU: after it was cleared, none of the inputs is left there."""
+
+
+class Absent(Exception):
+    """A baseline that cannot be measured here: its name, why, and what helps."""
+
+
+def answer(scenario: Scenario, name: str, case: Case, inputs: Tensors) -> Tensors:
+    """The outputs of one call, by name. Raises Absent, or AvoError for what the scenario's author can mend."""
+    where = scenario.path / "reference.py"
+    function = getattr(scenario.reference, name, None)
+    if function is None:
+        raise AvoError(f"{where}: no function '{name}', which a target names as a baseline")
+    try:
+        with torch.no_grad():
+            result = function(case, inputs)
+    except ModuleNotFoundError as error:
+        raise Absent(f"{name}: no module {error.name}: pip install 'avo[baselines]'") from error
+    except Exception as error:  # a library of somebody else's: whatever it raises, the others can be measured
+        lines = str(error).strip().splitlines() or [""]
+        raise Absent(f"{name}: {type(error).__name__}: {lines[0][:200]}") from error
+    shapes = {tensor.name: shape_of(tensor, case) for tensor in scenario.tensors if tensor.role == "out"}
+    outputs: Tensors = result if isinstance(result, Mapping) else dict.fromkeys(shapes, result)
+    if set(outputs) != set(shapes) or any(tuple(outputs[o].shape) != shape for o, shape in shapes.items()):
+        raise AvoError(f"{where}: {name}(case '{case.id}') must return {', '.join(shapes)} in the scenario's shapes")
+    return outputs
+
+
+def calls(judge: Judge, name: str, case: Case, sets: Sequence[Tensors]) -> list[tuple[float, Tensors]]:
+    """One call on each of the sets: its seconds and its outputs. Raises Absent.
+
+    On the CPU the time of this thread; on a GPU between two events, in a row that begins behind a head start.
+    """
+    if not judge.on_gpu:
+        results = []
+        for inputs in sets:
+            started = time.thread_time()
+            outputs = answer(judge.scenario, name, case, inputs)
+            results.append((time.thread_time() - started, outputs))
+        return results
+    events = [(_event(), _event()) for _ in sets]
+    answers = []
+    torch.cuda.synchronize()
+    for _ in range(HEAD_START):
+        clear()
+    for inputs, (begin, end) in zip(sets, events, strict=True):
+        begin.record()
+        answers.append(answer(judge.scenario, name, case, inputs))
+        end.record()
+    torch.cuda.synchronize()
+    times = [float(begin.elapsed_time(end)) / 1e3 for begin, end in events]
+    return list(zip(times, answers, strict=True))
+
+
+def measured(judge: Judge) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+    """Throughput by case of the first baseline that is here, and why those before it are not, by name.
+
+    Of CALLS calls the least CPU time; on a GPU the median.
+    """
+    missing: dict[str, str] = {}
+    for name in judge.settings.baselines:
+        try:
+            return {name: _throughput(judge, name)}, missing
+        except Absent as absent:
+            missing[name] = str(absent)
+    return {}, missing
+
+
+def _throughput(judge: Judge, name: str) -> dict[str, float]:
+    result = {}
+    for case in judge.scenario.timed(judge.target):
+        inputs = judge.draw(case)
+        calls(judge, name, case, [inputs])
+        samples = [seconds for seconds, _ in calls(judge, name, case, [inputs] * CALLS)]
+        taken = statistics.median(samples) if judge.on_gpu else min(samples)
+        result[case.id] = judge.scenario.work_of(judge.settings.unit, case) / taken
+    return result
+
+
+_scratch: dict[int, torch.Tensor] = {}
+
+
+def clear() -> None:
+    """Ask the current GPU to overwrite more memory than its L2 holds."""
+    device = torch.cuda.current_device()
+    if device not in _scratch:
+        _scratch[device] = torch.empty(SCRATCH_BYTES, dtype=torch.uint8, device="cuda")
+    _scratch[device].zero_()
+
+
+def _event() -> torch.cuda.Event:
+    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]

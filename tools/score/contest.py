@@ -1,0 +1,239 @@
+"""Candidates against baselines in one lease of the device: turns in rotating order, all samples kept."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+from avo.scenarios.abi import ITEM_BYTES
+from avo.scenarios.loader import Case, shape_of
+from avo.tools.score import paper
+from avo.tools.score.arena import Arena, Slot
+from avo.tools.score.baselines import Absent, calls
+from avo.tools.score.builder import Build
+from avo.tools.score.check import Tensors, error_ratio, expected
+from avo.tools.score.judge import Judge
+from avo.tools.score.loaded import Loaded
+from avo.types import AvoError, Clocks, Rejected
+
+TURNS = {"cpu": 7, "cuda": 12}
+"""Of each contestant on a case."""
+ROW = {"cpu": 1, "cuda": 4}
+"""Launches of a turn, one after the other, each on inputs of its own."""
+STAGES = {"cpu": 3, "cuda": 8}
+"""Input sets that a baseline's turns rotate through, as a candidate's do through its buffers."""
+
+
+@dataclass
+class Record:
+    """What one contestant did."""
+
+    name: str
+    candidate: bool
+    seconds: dict[str, list[list[float]]] = field(default_factory=dict)
+    """By case: of each turn, of each launch. CPU time, or between two events."""
+    errors: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By case, at its full size: worst |o - r| over the allowed error, and ||o - r|| / ||r||."""
+    paper: dict[str, list[float]] = field(default_factory=dict)
+    """By case: seconds of a launch by each measurement of the paper's protocol."""
+    clocks: dict[str, list[Clocks]] = field(default_factory=dict)
+    """Of a GPU, by case, after each turn."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The records of all that took part to the end."""
+
+    records: Sequence[Record]
+    missing: Mapping[str, str]
+    """Baselines that could not be measured, and why."""
+    rejected: Mapping[str, str]
+    """Candidates that were refused, and why."""
+    rotating_bytes: Mapping[str, int]
+    """By case: what one turn reads and writes at least."""
+    l2_bytes: int
+    """Of the GPU; 0 on the CPU."""
+
+
+class Contestant(Protocol):
+    """Somebody who takes turns."""
+
+    record: Record
+
+    def start(self, case: Case, inputs: Tensors) -> Tensors:
+        """Get ready for a case: the outputs of a first launch, which is not timed."""
+        ...
+
+    def turn(self, sets: Sequence[Tensors], number: int) -> list[tuple[float, Tensors]]: ...
+
+    def end(self) -> None:
+        """Called after the last turn of a case."""
+        ...
+
+    def paper(self, case: Case) -> list[float]: ...
+
+
+class Candidate:
+    """A candidate in its runner."""
+
+    def __init__(self, judge: Judge, name: str, loaded: Loaded, arena: Arena) -> None:
+        self.record = Record(name, candidate=True)
+        self._judge, self._loaded, self._arena = judge, loaded, arena
+        self._slots: list[Slot] = []
+
+    def start(self, case: Case, inputs: Tensors) -> Tensors:
+        self._slots = self._arena.slots(case, self._loaded.base)
+        ((_, outputs),) = self._judge.launch(self._loaded, self._arena, self._slots[:1], [inputs])
+        return outputs
+
+    def turn(self, sets: Sequence[Tensors], number: int) -> list[tuple[float, Tensors]]:
+        first = number % (len(self._slots) - len(sets) + 1)
+        slots = self._slots[first : first + len(sets)]
+        done = self._judge.launch(self._loaded, self._arena, slots, sets, timed=True)
+        self._loaded.agrees()
+        return done
+
+    def end(self) -> None:
+        self._loaded.unexplained()
+
+    def paper(self, case: Case) -> list[float]:
+        return paper.of_candidate(self._judge, self._loaded, self._arena, case)
+
+
+class Baseline:
+    """A library, called in this process on buffers of its own."""
+
+    def __init__(self, judge: Judge, name: str) -> None:
+        self.record = Record(name, candidate=False)
+        self._judge, self._stages = judge, list[Tensors]()
+        self._case: Case | None = None
+
+    def start(self, case: Case, inputs: Tensors) -> Tensors:
+        ((_, outputs),) = calls(self._judge, self.record.name, case, [inputs])
+        self._case = case
+        self._stages = [
+            {name: torch.empty_like(tensor) for name, tensor in inputs.items()}
+            for _ in range(STAGES[self._judge.device])
+        ]
+        return outputs
+
+    def turn(self, sets: Sequence[Tensors], number: int) -> list[tuple[float, Tensors]]:
+        assert self._case
+        first = number % (len(self._stages) - len(sets) + 1)
+        stages = self._stages[first : first + len(sets)]
+        for stage, inputs in zip(stages, sets, strict=True):
+            for name, tensor in inputs.items():
+                stage[name].copy_(tensor)
+        return calls(self._judge, self.record.name, self._case, stages)
+
+    def end(self) -> None:
+        self._stages = []
+
+    def paper(self, case: Case) -> list[float]:
+        return paper.of_baseline(self._judge, self.record.name, case)
+
+
+def contest(judge: Judge, builds: Mapping[str, Build], *, as_in_paper: bool = False) -> Contest:
+    """Every baseline of the target, and every build by its name, which is checked in full before it takes part."""
+    if as_in_paper and not judge.on_gpu:
+        raise AvoError("the paper's protocol is one for GPUs")
+    missing: dict[str, str] = {}
+    rejected: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        playing: list[Contestant] = [Baseline(judge, name) for name in judge.settings.baselines]
+        for name, build in builds.items():
+            with _dropped(name, rejected, missing):
+                loaded, arena = stack.enter_context(judge.load(build))
+                judge.check(loaded, arena)
+                playing.append(Candidate(judge, name, loaded, arena))
+        cases = judge.scenario.timed(judge.target)
+        for case in cases:
+            playing = _play(judge, case, playing, rejected, missing)
+        for case in cases if as_in_paper else ():
+            for one in playing:
+                with _dropped(one.record.name, rejected, missing):
+                    one.record.paper[case.id] = one.paper(case)
+    l2_bytes = torch.cuda.get_device_properties(judge.index).L2_cache_size if judge.on_gpu else 0
+    left = [one.record for one in playing if one.record.name not in (missing | rejected)]
+    return Contest(left, missing, rejected, {case.id: _rotating(judge, case) for case in cases}, l2_bytes)
+
+
+def _play(
+    judge: Judge, case: Case, playing: list[Contestant], rejected: dict[str, str], missing: dict[str, str]
+) -> list[Contestant]:
+    """All turns on one case; those who are still in."""
+    row = ROW[judge.device]
+    bases = [judge.draw(case) for _ in range(row)]
+    wanted = expected(judge.scenario, case, bases[0])
+    left = []
+    for one in playing:
+        with _dropped(one.record.name, rejected, missing):
+            one.record.errors[case.id] = _errors(judge, wanted, one.start(case, bases[0]))
+            one.record.seconds[case.id], one.record.clocks[case.id] = [], []
+            left.append(one)
+    del wanted
+    fastest: dict[str, tuple[float, Tensors, Tensors]] = {}
+    drawn: dict[str, tuple[Tensors, Tensors]] = {}
+    for number in range(TURNS[judge.device]):
+        sets = [judge.fresh(inputs) for inputs in bases]
+        first = number % max(len(left), 1)
+        for one in (*left[first:], *left[:first]):
+            with _dropped(one.record.name, rejected, missing):
+                done = one.turn(sets, number)
+                one.record.seconds[case.id].append([seconds for seconds, _ in done])
+                one.record.clocks[case.id] += judge.clocks()
+                for inputs, (seconds, outputs) in zip(sets, done, strict=True):
+                    if not one.record.candidate:
+                        continue
+                    if seconds < fastest.get(one.record.name, (math.inf,))[0]:
+                        fastest[one.record.name] = (seconds, inputs, outputs)
+                    if secrets.randbelow(number * row + 1) == 0:
+                        drawn[one.record.name] = (inputs, outputs)
+        left = [one for one in left if one.record.name not in (rejected | missing)]
+    for one in left:
+        with _dropped(one.record.name, rejected, missing):
+            if one.record.candidate:
+                for inputs, outputs in (fastest[one.record.name][1:], drawn[one.record.name]):
+                    error_ratio(judge.scenario, case, inputs, outputs)
+            one.end()
+    return [one for one in left if one.record.name not in (rejected | missing)]
+
+
+@contextlib.contextmanager
+def _dropped(name: str, rejected: dict[str, str], missing: dict[str, str]) -> Iterator[None]:
+    """Whoever fails in the block is out, with the reason; the others go on."""
+    try:
+        yield
+    except Rejected as error:
+        rejected[name] = str(error)
+    except Absent as error:
+        missing[name] = str(error)
+
+
+def _errors(judge: Judge, wanted: Mapping[str, tuple[torch.Tensor, torch.Tensor]], outputs: Tensors) -> tuple[
+    float, float
+]:  # fmt: skip
+    """Worst error over the allowed one, and the relative Frobenius error, over all outputs; nothing is refused."""
+    tolerance, worst, norm = judge.scenario.tolerance, 0.0, 0.0
+    for name, (value, magnitude) in wanted.items():
+        error = outputs[name].to(value.dtype).sub(value).abs_()
+        if not error.isfinite().all():
+            return math.inf, math.inf
+        length = float(value.norm())
+        norm = max(norm, float(error.norm()) / length if length else 0.0)
+        allowed = tolerance.magnitude * magnitude + tolerance.relative * value.abs() + tolerance.absolute
+        worst = max(worst, float(error.div_(allowed).nan_to_num_(0.0, math.inf).max()))
+    return worst, norm
+
+
+def _rotating(judge: Judge, case: Case) -> int:
+    sizes = (
+        math.prod(shape_of(t, case)) * ITEM_BYTES[t.dtype] for t in judge.scenario.tensors if t.role != "workspace"
+    )
+    return ROW[judge.device] * sum(sizes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from avo.tools import commit, evaluate, files, history, shell
+from avo.tools import commit, evaluate, files, history, profile, sanitize, shell
 from avo.tools.bench import Bench
 from avo.tools.registry import Registry, tool
 
@@ -12,7 +12,7 @@ READING = (
 )  # fmt: skip
 CHANGING = (
     files.write_file, files.edit_file, files.delete_file, shell.shell, evaluate.build, evaluate.evaluate,
-    evaluate.sweep, commit.commit, history.checkout, history.note, history.end_step,
+    evaluate.sweep, profile.profile, sanitize.sanitize, commit.commit, history.checkout, history.note, history.end_step,
 )  # fmt: skip
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from avo.memory.journal import Attempt
 from avo.tools.answers import comparison_text, verdict_text
 from avo.tools.bench import Bench
+from avo.tools.sanitize import sanitized
+from avo.tools.score.instrument import Unread
+from avo.tools.score.sanitizer import text
 from avo.tools.sources import Sources, digest
-from avo.types import ToolError, Version
+from avo.types import Missing, ToolError, Version
 
 
 async def commit(bench: Bench, message: str) -> str:
@@ -29,6 +32,7 @@ async def commit(bench: Bench, message: str) -> str:
 
 async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) -> tuple[Version, str]:
     """Compare with the champion; commit or raise ToolError."""
+    await _clean(bench, files)
     champion = bench.lineage.champion()
     incumbent = bench.lineage.files(champion)
     result = await bench.blocking(lambda: bench.executor.compare(incumbent, files))
@@ -45,3 +49,19 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
     )  # fmt: skip
     bench.journal.record_effect(version.name)
     return version, measured
+
+
+async def _clean(bench: Bench, files: Sources) -> None:
+    """Raise ToolError unless the sanitizers that the scenario asks for find nothing, or when they cannot look."""
+    tools = bench.scenario.target(bench.target).sanitizers
+    if not tools:
+        return
+    try:
+        built = await bench.blocking(lambda: bench.executor.build(files))
+        found = await bench.blocking(lambda: sanitized(built, bench.scenario, bench.target, tools))
+    except (Unread, Missing) as reason:
+        raise ToolError(
+            f"refused: the scenario asks for {', '.join(tools)}, which could not look: {reason}"
+        ) from reason
+    if not all(one.clean for one in found):
+        raise ToolError(f"refused: {text(found, built.sass)}")

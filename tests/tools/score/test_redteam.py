@@ -1,102 +1,131 @@
 """Candidates that are wrong, that cheat, and that are odd but legal: each gets the verdict its first lines name."""
 
+from __future__ import annotations
+
 import re
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from avo.scenarios.loader import load
-from avo.tools.executor import LocalExecutor
-from avo.tools.sources import Sources, read_sources
-from avo.types import Rejected, Status, Verdict
+from avo.tools.redteam import NO_GAIN, SCENARIO, Candidate, RedTeam, candidates, chosen, fault, quick
+from avo.tools.score.compilers import compiler_of
+from avo.types import AvoError, Missing, Rejected, Status
 
-TESTS = Path(__file__).parents[2]
-SHARED = {
-    "honest_attention.h": (TESTS / "honest" / "attention.h").read_bytes(),
-    "takeover.h": (TESTS / "cheats" / "takeover.h").read_bytes(),
-}
-GAIN = 1.25
-"""Ratio to the shared attention that is still noise."""
-
-
-def paths(folder: str) -> list[Path]:
-    """A candidate is a .cpp file, or a folder whose launch.cpp says what to expect."""
-    found = [*(TESTS / folder).glob("*.cpp"), *(path.parent for path in (TESTS / folder).glob("*/launch.cpp"))]
-    return sorted(found)
+CPU, CUDA = candidates("cpu"), candidates("sm_90a")
+HONEST = [candidate for candidate in CPU if candidate.honest]
+USELESS = [candidate for candidate in CPU if candidate.expected == NO_GAIN]
+REJECTED = [candidate for candidate in CPU if candidate not in HONEST and candidate not in USELESS]
+AT_BUILD = {Status.COMPILE_ERROR, Status.FORBIDDEN_LIBRARY, Status.INCORRECT_DTYPE}
+"""Verdicts that need no device."""
+BY_COMPILER = [c for c in CUDA if set(c.expected.split("|")) <= AT_BUILD or c.because.startswith("exports")]
+HONEST_CUDA = [c for c in CUDA if c.honest]
 
 
-def lines(path: Path) -> tuple[str, str]:
-    """What follows `expect:` (statuses with | between them) and `because:`."""
-    text = (path / "launch.cpp" if path.is_dir() else path).read_text()
-    expect = re.search(r"^// expect: (.+)$", text, re.MULTILINE)
-    because = re.search(r"^// because: (.+)$", text, re.MULTILINE)
-    assert expect, f"{path} names no verdict"
-    return expect[1], because[1] if because else ""
-
-
-def sources(path: Path) -> Sources:
-    own = read_sources(path) if path.is_dir() else {path.name: path.read_bytes()}
-    return own | SHARED
-
-
-EVERYTHING = [path for folder in ("honest", "wrong", "cheats") for path in paths(folder)]
-HONEST = [path for path in EVERYTHING if lines(path)[0] == Status.PASSED]
-USELESS = [path for path in EVERYTHING if lines(path)[0] == "NO_GAIN"]
-REJECTED = [path for path in EVERYTHING if path not in HONEST and path not in USELESS]
-
-
-def by_name(candidates: list[Path]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("path", candidates, ids=[path.stem for path in candidates])
+def by_name(found: list[Candidate]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("candidate", found, ids=[candidate.name for candidate in found])
 
 
 @pytest.fixture(scope="module")
-def executor() -> LocalExecutor:
-    """The shipped scenario with short time limits; everything is compiled before the first test."""
-    scenario = load("mha_causal")
-    hasty = scenario.target("cpu").model_copy(update={"compile_seconds": 3.0, "launch_seconds": 1.0})
-    executor = LocalExecutor(scenario.model_copy(update={"targets": {"cpu": hasty}}), "cpu")
-    executor.prepare([sources(path) for path in EVERYTHING])
-    return executor
+def team() -> RedTeam:
+    """The CPU's, with everything compiled before the first test."""
+    team = RedTeam("cpu")
+    team.executor.prepare([candidate.files for candidate in CPU])
+    return team
 
 
 @pytest.fixture(scope="module")
-def honest(executor: LocalExecutor) -> Verdict:
-    return executor.evaluate(sources(TESTS / "honest" / "shared_attention.cpp"))
+def cuda_team() -> RedTeam:
+    try:
+        compiler_of("sm_90a")
+    except Missing as missing:
+        pytest.skip(str(missing))
+    team = RedTeam("sm_90a")
+    team.executor.prepare([candidate.files for candidate in (*BY_COMPILER, *HONEST_CUDA)])
+    return team
 
 
 def test_there_are_many_of_each_kind() -> None:
     assert len(REJECTED) >= 30
     assert len(HONEST) >= 4
+    assert len([c for c in CUDA if not c.honest]) >= 36
+    assert len(HONEST_CUDA) >= 8
+    assert len(BY_COMPILER) >= 10
 
 
 @by_name(REJECTED)
-def test_is_rejected_for_its_own_reason(executor: LocalExecutor, path: Path) -> None:
-    status, because = lines(path)
-    verdict = executor.evaluate(sources(path))
-    assert verdict.status in [Status(name) for name in status.split("|")], verdict.reason
-    assert re.search(because, verdict.reason), verdict.reason
+def test_is_rejected_for_its_own_reason(team: RedTeam, candidate: Candidate) -> None:
+    verdict = team.executor.evaluate(candidate.files)
+    assert not fault(candidate, verdict.status, verdict.reason), f"{verdict.status}: {verdict.reason}"
     assert verdict.score == 0
     assert not verdict.cases
     assert "root:" not in verdict.reason + verdict.log
 
 
 @by_name(HONEST)
-def test_is_legal_and_passes(executor: LocalExecutor, path: Path) -> None:
-    verdict = executor.evaluate(sources(path))
+def test_is_legal_and_passes(team: RedTeam, candidate: Candidate) -> None:
+    verdict = team.executor.evaluate(candidate.files)
     assert verdict.status is Status.PASSED, verdict.reason
     assert verdict.score > 0
 
 
 @by_name(USELESS)
-def test_gains_nothing_in_a_score(executor: LocalExecutor, honest: Verdict, path: Path) -> None:
-    verdict = executor.evaluate(sources(path))
-    assert verdict.score < honest.score * GAIN
+def test_gains_nothing_in_score_or_comparison(team: RedTeam, candidate: Candidate) -> None:
+    (outcome,) = team.play([candidate])
+    assert not outcome.fault, f"{outcome.got}: {outcome.reason}"
 
 
-@by_name(USELESS)
-def test_gains_nothing_in_a_comparison(executor: LocalExecutor, path: Path) -> None:
-    try:
-        comparison = executor.compare(sources(TESTS / "honest" / "shared_attention.cpp"), sources(path))
-    except Rejected:
-        return
-    assert comparison.ratio < GAIN
+@by_name(BY_COMPILER)
+def test_is_refused_for_a_gpu_before_it_runs(cuda_team: RedTeam, candidate: Candidate) -> None:
+    with pytest.raises(Rejected) as rejected:
+        cuda_team.executor.build(candidate.files)
+    assert not fault(candidate, rejected.value.status, rejected.value.reason), str(rejected.value)
+
+
+@by_name(HONEST_CUDA)
+def test_builds_for_a_gpu(cuda_team: RedTeam, candidate: Candidate) -> None:
+    built = cuda_team.executor.build(candidate.files)
+    assert built.kernels
+    assert not any(kernel.spill_stores for kernel in built.kernels)
+
+
+@pytest.mark.parametrize("target", ["cpu", "sm_90a"])
+def test_every_name_is_there_once_and_every_verdict_exists(target: str) -> None:
+    found = candidates(target)
+    assert len({candidate.name for candidate in found}) == len(found)
+    for candidate in found:
+        assert set(candidate.expected.split("|")) <= {*Status, NO_GAIN}, candidate.name
+        re.compile(candidate.because)
+
+
+def test_a_verdict_is_held_against_what_was_expected() -> None:
+    wrong = next(c for c in CPU if c.name == "zeros")
+    assert fault(wrong, "INCORRECT_NUMERICAL", "o[0] is off by 3 times the allowed error") == ""
+    assert fault(wrong, "INCORRECT_NUMERICAL", "o is not finite") == "wrong_reason"
+    assert fault(wrong, "RUNTIME_ERROR", "off by 3 times the allowed error") == "wrong_reason"
+    assert fault(wrong, "PASSED", "") == "wrongly_accepted"
+    assert (
+        fault(replace(wrong, expected="TIMEOUT|INCORRECT_NUMERICAL"), "TIMEOUT", "off by 3 times the allowed error")
+        == ""
+    )
+    assert fault(HONEST[0], "PASSED", "") == ""
+    assert fault(HONEST[0], "TIMEOUT", "") == "wrongly_rejected"
+    assert fault(HONEST[0], "ERROR", "") == "wrongly_rejected"
+    assert fault(USELESS[0], NO_GAIN, "") == ""
+    assert fault(USELESS[0], "RUNTIME_ERROR", "") == ""
+    assert fault(USELESS[0], "PASSED", "2.00 times the honest score") == "wrongly_accepted"
+    assert fault(USELESS[0], "ERROR", "") == "wrong_reason"
+
+
+def test_names_choose_and_an_unknown_one_has_a_neighbour() -> None:
+    assert [c.name for c in chosen(CPU, ["zeros"])] == ["zeros"]
+    assert {c.name for c in chosen(CUDA, ["calls_*", "zeros"])} >= {"calls_cudnn", "calls_cublas", "zeros"}
+    assert chosen(CPU, []) == CPU
+    with pytest.raises(AvoError, match="no candidate 'zeroes' in the red team; did you mean 'zeros'"):
+        chosen(CPU, ["zeroes"])
+
+
+def test_a_gpu_is_tried_on_its_shortest_cases_alone() -> None:
+    scenario = quick(load(SCENARIO), "sm_90a", 2)
+    assert [case.id for case in scenario.timed("sm_90a")] == ["s4k", "s8k"]
+    assert scenario.checked("sm_90a") == load(SCENARIO).checked("sm_90a")

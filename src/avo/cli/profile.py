@@ -1,0 +1,89 @@
+"""`avo profile` and `avo sanitize`: what instruments tell of a candidate, by hand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avo.cli.options import AsJson, ScenarioName, Sources, Target, print_json, printable
+from avo.cli.score import _open
+
+
+class Tool(StrEnum):
+    """compute-sanitizer's tools."""
+
+    memcheck = "memcheck"
+    racecheck = "racecheck"
+    initcheck = "initcheck"
+    synccheck = "synccheck"
+    all = "all"
+
+
+def profile(
+    scenario: ScenarioName,
+    path: Sources = None,
+    target: Target = "auto",
+    case: Annotated[
+        str, typer.Option(envvar="AVO_CASE", help="Id of a timed case [default: the one with the most work].")
+    ] = "",
+    keep: Annotated[Path | None, typer.Option(envvar="AVO_KEEP", help="Folder for what ncu or perf printed.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what bounds a candidate and where its time goes: by Nsight Compute on a GPU, by perf on the CPU.
+
+    Without them, or without the right to use them, the figures of compiler and machine code alone.
+    """
+    executor, files = _open(scenario, path, target)
+
+    from avo.tools.profile import profiled, timed_case
+    from avo.types import AvoError, Rejected
+
+    chosen = timed_case(executor.scenario, executor.target, case)
+    try:
+        found = profiled(executor, files, executor.scenario, executor.target, chosen, keep)
+    except Rejected as rejected:
+        raise AvoError(f"{rejected.status}: {rejected.reason} (avo build shows the log)") from rejected
+    if as_json:
+        print_json({"case": chosen.id, "target": executor.target} | dict(found.facts))
+    else:
+        print(printable(found.text))
+
+
+def sanitize(
+    scenario: ScenarioName,
+    path: Sources = None,
+    target: Target = "auto",
+    tool: Annotated[
+        Tool, typer.Option(envvar="AVO_SANITIZER", help="Which of compute-sanitizer's tools.")
+    ] = Tool.memcheck,
+    keep: Annotated[
+        Path | None, typer.Option(envvar="AVO_KEEP", help="Folder for what compute-sanitizer printed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for wrong accesses, races and misused barriers with compute-sanitizer. Exit code 1 when it finds some."""
+    executor, files = _open(scenario, path, target)
+
+    from dataclasses import asdict
+
+    from avo.tools.sanitize import chosen, sanitized
+    from avo.tools.score.instrument import Unread
+    from avo.tools.score.sanitizer import text
+    from avo.types import AvoError, Missing, Rejected
+
+    try:
+        built = executor.build(files)
+        found = sanitized(built, executor.scenario, executor.target, chosen(tool), keep)
+    except Rejected as rejected:
+        raise AvoError(f"{rejected.status}: {rejected.reason} (avo build shows the log)") from rejected
+    except Unread as reason:
+        raise Missing(f"not checked: {reason}") from reason
+    clean = all(one.clean for one in found)
+    if as_json:
+        print_json({"clean": clean, "findings": [asdict(one) for one in found]})
+    else:
+        print(printable(text(found, built.sass)))
+    raise typer.Exit(0 if clean else 1)

@@ -1,0 +1,120 @@
+"""Profile a candidate: what bounds it and where its time goes, as far as this machine can tell."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from avo.scenarios.loader import Case, Scenario, family
+from avo.tools.bench import Bench
+from avo.tools.executor import Executor, lease
+from avo.tools.score.builder import Build
+from avo.tools.sources import Sources
+from avo.types import AvoError, Missing, ToolError
+
+KEPT = 20
+"""Profiles of a run whose reports stay on disk."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the instruments of this machine tell of one candidate."""
+
+    text: str
+    """Verdict first."""
+    facts: Mapping[str, Any]
+    """All numbers."""
+
+
+async def profile(bench: Bench, case: str = "") -> str:
+    """Find out why the work tree is as fast as it is: what bounds it, where it waits, its hottest source lines.
+
+    case: id of a timed case; without it the one with the most work. On a GPU by Nsight Compute, on the CPU by perf;
+    where they are not to be had you get what the compiler and the machine code tell. Nothing is scored.
+    """
+    files = bench.sources()
+    keep = _room(bench.artifacts / "profiles")
+    try:
+        chosen = timed_case(bench.scenario, bench.target, case)
+    except AvoError as error:
+        raise ToolError(str(error)) from error
+    found = await bench.blocking(lambda: profiled(bench.executor, files, bench.scenario, bench.target, chosen, keep))
+    return found.text
+
+
+def _room(folder: Path) -> Path:
+    """The next numbered folder; the oldest ones go."""
+    numbers = sorted(int(path.name) for path in folder.glob("[0-9]*"))
+    for old in numbers[: -KEPT + 1]:
+        shutil.rmtree(folder / f"{old:04}", ignore_errors=True)
+    return folder / f"{max(numbers, default=0) + 1:04}"
+
+
+def timed_case(scenario: Scenario, target: str, name: str) -> Case:
+    """The case of that id; without one, the case with the most work. Raises AvoError."""
+    cases = {case.id: case for case in scenario.timed(target)}
+    if name and name not in cases:
+        raise AvoError(
+            f"scenario {scenario.name} has no timed case '{name}' for {target}; there are: {', '.join(cases)}"
+        )
+    return cases[name] if name else max(cases.values(), key=lambda case: scenario.work_of("TFLOPS", case))
+
+
+def profiled(
+    executor: Executor, files: Sources, scenario: Scenario, target: str, case: Case, keep: Path | None = None
+) -> Profile:
+    """Look at one candidate with the instruments of its target; `keep`: where they leave what they printed.
+
+    Waits for the device. Raises Rejected when the candidate does not compile.
+    """
+    if family(target) == "cpu":
+        return _on_cpu(files, scenario, case, keep)
+    return _on_gpu(executor.build(files), files, scenario, target, case, keep)
+
+
+def _on_gpu(built: Build, files: Sources, scenario: Scenario, target: str, case: Case, keep: Path | None) -> Profile:
+    from avo.tools.answers import build_text
+    from avo.tools.score import ncu, ncu_text
+    from avo.tools.score.gpu import require_gpu
+    from avo.tools.score.instrument import Unread
+
+    static = {"kernels": [asdict(kernel) for kernel in built.kernels], "sass": dict(built.sass)}
+    try:
+        require_gpu(target)
+        with lease(target) as index:
+            reading = ncu.read(built, scenario, target, case, index, keep)
+    except (Missing, Unread) as reason:
+        what = f"not measured: {reason}; what follows is by the compiler and the machine code"
+        return Profile(f"{what}\n{build_text(built)}", {"unmeasured": str(reason)} | static)
+    made_of = build_text(built).partition("\n")[2]
+    shown = f"{ncu_text.text(reading, case.id, files)}\n\n{made_of}"
+    return Profile(
+        shown[: ncu_text.LONGEST], {"unmeasured": "", "verdict": ncu_text.verdict(reading)} | asdict(reading) | static
+    )
+
+
+def _on_cpu(files: Sources, scenario: Scenario, case: Case, keep: Path | None) -> Profile:
+    from avo.tools.score import cpu_profile, perf
+    from avo.tools.score.cache import cached_build
+    from avo.tools.score.instrument import Unread
+
+    built = cached_build(files, _with_lines(scenario), "cpu")
+    watched, why = None, ""
+    try:
+        with lease("cpu"):
+            watched = perf.watch(built, scenario, case, keep)
+    except Unread as reason:
+        why = str(reason)
+    code = cpu_profile.disassembled(built.library, watched.samples if watched else perf.Samples())
+    widest = cpu_profile.widest_vectors()
+    return Profile(cpu_profile.text(code, watched, why, case.id, widest, files), cpu_profile.facts(code, watched, why))
+
+
+def _with_lines(scenario: Scenario) -> Scenario:
+    """The scenario with source lines in what it compiles for the CPU; the machine code stays the same."""
+    settings = scenario.target("cpu")
+    named = settings.model_copy(update={"flags": (*settings.flags, "-g1")})
+    return scenario.model_copy(update={"targets": scenario.targets | {"cpu": named}})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from avo.cli import doctor, lineage, memory, run, scenario, score
+from avo.cli import bench, commit, doctor, lineage, memory, profile, redteam, run, scenario, score
 from avo.cli.options import printable
 from avo.types import AvoError
 
@@ -25,9 +25,14 @@ app = typer.Typer(
 app.add_typer(run.app, name="run")
 app.command("eval")(score.evaluate)
 app.command("build")(score.build)
+app.command("bench")(bench.bench)
+app.command("commit")(commit.commit)
+app.command("profile")(profile.profile)
+app.command("sanitize")(profile.sanitize)
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(memory.app, name="memory")
+app.command("redteam")(redteam.redteam)
 app.command("doctor")(doctor.doctor)
 
 

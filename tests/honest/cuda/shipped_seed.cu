@@ -1,0 +1,3 @@
+// expect: PASSED
+// The kernel that a run starts from.
+#include "seed.cuh"

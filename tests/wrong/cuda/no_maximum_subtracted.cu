@@ -1,0 +1,8 @@
+// expect: INCORRECT_NUMERICAL
+// because: not finite|off by .* times the allowed error
+// The exponential of the scores as they are.
+#include "honest_attention.cuh"
+struct How : redteam::Honest {
+    __device__ static float maximum(float, float) { return 0; }
+};
+extern "C" int avo_launch(const avo_args* a, void* stream) { return redteam::attention<How>(a, stream); }

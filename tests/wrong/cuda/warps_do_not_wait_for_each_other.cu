@@ -1,0 +1,8 @@
+// expect: NON_DETERMINISTIC|INCORRECT_NUMERICAL
+// because: differs between two launches|not finite|off by .* times the allowed error
+// No barrier between the warps of a block: tiles are read before they are there.
+#include "honest_attention.cuh"
+struct How : redteam::Honest {
+    static constexpr bool WAITS = false;
+};
+extern "C" int avo_launch(const avo_args* a, void* stream) { return redteam::attention<How>(a, stream); }

@@ -1,0 +1,12 @@
+// expect: INCORRECT_NUMERICAL
+// because: off by .* times the allowed error|relative error
+// Weights are rounded to fp8 e4m3 before the second product.
+#include "honest_attention.cuh"
+struct How : redteam::Honest {
+    __device__ static float weight(float p) {  // 3 bits of mantissa, least normal 2^-6
+        if (p < 0.015625f) return float(int(p * 512 + 0.5f)) / 512;
+        const uint32_t bits = __float_as_uint(p);
+        return __uint_as_float((bits + 0x7ffff + ((bits >> 20) & 1)) & 0xfff00000);
+    }
+};
+extern "C" int avo_launch(const avo_args* a, void* stream) { return redteam::attention<How>(a, stream); }

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from avo.scenarios.loader import Scenario
 from avo.settings import device_lock
+from avo.tools import sandbox
 from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
@@ -56,6 +57,7 @@ class LocalExecutor:
     """Builds in subprocesses of this machine; one lock per device round every measurement."""
 
     def __init__(self, scenario: Scenario, target: str) -> None:
+        sandbox.hide()  # keys are among its variables
         self.scenario, self.target = scenario, target
         self._rejected: dict[str, Rejected] = {}
         self._judges: dict[int, Judge] = {}

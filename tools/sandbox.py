@@ -19,10 +19,11 @@ from dataclasses import asdict, dataclass
 
 libc = ctypes.CDLL(None, use_errno=True)
 
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
+PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 1, 22, 38
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x00020000, 4096, 16384, 1 << 18
 MOUNT_SETATTR, MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 442, 1, 0x8000, -100
+CAPABILITY_VERSION_3 = 0x20080522
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 LANDLOCK_READ = 1 << 0 | 1 << 2 | 1 << 3
 """Execute, read a file, list a folder."""
@@ -47,6 +48,11 @@ class Policy:
     """Put it into a process namespace, so that all it starts ends with it."""
 
 
+def hide() -> None:
+    """Keep this process's variables and memory from children that may read /proc, where namespaces are in force."""
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def enter(policy: Policy) -> list[str]:
     """Apply the policy to this process for good; returns the names of the measures in force."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -65,11 +71,20 @@ def enter(policy: Policy) -> list[str]:
             in_force.append("read_only")
     elif libc.unshare(namespaces) == 0:
         in_force.append("namespaces")
+    elif _drop_capabilities():  # a process with threads gets no namespace of its own
+        in_force.append("no_capabilities")
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0:
         in_force.append("no_new_privs")
     if _landlock(policy):
         in_force.append("landlock")
     return in_force
+
+
+def _drop_capabilities() -> bool:
+    """Give up what root may do: with CAP_PERFMON alone it could read the variables of any process."""
+    none = ctypes.create_string_buffer(24)
+    done: bool = libc.capset(struct.pack("=Ii", CAPABILITY_VERSION_3, 0), none) == 0
+    return done
 
 
 def _read_only(policy: Policy) -> bool:

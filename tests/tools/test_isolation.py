@@ -37,6 +37,33 @@ def test_the_runner_of_a_gpu_may_start_threads_but_no_process(does: str, ends: i
     assert (done.returncode, done.stdout) == (ends, says), done.stderr
 
 
+READS = """
+import subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from avo.tools import sandbox
+sandbox.hide()
+child = '''
+import os, sys, threading
+sys.path.insert(0, sys.argv[1])
+from avo.tools import sandbox
+threading.Thread(target=threading.Event().wait, daemon=True).start()  # as the driver of a GPU does
+sandbox.enter(sandbox.Policy(read=("/proc",)))
+for name in ("environ", "mem", "maps"):
+    try:
+        print(name, "read", open(f"/proc/{os.getppid()}/{name}", "rb").read(1))
+    except OSError:
+        print(name, "refused")
+'''
+subprocess.run([sys.executable, "-c", child, sys.argv[1]], check=True)
+"""
+
+
+def test_a_child_that_may_read_proc_does_not_see_the_variables_of_avo() -> None:
+    command = [sys.executable, "-c", READS, str(PACKAGE.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["environ refused", "mem refused", "maps refused"]
+
+
 def test_only_known_measures_are_named() -> None:
     assert set(measures_in_force()) <= set(MEASURES)
     assert "limits" in measures_in_force()

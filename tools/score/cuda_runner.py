@@ -20,12 +20,16 @@ from avo.tools.score.runner import COMMAND, LARGEST_COMMAND, REPLY, RUNTIME, say
 
 MOST_LAUNCHES = 32
 """Of one command."""
+HEAD_START = 256 << 20
+"""Bytes that the GPU clears before a row, more than its L2 holds: while it does, this process asks for the launches."""
 CUDA_FAILED = -1000
 """Minus the error's number: the code of launches that CUDA reports a failure of."""
 TIMES = struct.Struct("=f")
 """Milliseconds of one launch; as many follow a reply as launches were asked for."""
-DRIVER_FOLDERS = ("/dev", "/proc", "/sys")
-"""What the driver opens while kernels are launched. Libraries are not among it: they are loaded before."""
+DRIVER_FOLDERS = ("/dev", "/sys", "/proc/self", "/proc/driver")
+"""What the driver opens while kernels are launched. Libraries are not among it, for they are loaded before; nor is
+what /proc tells of other processes, such as the judge's variables.
+"""
 HOST_MEMORY = 2 << 30
 """Bytes that a candidate may take of this process's memory."""
 
@@ -50,6 +54,8 @@ def main() -> None:
     for name in RUNTIME:
         with contextlib.suppress(OSError):
             ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+    scratch = ctypes.c_void_p()
+    runtime.cudaMalloc(ctypes.byref(scratch), ctypes.c_size_t(HEAD_START))
     events = [_event(runtime) for _ in range(2 * MOST_LAUNCHES)]
     folder = str(Path(spec["library"]).parent)
     sandbox.enter(sandbox.Policy(read=(folder, *DRIVER_FOLDERS), write=("/dev",)))
@@ -67,6 +73,7 @@ def main() -> None:
         number, count, size = COMMAND.unpack_from(command)
         code = 0
         runtime.cudaCtxResetPersistingL2Cache()
+        runtime.cudaMemsetAsync(scratch, 0, ctypes.c_size_t(HEAD_START), None)
         for i in range(count):
             runtime.cudaEventRecord(events[2 * i], None)
             code = code or launch(command[COMMAND.size + i * size :][:size], None)

@@ -90,6 +90,20 @@ def gpu(device: int = 0) -> str:
     return name
 
 
+def names() -> list[str]:
+    """Name and driver of every GPU that CUDA shows to this process; needs no torch."""
+    found = identities()
+    if not found:
+        return []
+    from cuda.bindings import nvml
+
+    try:
+        driver = nvml.system_get_driver_version() if _handle(found[0]) else ""
+        return [f"{nvml.device_get_name(_handle(identity))}, driver {driver}" for identity in found]
+    except (nvml.NvmlError, RuntimeError):
+        return [*found]
+
+
 @functools.cache
 def _handle(identity: str) -> Any:
     """NVML's handle of a GPU. Raises RuntimeError without a driver."""

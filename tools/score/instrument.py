@@ -120,7 +120,8 @@ def policy(folder: Path, library: Path | None, tool: str, target: str) -> sandbo
         files.append(cudart.parent)
     if library:
         files.append(library.parent)
-    return sandbox.Policy(read=(*READABLE, *map(str, files)), write=(str(folder), *DEVICES), file_bytes=LARGEST_FILE)
+    devices = ("/dev",) if family(target) == "cuda" else DEVICES  # a driver opens its own to write
+    return sandbox.Policy(read=(*READABLE, *map(str, files)), write=(str(folder), *devices), file_bytes=LARGEST_FILE)
 
 
 def watch_on_cpu(command: list[str], folder: Path, built: Build, seconds: float) -> Finished:

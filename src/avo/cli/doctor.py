@@ -16,6 +16,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     from avo.tools.isolation import MEASURES, measures_in_force
     from avo.tools.score.compilers import cxx, nvcc
+    from avo.tools.score.gpu import names
     from avo.tools.score.roofline import device
     from avo.types import Missing
 
@@ -28,6 +29,7 @@ def doctor(as_json: AsJson = False) -> None:
         found["nvcc"] = nvcc("sm_90a").version
     except Missing:
         found["nvcc"] = "none (only CUDA targets need it: a toolkit, or pip install 'avo[nvcc]')"
+    found["gpus"] = "; ".join(names()) or "none (candidates for a GPU can be built here, not scored)"
     for name in PACKAGES:
         try:
             found[name] = version(name)

@@ -44,7 +44,7 @@ def test_work_outside_of_a_launch_is_counted_or_of_no_use(cheat: str, tmp_path: 
     assert score(judge, compiled(judge, TESTS / "cheats" / f"{cheat}.cpp", tmp_path / "cheat")) < GAIN * honest
 
 
-ROW, LAUNCHES, CALL = 21e-3, 8, 0.5e-3
+ROW, LAUNCHES, CALL = 21e-3, 8, 0.57e-3
 """Seconds of a row of launches and what comes on top of it, as an H200 gives them."""
 
 

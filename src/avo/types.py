@@ -91,6 +91,8 @@ class CaseScore:
     samples_ms: tuple[float, ...]
     clocks: tuple[Clocks, ...] = ()
     """Of a GPU, after each row of launches."""
+    seconds: float = 0.0
+    """What checking and timing it cost, the judge's own work included."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,8 @@ class Judge:
         """`index`: which GPU."""
         self.scenario, self.target, self.index = scenario, target, index
         self.settings = scenario.target(target)
+        self._spent: dict[str, float] = {}
+        """Seconds that checking and timing the candidate under way has cost, by case."""
         self.on_gpu = family(target) == "cuda"
         self.device = "cuda" if self.on_gpu else "cpu"
         self.identity = identities()[index] if self.on_gpu else ""
@@ -115,9 +117,18 @@ class Judge:
         ratios = {}
         for case in self.scenario.checked(self.target):
             ratios[case.id] = self._check_case(candidate, arena, case.drawn(secrets.SystemRandom()), seeds=1)
+        self._spent = {}
         for case in self.scenario.timed(self.target):
-            ratios[case.id] = self._check_case(candidate, arena, case, seeds=SEEDS)
+            with self._counted(case):
+                ratios[case.id] = self._check_case(candidate, arena, case, seeds=SEEDS)
         return ratios
+
+    @contextlib.contextmanager
+    def _counted(self, case: Case) -> Iterator[None]:
+        """Add the time of the block to what the case has cost."""
+        started = time.monotonic()
+        yield
+        self._spent[case.id] = self._spent.get(case.id, 0.0) + time.monotonic() - started
 
     def _check_case(self, candidate: Loaded, arena: Arena, case: Case, seeds: int) -> float:
         slots, worst = arena.slots(case, candidate.base), 0.0
@@ -137,13 +148,14 @@ class Judge:
         """Throughput of every timed case. Raises Rejected when a timed launch was wrong or impossibly fast."""
         scores = []
         for case in self.scenario.timed(self.target):
-            rounds = [self._time_case(candidate, arena, case)]
-            while rounds[-1].noise > NOISY and len(rounds) < ROUNDS:
-                rounds.append(self._time_case(candidate, arena, case))
-            best = min(rounds, key=lambda timing: timing.noise)
-            worst = ratios[case.id]
-            for inputs, outputs in best.kept:
-                worst = max(worst, error_ratio(self.scenario, case, inputs, outputs))
+            with self._counted(case):
+                rounds = [self._time_case(candidate, arena, case)]
+                while rounds[-1].noise > NOISY and len(rounds) < ROUNDS:
+                    rounds.append(self._time_case(candidate, arena, case))
+                best = min(rounds, key=lambda timing: timing.noise)
+                worst = ratios[case.id]
+                for inputs, outputs in best.kept:
+                    worst = max(worst, error_ratio(self.scenario, case, inputs, outputs))
             scores.append(self._score(case, best, worst))
         return scores
 
@@ -203,6 +215,7 @@ class Judge:
         return CaseScore(
             case.id, value, statistics.median(timing.samples) * 1e3, shortest * 1e3, timing.noise, worst,
             tuple(round(sample * 1e3, 6) for sample in timing.samples), tuple(timing.clocks),
+            round(self._spent[case.id], 3),
         )  # fmt: skip
 
     def launch(

@@ -66,7 +66,14 @@ def evaluate(
         text = verdict_text(verdict)
     if as_json:
         cases = [
-            {"id": c.id, "value": c.value, "median_ms": c.median_ms, "noise": c.noise, "error_ratio": c.error_ratio}
+            {
+                "id": c.id,
+                "value": c.value,
+                "median_ms": c.median_ms,
+                "noise": c.noise,
+                "error_ratio": c.error_ratio,
+                "seconds": c.seconds,
+            }
             for c in verdict.cases
         ]
         shown = verdict.as_dict()

@@ -53,6 +53,7 @@ def test_the_seed_passes_with_every_figure(executor: LocalExecutor, seed: Source
     assert min(case.samples_ms) == pytest.approx(case.min_ms, abs=1e-5)
     assert case.noise == pytest.approx(case.median_ms / case.min_ms)
     assert 0 < case.error_ratio <= 1
+    assert 0 < case.seconds <= verdict.cost["check"] + verdict.cost["time"]
     assert verdict.score == pytest.approx(case.value)
     assert verdict.baselines["torch_mv"]["wide"] > 0
     assert set(verdict.cost) == {"compile", "wait", "baselines", "lease", "check", "time", "kernel", "total"}

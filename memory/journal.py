@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +21,10 @@ SCHEMA = len(MIGRATIONS)
 AGENT, EXTERNAL = "agent", "external"
 """Operators of a step: avo's own agents, or whoever types `avo eval --run` and `avo commit`."""
 
-COUNTED = ("steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes")
+COUNTED = ("steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes", "consulted")
 LASTING = {
     "steps": "id, parent, started", "interventions": "id, step, trigger, advice", "sessions": "id, started",
+    "consulted": "id, step, chunk, query, at",
     **dict.fromkeys(("messages", "attempts", "revisits", "comparisons", "notes", "ledger"), "*"),
 }  # fmt: skip
 """Table -> columns that never change once they are written."""
@@ -227,6 +228,28 @@ class Journal:
     def comparisons(self) -> list[dict[str, Any]]:
         rows = self._rows("SELECT * FROM comparisons ORDER BY id")
         return [row | {"result": json.loads(row["result"])} for row in rows]
+
+    # ---- knowledge base ------------------------------------------------------------------------
+
+    def add_consulted(self, step: int, chunks: Iterable[str], query: str) -> None:
+        """Passages of the knowledge base that a question showed; without a question, one that was read."""
+        for chunk in chunks:
+            self._insert("consulted", step=step, chunk=chunk, query=query, at=_now())
+
+    def link_consulted(self, step: int, attempt: int) -> None:
+        """What was consulted in this step since its attempt before led to this one."""
+        self._write("UPDATE consulted SET attempt=? WHERE step=? AND attempt IS NULL", attempt, step)
+
+    def consulted_for(self, tree: str) -> list[dict[str, Any]]:
+        """What was consulted in the step of a tree's evaluation up to it, in order."""
+        return self._rows(
+            "SELECT consulted.* FROM consulted JOIN attempts ON attempts.tree=? AND attempts.step = consulted.step"
+            " AND consulted.attempt <= attempts.id ORDER BY consulted.id", tree,
+        )  # fmt: skip
+
+    def consulted_before(self, step: int, at: str) -> list[dict[str, Any]]:
+        """What was consulted in a step up to a time, in order."""
+        return self._rows("SELECT * FROM consulted WHERE step=? AND at <= ? ORDER BY id", step, at)
 
     # ---- supervisor, notes, spending -----------------------------------------------------------
 

@@ -1,9 +1,10 @@
-"""What tests share: a scenario that is scored in half a second, candidates of it, and a bench with its seed planted."""
+"""What tests share: a scenario that is scored in half a second, a bench with its seed planted, a knowledge base."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from avo.kb_index.chunk import Chunk, Document, Parsed
+from avo.kb_index.store import Store
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import Scenario, load
 from avo.tools.bench import Bench
@@ -24,12 +27,72 @@ AVO = (sys.executable, "-c", "from avo.cli import main; main()")
 
 Seed = dict[str, bytes]
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+Cut = Callable[..., tuple[Document, Parsed]]
+
+PASSAGES = {
+    "kernels:hopper/barrier.py": """
+def wait_for_copy(mbar_ptr, phase):
+    # spins until the bulk copy has landed: mbarrier.try_wait.parity
+    return try_wait(mbar_ptr, phase)
+
+def announce_bytes(mbar_ptr, count):
+    # tells the barrier how many bytes the tensor map copy will bring
+    mbarrier.arrive.expect_tx(mbar_ptr, count)
+""",
+    "kernels:hopper/product.py": """
+def warpgroup_product(a, b):
+    # wgmma.mma_async reads both operands from smem through descriptors
+    wgmma.fence()
+    return wgmma.commit_group()
+""",
+    "kernels:blackwell/product.py": """
+def tensor_memory_product(a, b):
+    # tcgen05.mma leaves its accumulator in tmem, one thread issues it
+    return tcgen05.mma(a, b)
+
+def read_accumulator(address):
+    # tcgen05.ld brings columns of tensor memory into registers
+    return tcgen05.ld(address)
+""",
+    "reference:setmaxnreg.h": """
+def setmaxnreg_inc(count):
+    # setmaxnreg.inc.sync.aligned.u32 asks for more registers, and waits until the pool has them
+    return count
+""",
+    "lessons:registers.md": """
+# Sharing out registers
+Producer warps give theirs away with setmaxnreg so that consumers do not spill.
+# Rescaling rarely
+In an online softmax the accumulator need not be rescaled while the maximum hardly grows.
+""",
+    "lessons:long.md": "# A table of numbers\n" + "".join(f"row {number} of the table\n" for number in range(1, 901)),
+}
+"""A knowledge base of a few lines: source and path -> text."""
+KINDS = {"kernels": "code", "reference": "instruction", "lessons": "note"}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What is compiled here is kept apart from the user's cache."""
     os.environ["AVO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def core_kb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A knowledge base from the real packages and our notes.
+
+    Where the package index cannot be reached, its tests are left out, unless AVO_TEST_ONLINE says that it has to be.
+    """
+    from avo.kb_index.build import build
+    from avo.kb_index.sources import load as load_sources
+
+    folder = tmp_path_factory.mktemp("kb")
+    names = ("fa4", "cuda-ptx", "nvvm-ops", "avo-notes")
+    report = build(folder, load_sources(), only=names, report=lambda line: None)
+    if report.lacking and not os.environ.get("AVO_TEST_ONLINE"):
+        pytest.skip(f"cannot be downloaded here: {', '.join(report.lacking)}")
+    assert not report.lacking
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +155,47 @@ def with_change(files: Seed, old: str, new: str) -> Seed:
     changed: dict[str, Any] = {name: content.replace(old.encode(), new.encode()) for name, content in files.items()}
     assert changed != files, f"{old!r} is not in the sources"
     return changed
+
+
+@pytest.fixture(scope="session")
+def cut() -> Cut:
+    """Makes a document and its chunks of a text: one a function or heading, tagged by the path."""
+
+    def make(name: str, text: str, **facts: str) -> tuple[Document, Parsed]:
+        source, _, path = name.partition(":")
+        lines = text.removeprefix("\n").splitlines()
+        starts = [at for at, line in enumerate(lines) if re.match(r"def |# ", line)]
+        arch = ("sm_90",) if "hopper" in path else ("sm_100",) if "blackwell" in path else ("any",)
+        chunks = []
+        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+            title = lines[start].removeprefix("def ").removeprefix("# ")
+            symbol = title.partition("(")[0] if lines[start].startswith("def") else ""
+            body = "\n".join(lines[start:end])[:1600]
+            whole = (start + 1, end) if symbol else (0, 0)
+            chunks.append(Chunk(start + 1, end, title, body, KINDS.get(source, "code"), symbol, whole, arch))
+        document = Document(source, "1.0", "MIT", path, text.encode(), "text", **facts)
+        return document, Parsed("\n".join(lines) + "\n", tuple(chunks))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def knowledge_base(tmp_path_factory: pytest.TempPathFactory, cut: Cut) -> Path:
+    """The folder of a knowledge base made of PASSAGES, as AVO_KB names it. Nobody writes to it."""
+    folder = tmp_path_factory.mktemp("knowledge")
+    store = Store.create(folder / "store-1")
+    for name, text in PASSAGES.items():
+        store.put(*cut(name, text))
+    for source in KINDS:
+        store.record(source, {"version": "2.5", "licence": "Apache-2.0"})
+    store.finish()
+    store.close()
+    (folder / "current").symlink_to("store-1")
+    return folder
+
+
+@pytest.fixture
+def store(knowledge_base: Path) -> Iterator[Store]:
+    """It, open to read."""
+    with Store.open(knowledge_base / "current") as opened:
+        yield opened

@@ -21,7 +21,15 @@ def commands() -> list[str]:
     return [line for line in lines if line.startswith("avo ")]
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", [line for line in commands() if line.startswith("avo kb ")])
+def test_a_command_of_the_readme_finds_what_it_looks_for(command: str, cli: Any, core_kb: Path) -> None:
+    done = cli(*shlex.split(command)[1:], AVO_KB=str(core_kb))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if not line.startswith("avo kb ")])
 def test_a_command_of_the_readme_works(command: str, cli: Any, planted_run: Path, tmp_path: Path) -> None:
     shutil.copytree(planted_run, tmp_path / "runs" / "latest")
     done = cli(*shlex.split(command)[1:])

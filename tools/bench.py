@@ -83,10 +83,12 @@ class Bench:
         before = self.lineage.files(parent) if parent else {}
         seconds, direction = verdict.cost.get("total", 0.0), direction[:LONGEST_DIRECTION]
         self.journal.spend(self.step, "worker", "evaluation", seconds=seconds)
-        return self.journal.add_attempt(
+        attempt = self.journal.add_attempt(
             self.step, digest(files), parent.name if parent else "", direction, settings_of(files), verdict,
             unified_diff(before, files), seconds,
         )  # fmt: skip
+        self.journal.link_consulted(self.step, attempt.id)
+        return attempt
 
     async def blocking(self, work: Callable[[], T]) -> T:
         """Run `work` in a thread, one at a time, and wait for it to end even when this task is cancelled."""

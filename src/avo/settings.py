@@ -41,6 +41,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("AVO_CACHE") or home / "avo").resolve()
 
 
+def kb_folder() -> Path:
+    """Where the knowledge base lies: AVO_KB, else kb/ in the cache folder; `current` in it is the store in use."""
+    named = os.environ.get("AVO_KB")
+    return Path(named).expanduser().resolve() if named else cache_folder() / "kb"
+
+
 def device_lock(device: str) -> Path:
     """The file that is locked round every measurement on a device, by every process of this machine."""
     return Path(tempfile.gettempdir()) / f"avo-{device}.lock"

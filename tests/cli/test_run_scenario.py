@@ -83,7 +83,8 @@ def test_a_run_prints_one_json_line_with_these_fields(finished: tuple[Path, Done
 
 def test_progress_is_told_on_standard_error(finished: tuple[Path, Done]) -> None:
     lines = finished[1].stderr.splitlines()
-    assert lines[0].startswith("step 0   attempt 1")
+    assert lines[0] == "avo: no knowledge base: avo kb build (going on without)"
+    assert lines[1].startswith("step 0   attempt 1")
     assert sum("attempt " in line for line in lines) == json.loads(finished[1].stdout)["attempts"]
     assert any(line.split()[:1] == ["v1"] for line in lines)
 
@@ -137,6 +138,7 @@ def test_a_wrong_option_is_named(cli: Cli, option: str) -> None:
 def test_ctrl_c_ends_the_run_so_that_it_can_be_resumed(run: Path, cli: Cli, signals: int) -> None:
     with start("run", "scenario", TINY, "--run", run, "--json") as process:
         assert process.stderr is not None
+        assert "no knowledge base" in process.stderr.readline()
         assert "attempt 2" in process.stderr.readline()
         for _ in range(signals):
             os.kill(process.pid, signal.SIGINT)

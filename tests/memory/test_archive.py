@@ -218,7 +218,9 @@ def test_a_step_that_was_under_way_is_over_where_its_edits_are_not(run: Path, tm
 
 
 def test_an_archive_of_an_older_schema_is_brought_to_this_one(parts: Parts, tmp_path: Path) -> None:
-    older = changed(parts, tmp_path, "ALTER TABLE steps DROP COLUMN operator; PRAGMA user_version=1;")
+    older = changed(
+        parts, tmp_path, "DROP TABLE consulted; ALTER TABLE steps DROP COLUMN operator; PRAGMA user_version=1;"
+    )
     manifest = json.loads(parts[MANIFEST])
     sha256 = hashlib.sha256(older[JOURNAL]).hexdigest()
     manifest["parts"][JOURNAL] = {"bytes": len(older[JOURNAL]), "sha256": sha256}

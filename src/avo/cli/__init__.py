@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from avo.cli import bench, commit, doctor, lineage, memory, profile, redteam, run, scenario, score
+from avo.cli import bench, commit, doctor, kb, lineage, memory, profile, redteam, run, scenario, score
 from avo.cli.options import printable
 from avo.types import AvoError
 
@@ -32,6 +32,7 @@ app.command("sanitize")(profile.sanitize)
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(memory.app, name="memory")
+app.add_typer(kb.app, name="kb")
 app.command("redteam")(redteam.redteam)
 app.command("doctor")(doctor.doctor)
 

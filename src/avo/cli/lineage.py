@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from avo.cli import archive, plot
-from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
+from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
 
 app = typer.Typer(help="Read the versions that a run kept; take a run to another machine.", no_args_is_help=True)
 app.command("plot")(plot.plot)
@@ -37,14 +37,16 @@ def log(run: RunFolder = None, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -> None:
-    """Show a version: message, scores by case, sources."""
+    """Show a version: message, scores by case, passages of the knowledge base that led to it, sources."""
     from avo.run import existing
 
-    _, lineage = existing(run or latest_run())
+    journal, lineage = existing(run or latest_run())
     found = lineage.version(version)
     files = {name: content.decode("utf-8", "replace") for name, content in lineage.files(found).items()}
+    consulted = journal.consulted_for(found.tree)
     if as_json:
-        print_json(found.as_dict() | {"files": files})
+        told = [{key: row[key] for key in ("chunk", "query")} for row in consulted]
+        print_json(found.as_dict() | {"files": files, "consulted": told})
         return
     print(
         f"{found.name} {found.commit} {found.at}\n"
@@ -52,6 +54,8 @@ def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -
     )
     for case, value in found.scores.items():
         print(f"{case:10} {value:10.2f} {found.unit}")
+    if consulted:
+        print("\nconsulted on the way:\n" + consulted_text(consulted))
     for name, text in files.items():
         print(f"\n--- {name}\n{text}")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
+from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
 
 if TYPE_CHECKING:
     from avo.memory.journal import Message
@@ -53,12 +53,17 @@ def show(
     """Show one message whole."""
     from avo.run import existing
 
-    message = existing(run or latest_run())[0].message(number)
+    journal = existing(run or latest_run())[0]
+    message = journal.message(number)
+    consulted = journal.consulted_before(message.step, message.at)
     if as_json:
-        print_json(_entry(message))
+        passages = [{key: row[key] for key in ("chunk", "query")} for row in consulted]
+        print_json(_entry(message) | ({"consulted": passages} if passages else {}))
         return
     print(f"{message.id}  step {message.step}  {message.agent}  {message.kind} {message.tool or ''}  {message.at}")
     print(printable(message.text))
+    if consulted:
+        print("\nconsulted in this step so far:\n" + consulted_text(consulted))
 
 
 @app.command("search")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +54,14 @@ def gpu_targets() -> list[str]:
 def printable(text: str) -> str:
     """Without the control characters that a terminal would obey; line ends and tabs stay."""
     return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
+def consulted_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Passages of the knowledge base, each once, with the question that found it."""
+    found: dict[str, str] = {}
+    for row in rows:
+        found[row["chunk"]] = found.get(row["chunk"]) or row["query"]
+    return printable("\n".join(f"  {chunk}" + (f"  ({query})" if query else "") for chunk, query in found.items()))
 
 
 def print_json(value: Any) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avo.cli.options import AsJson, ScenarioName, Target, resolve_target
-from avo.settings import runs_folder
+from avo.settings import kb_folder, runs_folder
 
 if TYPE_CHECKING:
     from avo.tools.bench import Bench
@@ -60,6 +60,8 @@ def run_scenario(
 
     models = clients(model)
     with open_run(run, scenario, target, model) as bench:
+        if not (kb_folder() / "current").exists():
+            print("avo: no knowledge base: avo kb build (going on without)", file=sys.stderr)
         session = Session(bench, models, Limits(steps, minutes, goal), Progress(bench, minutes))
         reason = asyncio.run(session.run())
         if not bench.lineage.versions():

@@ -1,0 +1,176 @@
+"""Brings the index up to date in a copy of it, source by source, and puts the copy in its place with one rename."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from avo.kb_index.draft import Draft, before
+from avo.kb_index.fetch import Fetched, Reach, Unreachable, fetch, one_line
+from avo.kb_index.place import in_use, only_builder, sweep
+from avo.kb_index.selection import Skipped
+from avo.kb_index.sources import Source, choose
+from avo.types import AvoError, Missing
+
+KEPT, LOST = "the index as it was stays in use", "no index was made"
+FULL = 16 << 20
+"""Bytes: a disk with less is taken to be full when a build fails."""
+DOWNLOADS = 4
+"""Sources fetched at the same time."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one source."""
+
+    name: str
+    version: str
+    documents: int
+    chunks: int
+    """In the index now."""
+    seconds: float
+    """Reading and cutting it up, without the download."""
+    put: int = 0
+    removed: int = 0
+    skipped: Skipped = field(default_factory=Skipped)
+    missing: str = ""
+    """Why it could not be had; what the index had of it stays."""
+    note: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build did."""
+
+    rows: tuple[Row, ...]
+    changed: bool
+    """Whether the index is another now."""
+    seconds: float
+    waited: float
+    """Seconds of it in which there was nothing to do but wait for a download."""
+
+    @property
+    def chunks(self) -> int:
+        return sum(row.chunks for row in self.rows)
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Sources of which the index holds nothing though it is not whole without them."""
+        return tuple(row.name for row in self.rows if row.missing and not row.optional and not row.documents)
+
+
+def build(
+    folder: Path,
+    sources: Iterable[Source],
+    only: Iterable[str] | None = None,
+    with_: Iterable[str] = (),
+    offline: bool = False,
+    report: Callable[[str], object] = print,
+    fresh: bool = False,
+    ask: bool = False,
+    embedder: str | None = None,
+    progress: Callable[[str], object] = lambda line: None,
+) -> Report:
+    """Make the index hold what the sources say, writing no more than what differs. Raises AvoError.
+
+    only: leave every other source as it is. with_: sources of tier extra to add; those that are in stay in.
+    offline: fetch nothing. fresh: from nothing. ask: ask for pages, tags and branches again.
+    report: takes what a user has to know, progress: what is under way.
+    """
+    started = time.monotonic()
+    listed = tuple(sources)
+    wanted = choose(listed, (*(only or ()), *with_))
+    with only_builder(folder):
+        sweep(folder)
+        old = before(folder, embedder, fresh, report)
+        if only is None or (old.facts and not old.store):
+            core = only is None
+            wanted = tuple(s for s in listed if (core and s.tier == "core") or s in wanted or s.name in old.facts)
+        draft = Draft(folder, old, embedder or old.embedder)
+        pool = ThreadPoolExecutor(DOWNLOADS)
+        try:
+            reach = Reach(folder / "cache", offline, ask)
+            coming = [(source, pool.submit(_fetched, source, reach)) for source in wanted]
+            rows, waited = [], 0.0
+            for source, future in coming:
+                since = time.monotonic()
+                progress(f"fetching {source.name}")
+                fetched = future.result()
+                waited += time.monotonic() - since
+                progress(f"reading {source.name}")
+                rows.append(_bring(source, fetched, draft))
+            for name in old.facts.keys() - {source.name for source in listed} if only is None else ():
+                report(f"{name}: no source of that name is listed any more; removed")
+                draft.forget(name)
+            if draft.empty:
+                raise Missing("nothing to build from: " + "; ".join(f"{row.name}: {row.missing}" for row in rows))
+            progress("indexing")
+            counted = {entry["name"]: entry for entry in draft.finish()}
+        except (OSError, sqlite3.Error) as error:
+            raise AvoError(_why(folder, error)) from error
+        except AvoError as error:
+            raise type(error)(_why(folder, error)) from error
+        finally:
+            draft.drop()
+            pool.shutdown(wait=False, cancel_futures=True)
+        sweep(folder)
+    rows = [_counted(row, counted.get(row.name, {})) for row in rows]
+    return Report(tuple(rows), draft.published, time.monotonic() - started, waited)
+
+
+def _why(folder: Path, error: Exception) -> str:
+    """What went wrong, and what of the index is left. What fails on a full disk seldom says so itself."""
+    said = str(error.args[0][0][2]) if isinstance(error, shutil.Error) else str(error)
+    full = "the disk is full: " if shutil.disk_usage(folder).free < FULL else ""
+    return f"{folder}: {full}{one_line(said)}; {KEPT if in_use(folder) else LOST}"
+
+
+def _counted(row: Row, facts: Mapping[str, Any]) -> Row:
+    """With what the index holds of it now."""
+    version = row.version or str(facts.get("version", ""))
+    return replace(row, version=version, documents=facts.get("documents", 0), chunks=facts.get("chunks", 0))
+
+
+def _fetched(source: Source, reach: Reach) -> Fetched | Unreachable:
+    """The source, or why it cannot be had."""
+    try:
+        return fetch(source, reach)
+    except Unreachable as error:
+        return error
+
+
+def _bring(source: Source, fetched: Fetched | Unreachable, draft: Draft) -> Row:
+    """Put what is new in a source, remove what is gone. A source that cannot be had or read stays as it was."""
+    started = time.monotonic()
+    try:
+        if isinstance(fetched, Unreachable):
+            raise fetched
+        documents = fetched.documents(source)
+    except Unreachable as error:
+        draft.record(source, {**draft.facts(source.name), "missing": str(error)})
+        return Row(source.name, "", 0, 0, 0.0, missing=str(error), optional=source.optional)
+    old, skipped, put = draft.of(source.name), fetched.skipped, 0
+    known = draft.facts(source.name)
+    renamed = (known.get("version"), known.get("licence")) != (fetched.version, source.licence)
+    for document in documents:
+        if renamed or old.get(document.path) != document.digest:
+            reason = draft.put(document)
+            put += not reason
+            if reason:
+                skipped.add(document.path, reason)
+    gone = sorted(draft.of(source.name).keys() - {document.path for document in documents})
+    for path in gone:
+        draft.remove(source.name, path)
+    draft.record(source, {
+        "version": fetched.version, "url": fetched.url, "sha256": fetched.sha256, "note": fetched.note,
+        "skipped": skipped.count, "skipped_first": list(skipped.first), "missing": "",
+    })  # fmt: skip
+    seconds = time.monotonic() - started
+    return Row(source.name, fetched.version, 0, 0, seconds, put, len(gone), skipped, "", fetched.note, source.optional)

@@ -1,0 +1,150 @@
+"""Code as a row of stretches: every function whole, what lies between them apart, and no line left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from avo.kb_index.chunkers.pieces import Stretch, one_line
+
+LICENCE = re.compile(r"SPDX-License-Identifier|redistribution and use|licensed under|without warrant", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A function or a class where the parser saw it, without the comments above it."""
+
+    start: int
+    end: int
+    symbol: str
+    title: str
+    is_class: bool = False
+
+
+@dataclass(frozen=True)
+class Language:
+    """What has to be known of a language besides its grammar."""
+
+    comment: tuple[str, ...]
+    """What a comment line begins with."""
+    block: tuple[str, str] | None
+    """Begin and end of a comment over several lines."""
+    filler: re.Pattern[str]
+    """A whole line that says nothing by itself: a bracket, an else, an endif."""
+    names: re.Pattern[str]
+    """What a line outside functions defines; the first group that matched is the name."""
+
+
+def stretches(lines: Sequence[str], named: Sequence[Named], language: Language, file: str) -> list[Stretch]:
+    """All lines after the licence, in order: a class's header and what lies between its methods carry its name."""
+    found: list[Stretch] = []
+    at = after_licence(lines, language)
+    enclosing: list[Named] = []
+
+    def fill(last: int) -> Iterator[Stretch]:
+        """The lines from `at` up to `last`, parted where classes end."""
+        nonlocal at
+        while at <= last:
+            while enclosing and enclosing[-1].end < at:
+                enclosing.pop()
+            end = min(last, enclosing[-1].end) if enclosing else last
+            if any(line.strip() for line in lines[at - 1 : end]):
+                yield between(lines, at, end, enclosing[-1] if enclosing else None, language, file)
+            at = end + 1
+
+    for item in sorted(named, key=lambda item: (item.start, -item.end)):
+        if item.end < at:
+            continue
+        start = with_comments(lines, max(item.start, at), at, language)
+        found += fill(start - 1)
+        if item.is_class:
+            while enclosing and enclosing[-1].end < item.start:
+                enclosing.pop()
+            enclosing.append(replace(item, start=start))
+            continue
+        found.append(Stretch(start, item.end, item.title, "code", item.symbol, (start, item.end)))
+        at = item.end + 1
+    found += fill(len(lines))
+    return absorbed(lines, found, language)
+
+
+def between(lines: Sequence[str], start: int, end: int, owner: Named | None, language: Language, file: str) -> Stretch:
+    """A class's header or fields, else the part of a module that no function holds."""
+    if owner is not None:
+        return Stretch(start, end, owner.title, "code", owner.symbol, (owner.start, owner.end))
+    names: list[str] = []
+    for line in lines[start - 1 : end]:
+        if len(names) < 8 and (match := language.names.match(line)):
+            name = match[match.lastindex or 0]
+            names += [name] if name not in names else []
+    return Stretch(start, end, one_line(f"{file}: {', '.join(names) or 'outside functions'}"), "code")
+
+
+def absorbed(lines: Sequence[str], found: list[Stretch], language: Language) -> list[Stretch]:
+    """The stretches without those of mere filler, whose lines go to the one before, or to the first after."""
+    kept: list[Stretch] = []
+    waiting = 0
+    for stretch in found:
+        inside = (line.strip() for line in lines[stretch.start - 1 : stretch.end])
+        if all(not line or language.filler.fullmatch(line) for line in inside):
+            if kept:
+                kept[-1] = replace(kept[-1], end=stretch.end)
+            else:
+                waiting = waiting or stretch.start
+            continue
+        kept.append(replace(stretch, start=waiting) if waiting else stretch)
+        waiting = 0
+    return kept or found
+
+
+def with_comments(lines: Sequence[str], start: int, floor: int, language: Language) -> int:
+    """The first line of the comments that stand right above a line, `floor` at the most upwards."""
+    while start > floor:
+        above = lines[start - 2].strip()
+        if language.block and above.endswith(language.block[1]):
+            begin = start - 1
+            while begin > floor and language.block[0] not in lines[begin - 1]:
+                begin -= 1
+            if not lines[begin - 1].lstrip().startswith(language.block[0]):
+                break
+            start = begin
+        elif above.startswith(language.comment):
+            start -= 1
+        else:
+            break
+    return start
+
+
+def after_licence(lines: Sequence[str], language: Language) -> int:
+    """The first line after the comments at the head of a file that hold a licence's text; 1 without one."""
+    at = 1
+    while True:
+        start = at
+        while start <= len(lines) and not lines[start - 1].strip():
+            start += 1
+        end = head_comment(lines, start, language)
+        if end == start or not LICENCE.search("\n".join(lines[start - 1 : end - 1])):
+            return at
+        at = end
+
+
+def head_comment(lines: Sequence[str], start: int, language: Language) -> int:
+    """The line after the comment that begins at `start`; `start` itself when none does."""
+    if start > len(lines):
+        return start
+    first = lines[start - 1].lstrip()
+    if language.block and first.startswith(language.block[0]):
+        end = start
+        while end < len(lines) and language.block[1] not in lines[end - 1]:
+            end += 1
+        return end + 1
+    end = start
+    while end <= len(lines) and lines[end - 1].lstrip().startswith(language.comment):
+        end += 1
+    return end
+
+
+def named_by(patterns: Sequence[str]) -> re.Pattern[str]:
+    """One pattern of several, each with one group."""
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))

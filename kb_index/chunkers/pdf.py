@@ -1,0 +1,66 @@
+"""PDF by pypdf, page by page, with words that were parted at the end of a line put together again."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from pathlib import PurePosixPath
+
+from avo.kb_index.chunk import Document, Parsed
+from avo.kb_index.chunkers.pieces import CONTROL, Stretch, Unreadable, assemble, by_paragraph, one_line
+
+HYPHEN = re.compile(r"(?<=[a-z])-\n[ \t]*(?=[a-z])")
+
+
+def parse(document: Document) -> Parsed:
+    """Chunks of kind doc, none over two pages; the text has a line `[page n]` above each.
+
+    Raises Unreadable for what is encrypted, broken, no PDF, or pictures only.
+    """
+    title, pages = read(document)
+    lines: list[str] = []
+    stretches = []
+    for number, page in enumerate(pages, 1):
+        body = tidy(page)
+        if not body:
+            continue
+        lines.append(f"[page {number}]")
+        lines += body
+        start, end = len(lines) - len(body) + 1, len(lines)
+        url = f"{document.url.partition('#')[0]}#page={number}" if document.url else ""
+        stretches.append(
+            Stretch(start, end, one_line(f"{title}, page {number}"), "doc", f"page {number}", (start, end), url)
+        )
+        lines.append("")
+    if not stretches:
+        raise Unreadable(f"{document.path}: no page of the PDF holds text")
+    return Parsed("\n".join(lines), assemble(document, lines, stretches, by_paragraph(lines)))
+
+
+def read(document: Document) -> tuple[str, list[str]]:
+    """Title and text of the pages. pypdf raises errors of many kinds for broken files: all of them mean Unreadable."""
+    import pypdf
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    if b"%PDF-" not in document.content[:1024]:
+        raise Unreadable(f"{document.path}: is no PDF")
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(document.content))
+        encrypted = reader.is_encrypted
+        title = "" if encrypted or reader.metadata is None else str(reader.metadata.title or "")
+        pages = [] if encrypted else [page.extract_text() for page in reader.pages]
+    except Exception as error:
+        raise Unreadable(
+            f"{document.path}: a broken PDF ({one_line(str(error), 80) or type(error).__name__})"
+        ) from error
+    if encrypted:
+        raise Unreadable(f"{document.path}: the PDF is encrypted")
+    return title.strip() or PurePosixPath(document.path).name, pages
+
+
+def tidy(page: str) -> list[str]:
+    """The lines of a page without hyphenation, control characters and blank edges."""
+    text = page.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").translate(CONTROL)
+    text = text.encode("utf-8", "replace").decode()
+    return [line.rstrip() for line in HYPHEN.sub("", text).strip().split("\n")] if text.strip() else []

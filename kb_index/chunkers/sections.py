@@ -1,0 +1,84 @@
+"""Prose under headings into chunks: every section under the row of headings above it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from avo.kb_index.chunk import Chunk, Document
+from avo.kb_index.chunkers.pieces import LONGEST_TITLE, Stretch, assemble, one_line
+
+JOINT = " > "
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Where a section begins; level 1 is the topmost."""
+
+    line: int
+    level: int
+    text: str
+    anchor: str = ""
+
+
+def in_sections(
+    document: Document,
+    lines: Sequence[str],
+    headings: Sequence[Heading],
+    costs: Sequence[int],
+    title: str,
+    start: int = 1,
+    kind: str = "doc",
+    arch: tuple[str, ...] = (),
+) -> tuple[Chunk, ...]:
+    """Chunks of a text from line `start` on; `title` is the document's, `costs` what a cut before each line costs.
+
+    A section without text of its own gives no chunk: its heading stands in the titles of those inside it.
+    """
+    ends = last_lines(headings, len(lines))
+    found: list[Stretch] = []
+    first = headings[0].line if headings else len(lines) + 1
+    if says_something(lines, start - 1, first):
+        found.append(Stretch(start, first - 1, title, kind, arch=arch))
+    above: list[Heading] = []
+    for place, heading in enumerate(headings):
+        while above and above[-1].level >= heading.level:
+            above.pop()
+        above.append(heading)
+        following = headings[place + 1].line if place + 1 < len(headings) else len(lines) + 1
+        if not says_something(lines, heading.line, following):
+            continue
+        path = breadcrumb([title, *(each.text for each in above[-6:])])
+        url = f"{document.url.partition('#')[0]}#{heading.anchor}" if document.url and heading.anchor else ""
+        found.append(
+            Stretch(heading.line, following - 1, path, kind, path, (heading.line, ends[place]), url, arch=arch)
+        )
+    return assemble(document, lines, found, lambda number: costs[number - 1])
+
+
+def last_lines(headings: Sequence[Heading], last: int) -> list[int]:
+    """Of every section with all sections inside it."""
+    ends = [last] * len(headings)
+    open_ones: list[int] = []
+    for place, heading in enumerate(headings):
+        while open_ones and headings[open_ones[-1]].level >= heading.level:
+            ends[open_ones.pop()] = heading.line - 1
+        open_ones.append(place)
+    return ends
+
+
+def says_something(lines: Sequence[str], above: int, below: int) -> bool:
+    """Whether a letter or a digit stands between two lines; an underline and a fence are none."""
+    return any(any(map(str.isalnum, lines[number - 1])) for number in range(above + 1, below))
+
+
+def breadcrumb(parts: Sequence[str]) -> str:
+    """Headings from the outermost in, a repeated one once; the outer ones are left off when they are too many."""
+    kept: list[str] = []
+    for part in parts:
+        part = one_line(part, 80)
+        if part and part not in kept[-1:]:
+            kept.append(part)
+    while len(kept) > 2 and len(JOINT.join(kept)) > LONGEST_TITLE:
+        del kept[1]
+    return one_line(JOINT.join(kept))

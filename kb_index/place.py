@@ -1,0 +1,92 @@
+"""Where the index lies: store-<n> folders, of which the link `current` names the one in use, and a lock for builders.
+
+A build writes the next store-<n>, then moves the link in one rename: killed at any moment it leaves the old one there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from avo.types import AvoError, Missing
+
+CURRENT = "current"
+UNFINISHED = ".new-"
+"""How the name of a file or folder of the cache begins until it is whole."""
+
+
+def current(folder: Path) -> Path:
+    """The store in use. Raises Missing when there is none."""
+    if found := in_use(folder):
+        return found
+    raise Missing(f"no knowledge base in {folder}; make one: avo kb build")
+
+
+def in_use(folder: Path) -> Path | None:
+    """The store that the link names."""
+    try:
+        found = folder / (folder / CURRENT).readlink()
+    except OSError:
+        return None
+    return found if found.is_dir() else None
+
+
+@contextlib.contextmanager
+def only_builder(folder: Path) -> Iterator[None]:
+    """One build at a time, the lock going with the process, however that ends. Raises AvoError for a second."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("a+")
+    except OSError as error:
+        raise AvoError(f"{folder} cannot hold the knowledge base: {error.strerror}") from error
+    with opened as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise AvoError(f"process {lock.read(20).strip()} builds this knowledge base now; wait for it") from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def new_store(folder: Path) -> Path:
+    """The path of a store that is not there yet."""
+    numbers = [int(name) for path in folder.glob("store-*") if (name := path.name.removeprefix("store-")).isdecimal()]
+    return folder / f"store-{max(numbers, default=0) + 1}"
+
+
+def publish(folder: Path, store: Path) -> None:
+    """Put the store in use, once all of it is on the disk."""
+    for path in sorted(store.rglob("*")):
+        if path.is_file():
+            _to_disk(path)
+    _to_disk(store)
+    link = folder / ".current-new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(store.name)
+    link.replace(folder / CURRENT)
+    _to_disk(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Delete the stores that are not in use, and what a killed build left."""
+    keep = in_use(folder)
+    for path in [*folder.glob("store-*"), *folder.glob(f"cache/*/{UNFINISHED}*")]:
+        if path.is_dir() and path != keep:
+            shutil.rmtree(path, ignore_errors=True)
+        elif path != keep:
+            path.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

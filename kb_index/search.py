@@ -1,0 +1,236 @@
+"""Search: several questions at once, each asked of the lexical and of the dense index, fused by their ranks.
+
+The lexical index is asked twice: whole, and by title, symbol and path alone, which is where the name of a thing stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from avo.kb_index import lexical
+from avo.kb_index.store import Store
+from avo.kb_index.tokens import query_terms, terms
+from avo.types import AvoError
+
+CANDIDATES = 50
+"""Of each list."""
+DAMPING = 60
+"""k of reciprocal rank fusion: place r of a list is worth 1 / (k + r)."""
+NAMES_WEIGHT = 0.5
+"""What a place by title, symbol and path alone is worth, against 1 by everything."""
+BONUS = 0.25
+"""What a place among the passages that share a word with the scenario's tags is worth, against 1 for a question's."""
+TAGGED = 500
+"""Passages that share a word with the tags and are looked at for it."""
+PER_FILE = 2
+"""Hits from one file, as long as others are left."""
+SNIPPET = 400
+"""Characters."""
+ARCHITECTURE = re.compile(r"(?:sm_?)?(\d{2,3})[af]?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What hits are limited to; empty: not limited."""
+
+    source: str = ""
+    """Names, separated by commas."""
+    arch: str = ""
+    """sm_90a and sm_90 are the same; passages that belong to no architecture always pass."""
+    kind: str = ""
+
+    @property
+    def sources(self) -> list[str]:
+        return [name.strip() for name in self.source.split(",") if name.strip()]
+
+    @property
+    def tag(self) -> str:
+        """The architecture as chunks are tagged with it."""
+        found = ARCHITECTURE.fullmatch(self.arch)
+        return f"sm_{found[1]}" if found else self.arch
+
+    def sql(self) -> tuple[str, list[str]]:
+        """A condition on chunks and documents, and its values."""
+        parts, values = [], []
+        if self.sources:
+            parts.append(f"documents.source IN ({', '.join('?' * len(self.sources))})")
+            values += self.sources
+        if self.kind:
+            parts.append("chunks.kind = ?")
+            values.append(self.kind)
+        if self.arch:
+            parts.append("(instr(chunks.arch, ?) OR instr(chunks.arch, ' any '))")
+            values.append(f" {self.tag} ")
+        return " AND ".join(parts), values
+
+    def chroma(self) -> dict[str, Any] | None:
+        """The same for Chroma."""
+        parts: list[dict[str, Any]] = []
+        if self.sources:
+            parts.append({"source": {"$in": self.sources}})
+        if self.kind:
+            parts.append({"kind": self.kind})
+        if self.arch:
+            parts.append({"$or": [{"arch": {"$contains": tag}} for tag in (self.tag, "any")]})
+        return {"$and": parts} if len(parts) > 1 else parts[0] if parts else None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One passage that was found."""
+
+    id: str
+    source: str
+    version: str
+    path: str
+    lines: tuple[int, int]
+    title: str
+    symbol: str
+    symbol_lines: tuple[int, int]
+    """The whole function or class; (0, 0) without one."""
+    kind: str
+    arch: tuple[str, ...]
+    url: str
+    snippet: str
+    """At most SNIPPET characters: the lines that share most with the questions."""
+    why: str
+    """Its best place in each kind of list."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class _Ranks:
+    """Scores of chunks over several lists, and the best place of each."""
+
+    scores: dict[int, float] = field(default_factory=dict)
+    places: dict[int, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, name: str, numbers: Sequence[int], weight: float = 1.0) -> None:
+        for place, number in enumerate(numbers, 1):
+            self.scores[number] = self.scores.get(number, 0.0) + weight / (DAMPING + place)
+            best = self.places.setdefault(number, {})
+            best[name] = min(place, best.get(name, place))
+
+    def order(self) -> list[int]:
+        return sorted(self.scores, key=lambda number: (-self.scores[number], number))
+
+
+def search(
+    store: Store, queries: str | Sequence[str], k: int = 8, source: str = "", arch: str = "", kind: str = "",
+    tags: Sequence[str] = (),
+) -> list[Hit]:  # fmt: skip
+    """The k best passages for one question in one or several forms.
+
+    tags: of a scenario; passages that share a word with them are preferred when they rank about as well as others.
+    Raises AvoError for a source or kind that there is not.
+    """
+    asked = [queries] if isinstance(queries, str) else list(queries)
+    asked = [text for text in asked if text.strip()]
+    wanted = Filter(source, arch, kind)
+    _check(store, wanted)
+    ranks = _ranked(store, asked, wanted)
+    if tags and ranks.scores:
+        shared = lexical.nearest(store.db, query_terms(" ".join(tags)), *wanted.sql(), TAGGED)
+        ranks.add("tags", [number for number in shared if number in ranks.scores], BONUS)
+    chunks = [_chunk(store, number) for number in ranks.order()]
+    versions = {entry["name"]: entry.get("version") for entry in store.sources()}
+    words = {term for text in asked for term in query_terms(text)}
+    return [
+        _hit(chunk, str(versions[chunk["source"]] or chunk["version"]), words, ranks.places[chunk["id"]])
+        for chunk in _spread(chunks, k)
+    ]
+
+
+def advice(store: Store, queries: Sequence[str], source: str = "", arch: str = "", kind: str = "") -> str:
+    """What to tell who found nothing: which filters to drop, in one line."""
+    given = {name: value for name, value in (("source", source), ("arch", arch), ("kind", kind)) if value}
+    helping = []
+    for name in given:
+        fewer = {other: value for other, value in given.items() if other != name}
+        if search(store, queries, 1, **fewer):
+            helping.append(f"{name} {given[name]}")
+    if helping:
+        return f"nothing found; drop the filter {' or '.join(helping)}"
+    if len(given) > 1 and search(store, queries, 1):
+        return f"nothing found; drop the filters {' and '.join(f'{name} {value}' for name, value in given.items())}"
+    return "nothing found: no passage shares a word with the question; name an instruction, a function or a concept"
+
+
+def _check(store: Store, wanted: Filter) -> None:
+    names = [entry["name"] for entry in store.sources()]
+    if unknown := [name for name in wanted.sources if name not in names]:
+        raise AvoError(f"no source '{unknown[0]}'; there are: {', '.join(names) or 'none'}")
+    kinds = [row["kind"] for row in store.rows("SELECT DISTINCT kind FROM chunks ORDER BY kind")]
+    if wanted.kind and wanted.kind not in kinds:
+        raise AvoError(f"no kind '{wanted.kind}'; there are: {', '.join(kinds) or 'none'}")
+
+
+def _ranked(store: Store, asked: Sequence[str], wanted: Filter) -> _Ranks:
+    """Every question against both indexes."""
+    ranks = _Ranks()
+    if not asked:
+        return ranks
+    wordings = [query_terms(text) for text in asked]
+    for words in wordings:
+        ranks.add("lexical", lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES))
+        named = lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES, lexical.NAMES)
+        ranks.add("names", named, NAMES_WEIGHT)
+    if int(store.fact("dimension")):
+        vectors = store.embedder.embed(asked, [" ".join(words) for words in wordings])
+        store.check_dimension(vectors.shape[1])
+        for numbers in store.vectors.nearest(vectors[vectors.any(axis=1)], wanted.chroma(), CANDIDATES):
+            ranks.add("dense", numbers)
+    return ranks
+
+
+def _chunk(store: Store, number: int) -> dict[str, Any]:
+    return store.rows(
+        "SELECT chunks.*, source, path, version, documents.url AS page FROM chunks"
+        " JOIN documents ON documents.id = chunks.document WHERE chunks.id=?", number,
+    )[0]  # fmt: skip
+
+
+def _spread(chunks: Sequence[dict[str, Any]], k: int) -> list[dict[str, Any]]:
+    """The first k, one of a symbol and PER_FILE of a file; more of a file only where nothing else is left."""
+    chosen: list[dict[str, Any]] = []
+    crowded: list[dict[str, Any]] = []
+    symbols: set[tuple[int, str]] = set()
+    files: dict[int, int] = {}
+    for chunk in chunks:
+        key = (chunk["document"], chunk["symbol"] or str(chunk["id"]))
+        if key in symbols:
+            continue
+        symbols.add(key)
+        files[chunk["document"]] = files.get(chunk["document"], 0) + 1
+        (chosen if files[chunk["document"]] <= PER_FILE else crowded).append(chunk)
+    return (chosen + crowded)[:k]
+
+
+def _hit(chunk: Mapping[str, Any], version: str, words: set[str], places: Mapping[str, int]) -> Hit:
+    return Hit(
+        chunk["name"], chunk["source"], version, chunk["path"], (chunk["first"], chunk["last"]), chunk["title"],
+        chunk["symbol"], (chunk["symbol_first"], chunk["symbol_last"]), chunk["kind"], tuple(chunk["arch"].split()),
+        chunk["url"] or chunk["page"], snippet(chunk["text"], words),
+        ", ".join(f"{name} {place}" for name, place in places.items()),
+    )  # fmt: skip
+
+
+def snippet(text: str, words: set[str]) -> str:
+    """The run of lines, at most SNIPPET characters, with the most different words of the question."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    shared = [words & set(terms(line)) for line in lines]
+    best, best_count = "", -1
+    for start in range(len(lines)):
+        size, found, end = 0, set[str](), start
+        while end < len(lines) and (end == start or size + len(lines[end]) <= SNIPPET):
+            size += len(lines[end]) + 1
+            found |= shared[end]
+            end += 1
+        if len(found) > best_count:
+            best, best_count = "\n".join(lines[start:end]), len(found)
+    return best[:SNIPPET]

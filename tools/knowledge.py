@@ -1,0 +1,100 @@
+"""The knowledge base for an agent: search, read and list. What it was shown is journalled with the next evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from avo.settings import kb_folder
+from avo.tools.bench import Bench
+from avo.tools.process import elide
+from avo.types import AvoError, ToolError
+
+if TYPE_CHECKING:
+    from avo.kb_index.store import Store
+
+T = TypeVar("T")
+LONGEST_ANSWER = 5800
+"""Characters."""
+MOST_QUERIES = 6
+HITS = 6
+SNIPPET = 400
+EVERY_ARCH = "all"
+
+
+async def kb_search(bench: Bench, queries: list[str], arch: str = "", source: str = "") -> str:
+    """Find passages in the knowledge base: PTX instructions, CUDA and CuTe documentation, sources of attention kernels.
+
+    queries: one question in two or three forms, in words and by names, e.g. ["wait on a barrier until a copy has
+    landed", "mbarrier.try_wait.parity"]; they are fused. arch: sm_90a, sm_100a …; by default the run's target; "all"
+    for any. source: the name of one source, as hits show it before the colon.
+    """
+    if not 0 < len(queries) <= MOST_QUERIES or not any(query.strip() for query in queries):
+        raise ToolError(f"give 1 to {MOST_QUERIES} queries")
+    asked = [query[:1000] for query in queries]
+    arch = "" if arch == EVERY_ARCH else arch or bench.target
+
+    def found(store: Store) -> str:
+        from avo.kb_index.search import advice, search
+
+        hits = search(store, asked, HITS, source, arch, tags=bench.scenario.tags)
+        if not hits:
+            return advice(store, asked, source, arch) + (f' (arch "{EVERY_ARCH}" drops that filter)' if arch else "")
+        bench.journal.add_consulted(bench.step, [hit.id for hit in hits], " | ".join(asked))
+        shown = []
+        for hit in hits:
+            whole = "{}-{}".format(*hit.symbol_lines) if hit.symbol_lines[0] else ""
+            facts = [hit.version, *hit.arch, f"{hit.symbol} is lines {whole}" if whole and hit.symbol else "", hit.url]
+            shown.append(f"{hit.id}\n{hit.title} ({', '.join(filter(None, facts))})\n{hit.snippet[:SNIPPET]}")
+        return "\n\n".join([*shown, "read on: kb_read(id), or kb_read(id, lines)"])
+
+    return elide(_ask(found), LONGEST_ANSWER)
+
+
+async def kb_read(bench: Bench, id_or_path: str, lines: str = "") -> str:
+    """Read the knowledge base with line numbers: the id of a hit, or source:path with lines, e.g. "120-180".
+
+    Mind the licence in its header: learn from the text, do not paste it.
+    """
+
+    def found(store: Store) -> str:
+        from avo.kb_index.reading import read
+
+        passage = read(store, id_or_path, lines)
+        place = f"{passage.source}:{passage.path}#L{passage.first}-{passage.last}"
+        bench.journal.add_consulted(bench.step, [place], "")
+        return passage.text(LONGEST_ANSWER)
+
+    return _ask(found)
+
+
+async def kb_symbols(bench: Bench, path: str) -> str:
+    """List the functions, classes or sections of a document of the knowledge base (source:path) with their lines."""
+
+    def found(store: Store) -> str:
+        from avo.kb_index.reading import symbols
+
+        return "\n".join("{}-{} {}".format(*entry["lines"], entry["symbol"]) for entry in symbols(store, "", path))
+
+    return elide(_ask(found), LONGEST_ANSWER)
+
+
+def _ask(work: Callable[[Store], T]) -> T:
+    """`work` on the store in use, also when it was built anew meanwhile. Raises ToolError."""
+    current = kb_folder() / "current"
+    if not current.exists():
+        raise ToolError("there is no knowledge base on this machine (avo kb build makes it): go on without it")
+    try:
+        return work(_opened(current.resolve()))
+    except AvoError as error:
+        raise ToolError(str(error)) from error
+
+
+@lru_cache(maxsize=1)
+def _opened(folder: Path) -> Store:
+    """Kept open between calls: loading Chroma takes half a second."""
+    from avo.kb_index.store import Store
+
+    return Store.open(folder)

@@ -13,9 +13,12 @@ from avo.tools.sources import read_sources
 FOLDER = KERNELS / "mha" / "sm_90a"
 
 
-@pytest.mark.parametrize("step", ["best/attention.cu", "steps/v1.cu"])
-def test_it_compiles_to_what_its_notes_say(step: str) -> None:
-    files = {"attention.cu": (FOLDER / step).read_bytes(), "ptx.cuh": (FOLDER / "best" / "ptx.cuh").read_bytes()}
+@pytest.mark.parametrize(
+    ("kernel", "ptx"),
+    [("best/attention.cu", "best"), ("steps/v1.cu", "best"), ("next/n134w/attention.cu", "next/n134w")],
+)
+def test_it_compiles_to_what_its_notes_say(kernel: str, ptx: str) -> None:
+    files = {"attention.cu": (FOLDER / kernel).read_bytes(), "ptx.cuh": (FOLDER / ptx / "ptx.cuh").read_bytes()}
     built = LocalExecutor(load("mha_causal"), "sm_90a").build(files)
     assert built.sass["wgmma"] >= 32
     assert built.sass["bulk copy"] > 0

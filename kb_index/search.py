@@ -162,6 +162,8 @@ def advice(store: Store, queries: Sequence[str], source: str = "", arch: str = "
 
 
 def _check(store: Store, wanted: Filter) -> None:
+    if wanted.arch and wanted.arch not in ("cpu", "any") and not ARCHITECTURE.fullmatch(wanted.arch):
+        raise AvoError(f"no architecture '{wanted.arch}'; give sm_90, sm_100 and the like, or cpu")
     names = [entry["name"] for entry in store.sources()]
     if unknown := [name for name in wanted.sources if name not in names]:
         raise AvoError(f"no source '{unknown[0]}'; there are: {', '.join(names) or 'none'}")

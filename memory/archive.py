@@ -198,6 +198,9 @@ def _check_journal(file: Path, path: Path) -> None:
             raise AvoError(f"{file}: its {JOURNAL} has schema {schema}, and this avo knows 1 to {SCHEMA}: update avo")
         if _schema(db) != _schema(_empty(schema)):
             raise AvoError(f"{file}: its {JOURNAL} has other tables than a journal")
+        pages = db.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()[0]
+        if pages != path.stat().st_size:
+            raise AvoError(f"{file}: its {JOURNAL} is longer or shorter than it says")
         if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
             raise AvoError(f"{file}: its {JOURNAL} is damaged")
         for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall():

@@ -176,7 +176,10 @@ class Scenario(Strict):
         if not source.is_file() or spec is None or spec.loader is None:
             raise AvoError(f"{source}: missing; it must define make_inputs and reference")
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except SystemExit as error:
+            raise AvoError(f"{source}: it ends the program when it is imported ({error})") from error
         return module
 
     @cached_property

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from avo.evolve import Limits, evolve
+from avo.memory.journal import EXTERNAL
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
@@ -188,3 +189,12 @@ def test_a_step_that_was_killed_right_after_its_commit_is_over(ready: Bench) -> 
     play(operator, Limits(steps=2))
     assert outcomes(ready) == ["committed", "gave_up"]
     assert "(resumed)" not in operator.briefs[0]
+
+
+def test_steps_that_were_made_by_commands_do_not_count(ready: Bench) -> None:
+    for _ in range(3):
+        number, _ = ready.journal.open_step("v0", EXTERNAL)
+        ready.journal.close_step(number, "refused", "by hand")
+    operator = Scripted(ready, ends("gave_up"))
+    assert play(operator, Limits(steps=2)) == "steps"
+    assert len(operator.briefs) == 2

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from avo.memory.journal import Journal
+from avo.memory.journal import AGENT, Journal
 from avo.memory.lineage import Lineage
 from avo.tools.bench import Bench
 from avo.tools.history import attempts, lineage, notes
@@ -32,6 +32,7 @@ class Limits:
     """When to stop; 0 means no limit. All count from the start of the run, over every resume."""
 
     steps: int = 0
+    """Of avo's own agents; what is done by commands does not count."""
     minutes: float = 0.0
     goal: float = 0.0
     """Score of the best version."""
@@ -40,7 +41,8 @@ class Limits:
         """Why the run is over; empty when it is not."""
         if self.goal and lineage.champion().score >= self.goal:
             return "target"
-        if self.steps and sum(step["outcome"] not in (None, "error") for step in journal.steps()) >= self.steps:
+        own = [step for step in journal.steps() if step["operator"] == AGENT]
+        if self.steps and sum(step["outcome"] not in (None, "error") for step in own) >= self.steps:
             return "steps"
         return "time" if self.minutes and journal.elapsed() >= self.minutes * 60 else ""
 

@@ -61,7 +61,8 @@ def build(files: Sources, scenario: Scenario, target: str, folder: Path) -> Buil
     compiler, settings = compiler_of(target), scenario.target(target)
     units = [f"./{name}" for name in files if name.endswith(compiler.units)]  # so that no name reads as an option
     if not units:
-        raise Rejected(Status.COMPILE_ERROR, f"no {', '.join(compiler.units)} file to compile")
+        hint = "; these are CUDA sources: give --target sm_90a, for instance" if _cuda(files) else ""
+        raise Rejected(Status.COMPILE_ERROR, f"no {', '.join(compiler.units)} file to compile{hint}")
     folder.mkdir(parents=True, exist_ok=True)
     write_sources(files, folder)
     (folder / HEADER).write_text(header(scenario))
@@ -85,6 +86,10 @@ def build(files: Sources, scenario: Scenario, target: str, folder: Path) -> Buil
     if sass.get(FP8):
         raise Rejected(Status.INCORRECT_DTYPE, f"computes in fp8 ({sass[FP8]} instructions such as QGMMA)", log)
     return Build(digest(files), library, log, done.seconds, kernels(output), sass)
+
+
+def _cuda(files: Sources) -> bool:
+    return any(name.endswith(".cu") for name in files)
 
 
 def _forbidden(reason: str) -> Rejected:

@@ -30,7 +30,9 @@ def asked(scenario: Scenario, function: str, case: Case, *arguments: object) -> 
     """What a function of reference.py returns. Raises AvoError with file, function and case when it fails."""
     try:
         return getattr(scenario.reference, function)(case, *arguments)
-    except Exception as error:
+    except AvoError:
+        raise
+    except (Exception, SystemExit) as error:
         where = f"{scenario.path / 'reference.py'}: {function}(case '{case.id}')"
         raise AvoError(f"{where}: {type(error).__name__}: {error}") from error
 

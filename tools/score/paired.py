@@ -35,7 +35,10 @@ Ratios = Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]
 
 
 def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
-    """Time both in one lease, in blocks of A B B A, each half on fresh inputs. Raises Rejected for a wrong launch."""
+    """Check the candidate in full, then time both in one lease, in blocks of A B B A, each half on fresh inputs.
+
+    Raises Rejected for a wrong answer in any case or launch.
+    """
     rounds: list[tuple[Ratios, Ratios]] = []
     samples: dict[str, list[tuple[float, ...]]] = {case.id: [] for case in judge.scenario.timed(judge.target)}
     clocks: dict[str, list[Clocks]] = {case: [] for case in samples}
@@ -43,6 +46,8 @@ def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
     for _ in range(ROUNDS[judge.device]):
         speed, itself = {}, {}
         with judge.load(incumbent) as first, judge.load(candidate) as second:
+            if not rounds:
+                judge.check(*second)  # whatever an earlier verdict says, which may be another machine's
             for case in judge.scenario.timed(judge.target):
                 blocks, ran = _blocks(judge, case, (first, second))
                 times = np.array(blocks)  # [block, (a1, b1, b2, a2)]

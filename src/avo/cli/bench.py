@@ -67,14 +67,16 @@ def bench(
         facts = {**machine(judge), "compiler": compiler_of(target).version}
     standings = Standings(problem, target, replace(result, rejected=rejected | dict(result.rejected)))
     told = {**facts, **standings.as_dict()}
-    if output:
-        output.write_text(json.dumps(told, indent=1) + "\n")
     if as_json:
         print_json(told)
     else:
         versions = [f"{name} {version}" for name, version in facts["versions"].items() if version]
         end = "; ".join([facts["compiler"], *versions])
         print(printable(f"{problem.name}, {target}, {facts['device']}\n{standings.text()}\n{end}"))
+    if output:  # last, and whole or not at all: the disk may be full
+        scratch = output.with_name(f".{output.name}.new")
+        scratch.write_text(json.dumps(told, indent=1) + "\n")
+        scratch.replace(output)
     raise typer.Exit(1 if standings.contest.rejected else 0)
 
 

@@ -46,6 +46,7 @@ def commit(
     from avo.types import AvoError
 
     folder(scenario)
+    message, direction = (text.encode("utf-8", "replace").decode() for text in (message, direction))
     if not message.strip():
         raise AvoError("a commit needs a message: -m 'what changed, and why'")
 

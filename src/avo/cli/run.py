@@ -54,11 +54,12 @@ def run_scenario(
 
     from avo.agents.models import clients
     from avo.cli.progress import Progress
-    from avo.cli.session import Session
+    from avo.cli.session import Session, keep_from_children
     from avo.evolve import Limits
     from avo.run import open_run
 
     models = clients(model)
+    keep_from_children()  # before the first git process, which stays for as long as the run is open
     with open_run(run, scenario, target, model) as bench:
         if not (kb_folder() / "current").exists():
             print("avo: no knowledge base: avo kb build (going on without)", file=sys.stderr)

@@ -45,7 +45,6 @@ class Session:
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._interrupt)
-        keep_from_children()
         watching = asyncio.ensure_future(self._progress.watch())
         try:
             await plant_seed(self._bench)

@@ -126,3 +126,16 @@ def test_a_candidate_that_does_not_do_the_work_is_rejected(
     with pytest.raises(Rejected) as caught:
         executor.compare(seed, idle)
     assert caught.value.status is status
+
+
+def test_a_candidate_that_is_wrong_in_a_test_is_rejected_whatever_was_said_of_it_before(
+    executor: LocalExecutor, seed: Sources
+) -> None:
+    lazy = with_change(
+        seed,
+        "    for (int64_t n = 0; n < a->R; n++) {",
+        "    if (a->R == 3) return 0;\n    for (int64_t n = 0; n < a->R; n++) {",
+    )
+    with pytest.raises(Rejected) as caught:
+        executor.compare(seed, lazy)
+    assert caught.value.status is Status.NOT_WRITTEN

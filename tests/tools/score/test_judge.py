@@ -11,7 +11,7 @@ from avo.scenarios.loader import Case, Scenario
 from avo.tools.executor import LocalExecutor
 from avo.tools.score.judge import Judge
 from avo.tools.sources import Sources
-from avo.types import Status, verdict_from
+from avo.types import Rejected, Status, verdict_from
 
 LINE = "a->y[i] = y;"
 REMEMBERS = """
@@ -111,7 +111,10 @@ def test_no_two_launches_of_an_evaluation_see_the_same_data(executor: LocalExecu
 
 
 def test_no_two_launches_of_a_comparison_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
-    assert executor.compare(remembering(seed, 0), remembering(seed, 0)).ratio > 0
+    checks = len(executor.scenario.checked("cpu")) + len(executor.scenario.timed("cpu"))  # each sees its data twice
+    assert executor.compare(remembering(seed, 0), remembering(seed, checks)).ratio > 0
+    with pytest.raises(Rejected, match="avo_launch returned 7"):
+        executor.compare(seed, remembering(seed, checks - 1))
 
 
 def test_the_reason_for_a_hidden_test_does_not_name_it(executor: LocalExecutor, seed: Sources) -> None:

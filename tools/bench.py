@@ -62,17 +62,19 @@ class Bench:
 
     async def evaluate_all(self, trees: Sequence[Sources], direction: str) -> list[tuple[Attempt, bool]]:
         """The same of several trees, as many at a time as there are devices."""
-        done = []
-        for group in batched(trees, self.executor.devices):
-            new = {digest(files): files for files in group if not self.journal.attempt_of(digest(files))}
+        done: dict[str, Attempt] = {}
+        fresh: set[str] = set()
+        named = [(digest(files), files) for files in trees]
+        for group in batched(named, self.executor.devices):
+            done |= {tree: known for tree, _ in group if (known := self.journal.attempt_of(tree))}
+            new = {tree: files for tree, files in group if tree not in done}
+            if not new:  # nothing to wait for the device for
+                continue
             verdicts = await self.blocking(lambda: self._side_by_side([*new.values()]))  # noqa: B023
-            for (_, files), verdict in zip(new.items(), verdicts, strict=True):
-                self._record(files, direction, verdict)
-            for tree in map(digest, group):
-                attempt = self.journal.attempt_of(tree)
-                assert attempt
-                done.append((attempt, new.pop(tree, None) is not None))
-        return done
+            for (tree, files), verdict in zip(new.items(), verdicts, strict=True):
+                done[tree] = self._record(files, direction, verdict)
+                fresh.add(tree)
+        return [(done[tree], tree in fresh) for tree, _ in named]
 
     def _side_by_side(self, trees: list[Sources]) -> list[Verdict]:
         with ThreadPoolExecutor(max(1, len(trees))) as pool:

@@ -1,22 +1,24 @@
 """On a GPU: is a kernel told apart from itself (never), and from itself slowed by 1 % (always)?
 
-python benchmarks/gpu_noise.py [TRIALS]    JSON; the two kinds of trial alternate
+python benchmarks/gpu_noise.py [TRIALS]    JSON; the two kinds of trial alternate, one process for each GPU
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from avo.scenarios.loader import load
 from avo.tools.executor import LocalExecutor
 from avo.tools.knobs import with_settings
-from avo.tools.score.gpu import gpu
+from avo.tools.score.gpu import gpu, identities
 from avo.tools.seeds import seed_sources
 from avo.tools.sources import Sources
-from avo.types import Comparison
+from avo.types import Comparison, Rejected
 
 FAST = {"WARPS": "8", "KEYS": "128", "STAGES": "2", "SWIZZLE": "1", "LONGEST_FIRST": "1"}
 TFLOPS = 220.0
@@ -54,19 +56,38 @@ def told(results: list[Comparison]) -> dict[str, Any]:
     }
 
 
-def main(trials: int) -> None:
+def trial(number: int) -> dict[str, Comparison | str]:
+    """One comparison of each kind, or why it was refused."""
     scenario = load("mha_causal")
     executor = LocalExecutor(scenario, "sm_90a")
     fast = with_settings(seed_sources(scenario, "sm_90a"), FAST)
     others = {"the same": fast, "slowed by 1 %": slowed(fast, 0.01)}
-    results: dict[str, list[Comparison]] = {kind: [] for kind in others}
-    started = time.monotonic()
-    for _ in range(trials):
-        for kind, files in others.items():
-            results[kind].append(executor.compare(fast, files))
-    seconds = (time.monotonic() - started) / (2 * trials)
+    found: dict[str, Comparison | str] = {}
+    for kind, files in others.items():
+        try:
+            found[kind] = executor.compare(fast, files)
+        except Rejected as reason:
+            found[kind] = str(reason)
+    return found
+
+
+def main(trials: int) -> None:
+    results: dict[str, list[Comparison]] = {}
+    refused: list[str] = []
+    started, gpus = time.monotonic(), max(len(identities()), 1)
+    with ProcessPoolExecutor(gpus, multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(trial, number) for number in range(trials)]):
+            for kind, result in done.result().items():
+                if isinstance(result, str):
+                    refused.append(f"{kind}: {result}")
+                    continue
+                results.setdefault(kind, []).append(result)
+                interval = f"{result.low:.5f} to {result.high:.5f}"
+                print(f"{kind}: {result.ratio:.5f} ({interval})", file=sys.stderr, flush=True)
+    seconds = (time.monotonic() - started) * gpus / (2 * trials)
     facts = {kind: told(of) for kind, of in results.items()}
-    print(json.dumps({"device": gpu(), "seconds_of_a_comparison": round(seconds, 1), **facts}, indent=1))
+    run = {"device": gpu(), "gpus": gpus, "seconds_of_a_comparison": round(seconds, 1), "refused": refused}
+    print(json.dumps(run | facts, indent=1))
 
 
 if __name__ == "__main__":

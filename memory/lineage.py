@@ -41,6 +41,8 @@ FETCHING = (
 )  # fmt: skip
 """Objects from elsewhere are checked, stay packed, and come from a file."""
 TRAILER = re.compile(r"^Avo-([A-Za-z]+): (.*)$", re.MULTILINE)
+CLOCKS = re.compile(r", \d+ MHz, \d+ W, \d+ °C$")
+"""What earlier versions of avo wrote behind the name of a GPU."""
 
 
 class Lineage:
@@ -114,7 +116,7 @@ class Lineage:
     def facts(self, version: Version) -> dict[str, str]:
         """The trailers of a version: Device (where it was measured), Target, Direction, Attempts, Gain, …"""
         self.versions()
-        return dict(self._facts[version.name])
+        return {key: CLOCKS.sub("", value) for key, value in self._facts[version.name].items()}
 
     def verdict(self, version: Version) -> Verdict:
         """What f said of a version. Raises AvoError when its record is damaged."""

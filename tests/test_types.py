@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -86,3 +87,8 @@ def test_a_rejection_reads_as_status_and_reason() -> None:
     rejected = Rejected(Status.TIMEOUT, "one launch took longer than 2 s", "log")
     assert str(rejected) == "TIMEOUT: one launch took longer than 2 s"
     assert rejected.log == "log"
+
+
+def test_a_rejection_travels_between_processes() -> None:
+    rejected = pickle.loads(pickle.dumps(Rejected(Status.TIMEOUT, "too slow", "log")))
+    assert (str(rejected), rejected.log) == ("TIMEOUT: too slow", "log")

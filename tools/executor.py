@@ -148,15 +148,17 @@ class LocalExecutor:
 def lease(target: str) -> Iterator[int]:
     """Hold a device of the target alone among all avo processes of this machine: its number.
 
-    The first GPU that is free; when none is, waits until one is.
+    The first GPU that is free; when none is, waits until one is, behind those who asked before.
     """
     from avo.tools.score.gpu import identities
 
     names = ("cpu",) if target == "cpu" else identities() or (target,)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(_lock_file(name)) for name in names]
-        while (index := next((i for i, file in enumerate(files) if _locked(file)), None)) is None:
-            time.sleep(LOOK_AGAIN_SECONDS)
+        with _lock_file("-".join(["queue", *(name[:12] for name in names)])) as queue:
+            fcntl.flock(queue, fcntl.LOCK_EX)
+            while (index := next((i for i, file in enumerate(files) if _locked(file)), None)) is None:
+                time.sleep(LOOK_AGAIN_SECONDS)
         yield index
 
 

@@ -58,10 +58,13 @@ class Rejected(Exception):
     """A candidate that scores zero, and why."""
 
     def __init__(self, status: Status, reason: str, log: str = "") -> None:
-        super().__init__(f"{status}: {reason}")
+        super().__init__(status, reason, log)  # so that it travels between processes
         self.status = status
         self.reason = reason
         self.log = log
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import threading
@@ -78,3 +79,35 @@ def test_as_many_evaluations_as_devices_can_be_under_way(executor: LocalExecutor
 def test_the_lock_of_a_device_can_be_taken_by_every_user() -> None:
     with lease("cpu"):
         assert device_lock("cpu").stat().st_mode & 0o666 == 0o666
+
+
+def test_who_waited_gets_the_device_before_its_last_holder() -> None:
+    order: list[str] = []
+
+    def ask() -> None:
+        with lease("cpu"):
+            order.append("who waited")
+
+    for _ in range(3):
+        order.clear()
+        with lease("cpu"):
+            thread = threading.Thread(target=ask)
+            thread.start()
+            for _ in range(500):
+                if _queued():
+                    break
+                time.sleep(0.01)
+        with lease("cpu"):
+            order.append("its last holder")
+        thread.join(10)
+        assert order == ["who waited", "its last holder"]
+
+
+def _queued() -> bool:
+    """Whether somebody waits for the CPU."""
+    with device_lock("queue-cpu").open("a") as queue:
+        try:
+            fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

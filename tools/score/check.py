@@ -27,10 +27,12 @@ def expected(scenario: Scenario, case: Case, inputs: Tensors) -> Mapping[str, tu
 
 
 def asked(scenario: Scenario, function: str, case: Case, *arguments: object) -> Any:
-    """What a function of reference.py returns. Raises AvoError with file, function and case when it fails."""
+    """What a function of reference.py returns. Raises AvoError with file, function and case when it fails; a GPU that
+    is full is not its fault.
+    """
     try:
         return getattr(scenario.reference, function)(case, *arguments)
-    except AvoError:
+    except (AvoError, torch.OutOfMemoryError):
         raise
     except (Exception, SystemExit) as error:
         where = f"{scenario.path / 'reference.py'}: {function}(case '{case.id}')"

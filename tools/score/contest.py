@@ -140,7 +140,10 @@ class Baseline:
 
 
 def contest(judge: Judge, builds: Mapping[str, Build], *, as_in_paper: bool = False) -> Contest:
-    """Every baseline of the target, and every build by its name, which is checked in full before it takes part."""
+    """Every baseline of the target, and every build by its name, which is checked in full before it takes part.
+
+    Raises AvoError when the GPU's memory does not hold them all at a time.
+    """
     if as_in_paper and not judge.on_gpu:
         raise AvoError("the paper's protocol is one for GPUs")
     missing: dict[str, str] = {}
@@ -149,12 +152,17 @@ def contest(judge: Judge, builds: Mapping[str, Build], *, as_in_paper: bool = Fa
         playing: list[Contestant] = [Baseline(judge, name) for name in judge.settings.baselines]
         for name, build in builds.items():
             with _dropped(name, rejected, missing):
-                loaded, arena = stack.enter_context(judge.load(build))
+                loaded, arena = stack.enter_context(judge.load(build, beside=len(builds) - 1))
                 judge.check(loaded, arena)
                 playing.append(Candidate(judge, name, loaded, arena))
         cases = judge.scenario.timed(judge.target)
         for case in cases:
-            playing = _play(judge, case, playing, rejected, missing)
+            try:
+                playing = _play(judge, case, playing, rejected, missing)
+            except torch.OutOfMemoryError as error:
+                raise AvoError(
+                    f"the GPU has too little memory for {len(builds)} candidates at a time: bench fewer"
+                ) from error
         for case in cases if as_in_paper else ():
             for one in playing:
                 with _dropped(one.record.name, rejected, missing):

@@ -79,15 +79,8 @@ def clocks(identity: str) -> Clocks | None:
 
 
 def gpu(device: int = 0) -> str:
-    """Name and driver of a GPU, and its clock, power and temperature now."""
-    import torch
-    from cuda.bindings import nvml
-
-    name, identity = torch.cuda.get_device_name(device), identities()[device]
-    if now := clocks(identity):
-        driver = nvml.system_get_driver_version()
-        return f"{name}, driver {driver}, {now.sm_mhz} MHz, {now.watts:.0f} W, {now.celsius} °C"
-    return name
+    """Name and driver of a GPU."""
+    return names()[device]
 
 
 def names() -> list[str]:

@@ -29,6 +29,8 @@ LEAST_SETS, MOST_SETS = 8, 32
 """On a GPU, which launches on many of them in a row."""
 SETS_MEMORY = 0.12
 """Part of a GPU's memory that these may take."""
+MOST_MEMORY = 0.5
+"""Part of it that those of all candidates may take together."""
 ROWS = 6
 """Of a case on a GPU."""
 ROW_SECONDS = 20e-3
@@ -89,11 +91,14 @@ class Judge:
         return torch.cuda.device(self.index) if self.on_gpu else contextlib.nullcontext()
 
     @contextlib.contextmanager
-    def load(self, build: Build) -> Iterator[tuple[Loaded, Arena]]:
-        """A candidate in its runner, and the buffers that both sides see. Raises Missing when it broke the GPU."""
+    def load(self, build: Build, beside: int = 0) -> Iterator[tuple[Loaded, Arena]]:
+        """A candidate in its runner, and the buffers that both sides see. Raises Missing when it broke the GPU.
+
+        beside: other candidates that are loaded meanwhile.
+        """
         kind = DeviceBuffer if self.on_gpu else HostBuffer
         cases = (*self.scenario.timed(self.target), *self.scenario.checked(self.target))
-        arena = Arena(self.scenario, cases, kind, self._sets(cases))
+        arena = Arena(self.scenario, cases, kind, self._sets(cases, beside))
         cudart = runtime_library(compiler_of(self.target))
         try:
             with load(build.library, arena.buffer, self.settings.launch_seconds, cudart) as candidate:
@@ -105,11 +110,12 @@ class Judge:
                 require_answer(self.index)
             arena.buffer.close()
 
-    def _sets(self, cases: Sequence[Case]) -> int:
+    def _sets(self, cases: Sequence[Case], beside: int) -> int:
         """How many sets of buffers fit: the same for every candidate."""
         if not self.on_gpu:
             return CPU_SETS
-        memory = torch.cuda.get_device_properties(self.index).total_memory * SETS_MEMORY
+        part = min(SETS_MEMORY, MOST_MEMORY / (beside + 1))
+        memory = torch.cuda.get_device_properties(self.index).total_memory * part
         return max(LEAST_SETS, min(MOST_SETS, int(memory / slot_bytes(self.scenario, cases))))
 
     def check(self, candidate: Loaded, arena: Arena) -> dict[str, float]:

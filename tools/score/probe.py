@@ -48,6 +48,7 @@ class Gpu:
     """The CUDA runtime through ctypes."""
 
     def __init__(self, cudart: str, device: int) -> None:
+        self._driver = ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL)  # candidates may import a function of it
         self._runtime = ctypes.CDLL(cudart, mode=ctypes.RTLD_GLOBAL)
         self._runtime.cudaMemcpy.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
         self._check(self._runtime.cudaSetDevice(device), "cudaSetDevice")
@@ -71,7 +72,7 @@ class Gpu:
 
     def launch_nothing(self) -> None:
         """Launch NOTHING once, through the driver."""
-        driver = ctypes.CDLL("libcuda.so.1")
+        driver = self._driver
         module, function = ctypes.c_void_p(), ctypes.c_void_p()
         self._check(driver.cuModuleLoadData(ctypes.byref(module), NOTHING), "cuModuleLoadData")
         self._check(driver.cuModuleGetFunction(ctypes.byref(function), module, b"nothing"), "cuModuleGetFunction")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from avo.scenarios.loader import Case, Scenario, load
-from avo.tools.score.check import error_ratio, expected
+from avo.tools.score.check import asked, error_ratio, expected
 from avo.types import Rejected, Status
 
 CASE = Case(id="given", dims={"R": 4, "C": 3})
@@ -110,3 +110,10 @@ def test_a_reference_that_is_not_finite_passes_nothing(own_scenario: Path) -> No
     reference.write_text(text.replace("a @ x, ", "a @ x * float('nan'), "))
     with pytest.raises(Exception, match=r"."):
         error_ratio(load(str(own_scenario)), CASE, inputs(), {"y": right() + 100})
+
+
+def test_a_full_gpu_is_not_blamed_on_the_scenario(own_scenario: Path) -> None:
+    text = "import torch\n\n\ndef make_inputs(case, seed, device):\n    raise torch.OutOfMemoryError('full')\n"
+    (own_scenario / "reference.py").write_text(text + "\n\ndef reference(case, inputs):\n    return {}\n")
+    with pytest.raises(torch.OutOfMemoryError):
+        asked(load(str(own_scenario)), "make_inputs", CASE, 1, "cpu")

@@ -165,7 +165,7 @@ class Comparison:
     noise: float
     """What the incumbent differs from itself by in the same lease (half width of its 95 % interval)."""
     confirmed: bool
-    """Whether the interval of each of the two rounds lies above 1."""
+    """Whether the interval of the first, third, … round lies above 1, and that of the others too."""
     cases: Mapping[str, float]
     """The ratio by case."""
     blocks: int
@@ -174,6 +174,8 @@ class Comparison:
     """By case, of each block: incumbent, candidate, candidate, incumbent."""
     clocks: Mapping[str, Sequence[Clocks]] = field(default_factory=dict)
     """Of a GPU, by case, after each block."""
+    lease: float = 0.0
+    """Seconds for which the device was held."""
 
     @property
     def improved(self) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from avo.scenarios.loader import Scenario
 from avo.tools.executor import LocalExecutor
-from avo.tools.score.paired import LEAST_NOISE, MOST_NOISE, interval, summary
+from avo.tools.score.paired import LEAST_NOISE, LEAST_ROUNDS, MOST_NOISE, MOST_ROUNDS, enough, interval, summary
 from avo.tools.sources import Sources
 from avo.types import Comparison, Rejected, Status
 
@@ -53,6 +53,33 @@ def test_an_improvement_has_to_show_in_both_rounds() -> None:
     assert not one.improved
     assert comparison(3, 1.08, 1.08).confirmed
     assert not comparison(3, 0.999, 1.08).improved
+
+
+def test_more_rounds_are_played_until_the_incumbent_is_measured_as_well_as_can_be() -> None:
+    calm, shaky = (blocks(4, 1), blocks(5, 1, 1e-5)), (blocks(4, 1), blocks(5, 1, 0.05))
+    for device in ("cpu", "cuda"):
+        least, most = LEAST_ROUNDS[device], MOST_ROUNDS[device]
+        assert not enough([calm] * (least - 1), device)
+        assert enough([calm] * least, device)
+        assert not enough([shaky] * least, device)
+        assert enough([shaky] * most, device)
+
+
+def test_what_the_ratio_is_has_no_say_in_the_number_of_rounds() -> None:
+    for gain in (0.9, 1, 1.002, 1.1):
+        assert enough([(blocks(4, gain, 0.05), blocks(5, 1, 1e-5))] * 3, "cuda")
+        assert not enough([(blocks(4, gain, 1e-5), blocks(5, 1, 0.05))] * 3, "cuda")
+
+
+def test_many_rounds_find_what_three_leave_open() -> None:
+    def found(rounds: int) -> int:
+        played = [
+            [(blocks(100 * s + r, 1.01, 0.02, 3), blocks(5000 + 100 * s + r, 1, 0.02, 3)) for r in range(rounds)]
+            for s in range(40)
+        ]
+        return sum(summary(one, LEAST).improved for one in played)
+
+    assert found(9) > 2 * found(3)
 
 
 def test_the_noise_is_never_below_its_floor_nor_above_its_cap() -> None:

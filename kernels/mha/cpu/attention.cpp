@@ -23,6 +23,13 @@ constexpr int EXP = 0;  // 0: the C library's expf; 1: range reduction and a pol
 static_assert(KV_TILE % LANES == 0 && D % LANES == 0);
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
+// Heads of keys and values: as many as of queries, unless the ABI says otherwise (grouped-query attention).
+template <class Args>
+int64_t key_heads(const Args& a) {
+    if constexpr (requires { a.Hkv; }) return a.Hkv;
+    else return a.H;
+}
+
 float widen(avo_bf16 x) { return std::bit_cast<float>(uint32_t(x) << 16); }
 
 avo_bf16 narrow(float f) {  // round to nearest, ties to even
@@ -134,14 +141,15 @@ void attend(const avo_args* a, const avo_bf16* q, const T* k, const T* v, int64_
 
 extern "C" int avo_launch(const avo_args* a, void*) {
     if (a->D != D) return 1;
-    const int64_t row_stride = a->H * D;
+    const int64_t row_stride = a->H * D, heads = key_heads(*a), key_stride = heads * D;
     float *wk = reinterpret_cast<float*>(a->workspace), *wv = wk + (a->S + KV_TILE - 1) / KV_TILE * KV_TILE * D;
     for (int64_t bh = 0; bh < a->B * a->H; bh++) {
         const int64_t at = bh / a->H * a->S * row_stride + bh % a->H * D;
-        if constexpr (K_LAYOUT != 0) unpack(a->k + at, a->v + at, row_stride, a->S, wk, wv);
+        const int64_t from = bh / a->H * a->S * key_stride + bh % a->H / (a->H / heads) * D;
+        if constexpr (K_LAYOUT != 0) unpack(a->k + from, a->v + from, key_stride, a->S, wk, wv);
         for (int64_t i0 = 0; i0 < a->S; i0 += Q_ROWS) {
             const int rows = int(a->S - i0 < Q_ROWS ? a->S - i0 : Q_ROWS);
-            if constexpr (K_LAYOUT == 0) attend(a, a->q + at, a->k + at, a->v + at, row_stride, a->o + at, i0, rows);
+            if constexpr (K_LAYOUT == 0) attend(a, a->q + at, a->k + from, a->v + from, key_stride, a->o + at, i0, rows);
             else attend<float>(a, a->q + at, wk, wv, D, a->o + at, i0, rows);
         }
     }

@@ -28,6 +28,10 @@ constexpr int ROWS = 16 * WARPS, THREADS = 32 * WARPS, CHUNKS = D / 8;
 constexpr int TILE_BYTES = KEYS * D * 2, SHARED_BYTES = 2 * STAGES * TILE_BYTES;
 constexpr float LOG2E = 1.4426950408889634f;
 
+// Heads of keys and values: as many as of queries, unless the ABI says otherwise (grouped-query attention).
+template <class Args> __device__ auto key_heads(const Args& a, int) -> decltype(a.Hkv) { return a.Hkv; }
+template <class Args> __device__ int64_t key_heads(const Args& a, long) { return a.H; }
+
 __device__ uint32_t address(const void* p) { return uint32_t(__cvta_generic_to_shared(p)); }
 
 // Where chunk c (8 elements) of row r lies in a tile, in bytes.
@@ -78,6 +82,8 @@ __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) attention(const avo_args 
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, group = lane / 4, pair = lane % 4;
     const int64_t S = a.S, stride = a.H * D, tile = LONGEST_FIRST ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
     const int64_t head = (blockIdx.y / a.H) * S * stride + (blockIdx.y % a.H) * D;
+    const int64_t heads = key_heads(a, 0), key_stride = heads * D;
+    const int64_t key_head = (blockIdx.y / a.H) * S * key_stride + (blockIdx.y % a.H) / (a.H / heads) * D;
     const int64_t row = tile * ROWS + warp * 16 + group;  // this thread holds parts of rows row and row + 8
     const int64_t end = a.causal ? min(S, (tile + 1) * ROWS) : S;
     const int tiles = int((end + KEYS - 1) / KEYS);
@@ -95,8 +101,8 @@ __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) attention(const avo_args 
 
     for (int t = 0; t < STAGES; t++) {
         if (t < tiles) {
-            fetch(s_k + t * TILE_BYTES, a.k + head, stride, int64_t(t) * KEYS, S);
-            fetch(s_v + t * TILE_BYTES, a.v + head, stride, int64_t(t) * KEYS, S);
+            fetch(s_k + t * TILE_BYTES, a.k + key_head, key_stride, int64_t(t) * KEYS, S);
+            fetch(s_v + t * TILE_BYTES, a.v + key_head, key_stride, int64_t(t) * KEYS, S);
         }
         commit();
     }
@@ -160,8 +166,8 @@ __global__ void __launch_bounds__(THREADS, MIN_BLOCKS) attention(const avo_args 
         }
         __syncthreads();  // all warps are done with this slot
         if (t + STAGES < tiles) {
-            fetch(k_tile, a.k + head, stride, first + STAGES * KEYS, S);
-            fetch(v_tile, a.v + head, stride, first + STAGES * KEYS, S);
+            fetch(k_tile, a.k + key_head, key_stride, first + STAGES * KEYS, S);
+            fetch(v_tile, a.v + key_head, key_stride, first + STAGES * KEYS, S);
         }
         commit();
     }

@@ -1,0 +1,10 @@
+"""Grouped-query attention without a mask: 32 heads of queries to 8 of keys, and other groups in the tests."""
+
+from avo.scenarios.attention.grouped import GroupedAttention, make_inputs
+
+__all__ = ["fa3", "fa4", "make_inputs", "reference", "torch_cudnn", "torch_flash", "torch_sdpa"]
+
+_attention = GroupedAttention(causal=False)
+reference = _attention.reference
+torch_sdpa, torch_cudnn, torch_flash = _attention.torch_sdpa, _attention.torch_cudnn, _attention.torch_flash
+fa3, fa4 = _attention.fa3, _attention.fa4

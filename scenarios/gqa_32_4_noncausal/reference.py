@@ -1,6 +1,6 @@
 """Grouped-query attention without a mask: 32 heads of queries to 4 of keys, and other groups in the tests."""
 
-from avo.scenarios.attention.grouped import GroupedAttention, make_inputs
+from avo.scenarios.grouped_attention.reference import GroupedAttention, make_inputs
 
 __all__ = ["fa3", "fa4", "make_inputs", "reference", "torch_cudnn", "torch_flash", "torch_sdpa"]
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from avo.settings import CHILD_ENVIRONMENT
 from avo.types import AvoError, Missing, Verdict, Version, verdict_from
 
 try:
@@ -32,6 +33,7 @@ ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "avo", "GIT_COMMITTER_EMAIL": "avo@localhost",
 }  # fmt: skip
 """The user's own git settings (hooks, signing, filters) have no say here."""
+NEEDED = (*CHILD_ENVIRONMENT, "HOME", "TMPDIR", "LANGUAGE", "LD_LIBRARY_PATH")
 LONGEST_MESSAGE = 10_000
 LARGEST_FILE = 16 << 20
 MOST_FILES = 100
@@ -56,13 +58,13 @@ class Lineage:
         if create:
             folder.mkdir(parents=True, exist_ok=True)
             git = Git(folder)
-            git.update_environment(**ENVIRONMENT)
+            git.update_environment(**_environment())
             git.init("--quiet", "--initial-branch=main", "--template=")
         try:
             self._repo = Repo(folder)
         except (InvalidGitRepositoryError, OSError, GitCommandError) as error:
             raise AvoError(f"no lineage in {folder}") from error
-        self._repo.git.update_environment(**ENVIRONMENT)
+        self._repo.git.update_environment(**_environment())
         self._head = ""
         self._versions: list[Version] = []
         self._facts: dict[str, dict[str, str]] = {}
@@ -248,6 +250,12 @@ class Lineage:
             commit = str(self._repo.git.commit_tree(tree, *parents, "-F", file.name))
         self._repo.git.update_ref("refs/heads/main", commit, parent or "0" * 40)
         return commit
+
+
+def _environment() -> dict[str, str]:
+    """What git is told: all else of ours is empty. No key goes to a child, but GitPython passes everything on."""
+    emptied = {name: "" for name in os.environ if name not in NEEDED}
+    return emptied | ENVIRONMENT
 
 
 def _blobs(tree: Tree) -> list[tuple[str, bytes]]:

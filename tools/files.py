@@ -2,53 +2,78 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import posixpath
 
+from avo.tools import beneath
 from avo.tools.bench import Bench
 from avo.tools.process import elide
 from avo.tools.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
 from avo.types import ToolError
 
 LONGEST_ANSWER = 40_000
+LONGEST_PATH = 1000
+LARGEST_READ = 16 << 20
+MOST_LISTED = 1000
 
 
-def inside(bench: Bench, path: str) -> Path:
-    """The file of that name in the work tree. Raises ToolError when it lies elsewhere or belongs to git."""
-    root = bench.work_tree.resolve()
-    if "\0" in path or len(path) > 1000 or not path.isprintable():
+def inside(bench: Bench, path: str) -> str:
+    """The name of that file, from the work tree. Raises ToolError when it lies elsewhere or belongs to git."""
+    if "\0" in path or len(path) > LONGEST_PATH or not path.isprintable():
         raise ToolError(f"{path[:80]!a} is no path")
-    target = (root / path).resolve()
-    if not target.is_relative_to(root) or ".git" in target.relative_to(root).parts:
+    root = bench.work_tree.resolve().as_posix()
+    name = posixpath.relpath(posixpath.join(root, path), root)
+    parts = name.split("/")
+    if parts[0] == ".." or any(_of_git(part) for part in parts) or _linked(bench, parts):
         raise ToolError(f"'{path}' is not in the work tree; use relative paths, see list_files")
-    return target
+    return name
 
 
-def writable(bench: Bench, path: str) -> Path:
+def _of_git(part: str) -> bool:
+    """Whether it is .git, or what some file system takes for it."""
+    plain = part.casefold().partition(":")[0].rstrip(" .")
+    return plain == ".git" or plain.startswith("git~")
+
+
+def _linked(bench: Bench, parts: list[str]) -> bool:
+    """Whether a link is on the way, or at its end, whatever it points to."""
+    try:
+        return any(beneath.kind(bench.work_tree, "/".join(parts[:end])) == "link" for end in range(1, len(parts) + 1))
+    except ToolError:  # a file in place of a folder, or a name that is too long: told by whoever opens it
+        return False
+
+
+def present(bench: Bench, path: str) -> str:
+    """The same, for a plain file that is there."""
+    name = inside(bench, path)
+    try:
+        found = beneath.kind(bench.work_tree, name)
+    except ToolError:
+        found = ""
+    if found in ("", "folder"):
+        raise ToolError(f"no file '{path}'; see list_files")
+    if found != "file":
+        raise ToolError(f"'{path}' is a {found}, not a plain file")
+    return name
+
+
+def writable(bench: Bench, path: str) -> str:
     """The same, for a file that an agent may write."""
-    target = inside(bench, path)
-    if target.name in GENERATED:
-        raise ToolError(f"{target.name} is written by the harness")
-    if target.suffix not in SUFFIXES:
+    name = inside(bench, path)
+    last = posixpath.basename(name)
+    if last in GENERATED:
+        raise ToolError(f"{last} is written by the harness")
+    if posixpath.splitext(last)[1] not in SUFFIXES:
         raise ToolError(f"'{path}': a candidate holds files that end in {' '.join(SUFFIXES)}")
-    if not NAME.match(target.relative_to(bench.work_tree.resolve()).as_posix()):
+    if not NAME.match(name):
         raise ToolError(f"{path!a} is no name for a source: use letters, digits and _ . + -")
-    return target
+    return name
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(bench: Bench, name: str, content: bytes) -> None:
     """Write the whole file or nothing of it. Raises ToolError for what cannot be."""
     if len(content) > LARGEST_BYTES:
-        raise ToolError(f"{path.name} would be larger than {LARGEST_BYTES} bytes")
-    scratch = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_bytes(content)
-        scratch.replace(path)
-    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
-        scratch.unlink(missing_ok=True) if path.parent.is_dir() else None
-        raise ToolError(
-            f"{path.name}: {error.strerror}: a file stands where a folder should, or the reverse"
-        ) from error
+        raise ToolError(f"{name} would be larger than {LARGEST_BYTES} bytes")
+    beneath.write(bench.work_tree, name, content)
 
 
 def _encoded(text: str) -> bytes:
@@ -60,42 +85,39 @@ def _encoded(text: str) -> bytes:
 
 async def list_files(bench: Bench) -> str:
     """List the files of the work tree with their sizes; avo_abi.h and score.json are made for you."""
-    root = bench.work_tree
-    files = [path for path in sorted(root.rglob("*")) if path.is_file() and ".git" not in path.relative_to(root).parts]
-    return "\n".join(f"{path.relative_to(root).as_posix()}  {path.stat().st_size} bytes" for path in files)
+    entries = [e for e in beneath.walk(bench.work_tree) if not _of_git(e.name.split("/")[0])]
+    lines = [
+        f"{e.name if e.name.isprintable() else ascii(e.name)}  " + (f"{e.size} bytes" if e.kind == "file" else e.kind)
+        for e in sorted(entries, key=lambda e: e.name)
+    ]
+    left = len(lines) - MOST_LISTED
+    return "\n".join(lines[:MOST_LISTED] + [f"[... {left} more files]"] * (left > 0))
 
 
 async def read_file(bench: Bench, path: str, first_line: int = 1, last_line: int = 0) -> str:
     """Read a file of the work tree, whole or from first_line to last_line (0: to its end)."""
-    target = inside(bench, path)
-    if not target.is_file():
-        raise ToolError(f"no file '{path}'; see list_files")
-    lines = target.read_text("utf-8", "replace").splitlines()
+    lines = beneath.read(bench.work_tree, present(bench, path), LARGEST_READ).decode("utf-8", "replace").splitlines()
     return elide("\n".join(lines[max(first_line, 1) - 1 : last_line or None]), LONGEST_ANSWER)
 
 
 async def write_file(bench: Bench, path: str, content: str) -> str:
     """Write a whole source file (new or in place of the old one). Nothing is scored until you call evaluate."""
-    replace(writable(bench, path), _encoded(content))
+    replace(bench, writable(bench, path), _encoded(content))
     return f"wrote {path}: {len(content.splitlines())} lines"
 
 
 async def edit_file(bench: Bench, path: str, old: str, new: str) -> str:
     """Replace `old` by `new` in a source file. `old` must stand in it exactly once, character for character."""
-    target = writable(bench, path)
-    if not target.is_file():
-        raise ToolError(f"no file '{path}'; see list_files")
-    content, wanted = target.read_bytes(), _encoded(old)
+    name = writable(bench, path)
+    content, wanted = beneath.read(bench.work_tree, present(bench, path), LARGEST_BYTES), _encoded(old)
     if content.count(wanted) != 1 or not old:
         raise ToolError(f"`old` stands {content.count(wanted) if old else 0} times in {path}; it must stand there once")
-    replace(target, content.replace(wanted, _encoded(new)))
+    replace(bench, name, content.replace(wanted, _encoded(new)))
     return f"edited {path}"
 
 
 async def delete_file(bench: Bench, path: str) -> str:
     """Delete a source file of the work tree."""
-    target = writable(bench, path)
-    if not target.is_file():
-        raise ToolError(f"no file '{path}'; see list_files")
-    target.unlink()
+    writable(bench, path)
+    beneath.delete(bench.work_tree, present(bench, path))
     return f"deleted {path}"

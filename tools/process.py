@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from avo.settings import PACKAGE, child_environment
+from avo.tools import kin
 from avo.tools.sandbox import Policy, as_json
 from avo.types import Cancelled
 
@@ -24,6 +27,14 @@ SYSTEM_FOLDERS = (
 )
 """What a compiler or a shell reads."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/full")
+
+KEPT_OUTPUT = (4 << 20, 4 << 20)
+"""Bytes of a child's output that are kept of its beginning and its end."""
+PIPE_BYTES = 1 << 20
+MOST_LEFT = 16
+"""Reads of what a pipe still holds when nobody should write to it any more."""
+LOOK_AGAIN_SECONDS = 0.1
+"""Between two looks at a child that says nothing."""
 
 _alive: set[int] = set()
 """Leaders of the process groups under way."""
@@ -37,9 +48,34 @@ class Finished:
     code: int
     """Exit status; negative: the signal that ended it."""
     output: str
-    """Both streams, as UTF-8 with what is not replaced."""
+    """Both streams, as UTF-8 with what is not replaced; of a long one, its beginning and its end."""
     seconds: float
     timed_out: bool
+    killed: str = ""
+    """What it exceeded other than its time."""
+
+
+class Ends:
+    """The beginning and the end of a stream, whatever its length."""
+
+    def __init__(self, head: int, tail: int) -> None:
+        self._room, self._last = head, tail
+        self._head, self._tail, self._count = bytearray(), bytearray(), 0
+
+    def add(self, chunk: bytes | memoryview) -> None:
+        first = max(self._room - len(self._head), 0)
+        self._head += chunk[:first]
+        rest = chunk[first:]
+        self._tail += rest[-self._last :] if self._last else b""
+        self._count += len(chunk)
+        if len(self._tail) > 2 * self._last:
+            del self._tail[: -self._last]
+
+    def __str__(self) -> str:
+        tail = self._tail[-self._last :] if self._last else b""
+        left = self._count - len(self._head) - len(tail)
+        between = f"\n[... {left} bytes left out ...]\n".encode() if left else b""
+        return b"".join((self._head, between, tail)).decode("utf-8", "replace")
 
 
 def python_child(module: str, *arguments: str) -> list[str]:
@@ -52,25 +88,60 @@ def python_child(module: str, *arguments: str) -> list[str]:
 
 
 def run(command: list[str], cwd: Path, timeout: float, policy: Policy) -> Finished:
-    """Run `command` in the sandbox until it ends or `timeout` seconds passed; then its whole group is killed.
+    """Run `command` in the sandbox until it ends or `timeout` seconds passed; then all that it started is killed.
 
     Raises Cancelled when `kill_all` ended it.
     """
+    return follow(python_child("avo.tools.sandbox", as_json(policy), *command), cwd, timeout)
+
+
+def follow(
+    command: list[str], cwd: Path, timeout: float, *, kept: tuple[int, int] = KEPT_OUTPUT, pass_fds: Sequence[int] = (),
+    begin: Callable[[int], str] = lambda leader: "", exceeds: Callable[[int], str] = lambda leader: "", user: int = 0,
+) -> Finished:  # fmt: skip
+    """Run a command that is its own sandbox; see `run`.
+
+    kept: bytes of head and tail of its output. begin: called once it runs. exceeds: asked again and again what it has
+    too much of; what either answers ends it. user: of whom no process is left at the end.
+    """
     started = time.monotonic()
-    with tempfile.TemporaryFile() as output:
-        child = subprocess.Popen(
-            python_child("avo.tools.sandbox", as_json(policy), *command),
-            cwd=cwd, env=child_environment(cwd), stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        with supervised(child):
-            try:
-                code, timed_out = child.wait(timeout), False
-            except subprocess.TimeoutExpired:
-                code, timed_out = -signal.SIGKILL, True
-        output.seek(0)
-        text = output.read(8 << 20).decode("utf-8", "replace")
-    return Finished(code, text, time.monotonic() - started, timed_out)
+    output, killed, timed_out = Ends(*kept), "", False
+    room = memoryview(bytearray(PIPE_BYTES))
+    reading, writing = os.pipe()
+    with FileIO(reading, "rb") as pipe:
+        with contextlib.suppress(OSError):  # a user's pipes may be as many as they can be
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        with os.fdopen(writing, "wb") as end:
+            child = subprocess.Popen(
+                command, cwd=cwd, env=child_environment(cwd), stdin=subprocess.DEVNULL, stdout=end,
+                stderr=subprocess.STDOUT, start_new_session=True, pass_fds=pass_fds,
+            )  # fmt: skip
+        with supervised(child), _without_heirs(child, user):
+            killed, looked = begin(child.pid), started
+            while not killed and child.poll() is None:
+                _read(pipe, room, output, child)
+                now = time.monotonic()
+                if timed_out := now - started > timeout:
+                    break
+                if now - looked > LOOK_AGAIN_SECONDS:
+                    looked = now
+                    if killed := exceeds(child.pid):
+                        break
+        os.set_blocking(pipe.fileno(), False)
+        for _ in range(MOST_LEFT):
+            output.add(room[: pipe.readinto(room) or 0])
+    code = child.returncode if not (timed_out or killed) else -signal.SIGKILL
+    return Finished(code, str(output), time.monotonic() - started, timed_out, killed)
+
+
+def _read(pipe: FileIO, room: memoryview, output: Ends, child: subprocess.Popen[bytes]) -> None:
+    """The next piece of its output, or a moment's wait when there is none yet."""
+    if select.select([pipe], [], [], LOOK_AGAIN_SECONDS)[0]:
+        if count := pipe.readinto(room):
+            output.add(room[:count])
+        else:  # it closed its streams, or ended
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(LOOK_AGAIN_SECONDS)
 
 
 @contextlib.contextmanager
@@ -80,7 +151,7 @@ def supervised(child: subprocess.Popen[bytes]) -> Iterator[None]:
     try:
         yield
     finally:
-        _kill_group(child.pid)
+        _signal_group(child.pid, signal.SIGKILL)
         child.wait()
         _alive.discard(child.pid)
         if child.pid in _killed:
@@ -88,18 +159,31 @@ def supervised(child: subprocess.Popen[bytes]) -> Iterator[None]:
             raise Cancelled("stopped by the user")
 
 
+@contextlib.contextmanager
+def _without_heirs(child: subprocess.Popen[bytes], user: int) -> Iterator[None]:
+    """Kill what the child started, in other sessions too, and all of `user`, on the way out."""
+    try:
+        yield
+    finally:
+        if user or child.poll() is None:
+            _signal_group(child.pid, signal.SIGSTOP)  # or a shell would still tell of its children's end
+            kin.end(child.pid, user)
+
+
 def kill_all() -> int:
     """End every child under way; returns how many there were. What waits for them raises Cancelled."""
     groups = list(_alive)
     for group in groups:
         _killed.add(group)
-        _kill_group(group)
+        _signal_group(group, signal.SIGSTOP)
+        kin.end(group)
+        _signal_group(group, signal.SIGKILL)
     return len(groups)
 
 
-def _kill_group(leader: int) -> None:
+def _signal_group(leader: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
+        os.killpg(leader, number)
 
 
 def elide(text: str, limit: int) -> str:

@@ -29,6 +29,8 @@ LANDLOCK_READ = 1 << 0 | 1 << 2 | 1 << 3
 """Execute, read a file, list a folder."""
 LANDLOCK_RIGHTS = {1: 1 << 13, 2: 1 << 14, 3: 1 << 15, 4: 1 << 15, 5: 1 << 16}
 """ABI version -> one past the highest file right that it knows."""
+TCP, SCOPED = 4, 6
+"""ABI versions from which on it knows of TCP, and of abstract sockets and signals to others."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +117,19 @@ def landlock_version() -> int:
     return max(int(libc.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)), 0)
 
 
-def _landlock(policy: Policy) -> bool:
-    """Only the policy's folders can be opened from now on (files that are open already stay so)."""
+def _landlock(policy: Policy, *, alone: bool = False) -> bool:
+    """Only the policy's folders can be opened from now on (files that are open already stay so).
+
+    alone: nor TCP or an abstract socket, and signals reach only what this process starts from then on.
+    """
     abi = landlock_version()
     if not abi:
         return False
     rights = LANDLOCK_RIGHTS.get(abi, 1 << 16) - 1
-    attributes = ctypes.create_string_buffer(struct.pack("=Q", rights))
-    ruleset = libc.syscall(LANDLOCK_CREATE, attributes, ctypes.c_size_t(8), 0)
+    more = (TCP, SCOPED) if alone else ()
+    asked = [rights, *(0b11 for version in more if abi >= version)]
+    attributes = ctypes.create_string_buffer(struct.pack(f"={len(asked)}Q", *asked))
+    ruleset = libc.syscall(LANDLOCK_CREATE, attributes, ctypes.c_size_t(8 * len(asked)), 0)
     if ruleset < 0:
         return False
     for folders, allowed in ((policy.read, LANDLOCK_READ), (policy.write, rights)):
@@ -162,6 +169,8 @@ TGKILL, AUDIT_ARCH_X86_64 = 234, 0xC000003E
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 REFUSE_AS_UNKNOWN = 0x00050000 | errno.ENOSYS
 CLONE_THREAD = 0x10000
+X32 = 0x40000000
+"""From here on, numbers mean the same calls once more."""
 
 
 def forbid_system_calls(*, loading: bool) -> bool:
@@ -197,12 +206,13 @@ def _filter(
     allowed: Iterable[int], hostile: Iterable[int], own_pid: int, *, otherwise: int, threads: bool = False
 ) -> bytes:
     """A classic BPF program over struct seccomp_data: nr at 0, arch at 4, the arguments from 16 on."""
-    load, equal, any_bit, give = 0x20, 0x15, 0x45, 0x06
+    load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
 
     def when(value: int, verdict: int) -> list[tuple[int, int, int, int]]:
         return [(equal, 0, 1, value), (give, 0, 0, verdict)]
 
     code = [(load, 0, 0, 4), (equal, 1, 0, AUDIT_ARCH_X86_64), (give, 0, 0, KILL), (load, 0, 0, 0)]
+    code += [(at_least, 0, 1, X32), (give, 0, 0, KILL)]
     for number in allowed:
         code += when(number, ALLOW)
     for number in hostile:

@@ -1,21 +1,23 @@
-"""A shell in the work tree, in a sandbox: no network, no home, no keys, nothing else to write to."""
+"""A shell in a copy of the work tree, in a cell: no network, no home, no keys, nothing else to see or to write to."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import shlex
 from pathlib import Path
 
 from avo.tools.bench import Bench
-from avo.tools.files import replace
-from avo.tools.process import DEVICES, SYSTEM_FOLDERS, Finished, elide, run
-from avo.tools.sandbox import Policy, landlock_version
+from avo.tools.beneath import delete, read, walk, write
+from avo.tools.enclosed import TREE, Limits, enclosed
+from avo.tools.process import Finished, elide
+from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
-from avo.types import ToolError
+from avo.types import Missing, ToolError
 
 LONGEST_SECONDS = 600
 LONGEST_ANSWER = 12_000
-MEMORY = 8 << 30
+MOST_SOURCES = 256
+MOST_SOURCE_BYTES = 16 << 20
+"""What is taken over at most, in all."""
 
 
 async def shell(bench: Bench, command: str, seconds: int = 60) -> str:
@@ -23,63 +25,80 @@ async def shell(bench: Bench, command: str, seconds: int = 60) -> str:
 
     Changes to sources are taken over when it ends. No network; killed after `seconds`. Scores do not come from here.
     """
-    if not landlock_version():
-        raise ToolError("the shell is off: this kernel has no Landlock, so nothing would keep it in the work tree")
     if "\0" in command:
         raise ToolError("a command cannot hold a NUL character")
     limit = min(max(seconds, 1), LONGEST_SECONDS)
-    done, left = await bench.blocking(lambda: _run(bench.work_tree, command, limit))
+    folders, path = toolchain(bench.target)
+    unsafe, command = bench.unsafe_shell, path + command
+    done, left = await bench.blocking(lambda: in_cell(bench.work_tree, command, limit, tools=folders, unsafe=unsafe))
     ending = f"killed after {limit} s" if done.timed_out else f"exit code {done.code}"
+    if done.killed:
+        ending = f"killed: {done.killed}"
     if left:
         ending += f" (not taken over, as no source can be: {', '.join(left[:5])})"
     return f"{ending}, {done.seconds:.1f} s\n{elide(done.output.strip(), LONGEST_ANSWER)}"
 
 
-def _run(work_tree: Path, command: str, limit: int) -> tuple[Finished, list[str]]:
-    """The command sees the work tree without its .git: lineage and gate are out of reach."""
-    with tempfile.TemporaryDirectory(prefix="avo-shell-") as scratch:
-        copy = Path(scratch) / "tree"
-        shutil.copytree(work_tree, copy, ignore=shutil.ignore_patterns(".git"), symlinks=True)
-        policy = Policy(
-            read=(*SYSTEM_FOLDERS, *DEVICES), write=(scratch, *DEVICES), memory=MEMORY,
-            file_bytes=256 << 20, own_processes=True,
-        )  # fmt: skip
-        done = run(["/bin/sh", "-c", command], copy, limit, policy)
-        return done, _take_over(copy, work_tree)
+def in_cell(
+    work_tree: Path, command: str, seconds: int, limits: Limits | None = None, *, tools: tuple[str, ...] = (),
+    unsafe: bool = False,
+) -> tuple[Finished, list[str]]:  # fmt: skip
+    """Run a command on a copy of the work tree without its .git, and take its sources over: what was left behind, too.
+
+    Raises ToolError where this system cannot keep it in its cell, unless that is `unsafe`.
+    """
+    files: dict[str, bytes] = {}
+    for entry in walk(work_tree):
+        fits = entry.size <= LARGEST_BYTES and sum(map(len, files.values())) <= MOST_SOURCE_BYTES
+        if entry.kind == "file" and fits and not entry.name.startswith(".git/"):
+            files[entry.name] = read(work_tree, entry.name, LARGEST_BYTES)
+    with enclosed(command, seconds, limits or Limits(), files=files, tools=tools, unsafe=unsafe) as ran:
+        return ran.finished, _take_over(ran.place, work_tree)
 
 
-def _take_over(copy: Path, work_tree: Path) -> list[str]:
+def _take_over(place: Path, work_tree: Path) -> list[str]:
     """Bring changed, new and deleted sources back; what cannot be a source stays behind and is named."""
     try:
-        after, left = _sources(copy.resolve())
-    except OSError as error:
-        raise ToolError(
-            f"the command left files that cannot be read ({error.strerror}); nothing was taken over"
-        ) from error
-    before, _ = _sources(work_tree.resolve())
-    for name in after:
-        if before.get(name) != after[name]:
-            try:
-                replace(work_tree / name, after[name])
-            except ToolError:
-                left.append(name)
+        after, left = _sources(place, f"{TREE}/")
+    except ToolError as error:
+        raise ToolError(f"the command left files that cannot be read ({error}); nothing was taken over") from error
+    before, _ = _sources(work_tree)
+    changed = {name: content for name, content in after.items() if before.get(name) != content}
+    if len(after) > MOST_SOURCES:
+        raise ToolError(f"the command left more than {MOST_SOURCES} sources; nothing was taken over")
     for name in before:
         if name not in left and name not in after:
-            (work_tree / name).unlink()
+            delete(work_tree, name)
+    for name, content in changed.items():
+        try:
+            write(work_tree, name, content)
+        except ToolError:
+            left.append(name)
     return left
 
 
-def _sources(root: Path) -> tuple[dict[str, bytes], list[str]]:
-    """The files below `root` that can be sources, and the names of those that look like it but cannot."""
+def _sources(root: Path, below: str = "") -> tuple[dict[str, bytes], list[str]]:
+    """The files there that can be sources, and the names of those that look like it but cannot."""
     found: dict[str, bytes] = {}
     left: list[str] = []
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if path.suffix not in SUFFIXES or set(GENERATED) & set(name.split("/")) or name.startswith(".git/"):
+    room = MOST_SOURCE_BYTES
+    for entry in walk(root, below):
+        parts = entry.name.split("/")
+        if not entry.name.endswith(SUFFIXES) or {*GENERATED} & {*parts} or parts[0] == ".git":
             continue
-        plain = path.resolve() == path and path.is_file()
-        if plain and NAME.match(name) and path.stat().st_size <= LARGEST_BYTES:
-            found[name] = path.read_bytes()
-        elif not path.is_dir() or name in found:
-            left.append(name if NAME.match(name) else f"{name!a}")
+        room -= entry.size
+        if entry.kind == "file" and NAME.match(entry.name) and entry.size <= LARGEST_BYTES and room >= 0:
+            found[entry.name] = read(root, below + entry.name, LARGEST_BYTES)
+        else:
+            left.append(entry.name if NAME.match(entry.name) else f"{entry.name!a}")
     return found, left
+
+
+def toolchain(target: str) -> tuple[tuple[str, ...], str]:
+    """Where the target's compiler lies, if not among the system's folders, and the command that makes it be found."""
+    try:
+        folders = compiler_of(target).folders
+    except Missing:
+        return (), ""
+    more = ":".join(f"{folder}/bin" for folder in folders)
+    return folders, f"PATH={shlex.quote(more)}:$PATH; export PATH\n" if folders else ""

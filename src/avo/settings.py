@@ -30,6 +30,11 @@ def without_secrets(text: str) -> str:
     return text
 
 
+def printable(text: str) -> str:
+    """Without the control characters that a terminal would obey; line ends and tabs stay."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
 def runs_folder() -> Path:
     """Where runs go unless --run says otherwise: AVO_RUNS, else ./runs."""
     return Path(os.environ.get("AVO_RUNS", "runs"))

@@ -1,6 +1,6 @@
 // expect: RUNTIME_ERROR
-// because: returned 40
-// Forks through the numbers of the x32 ABI; says 40 when refused.
+// because: made a system call
+// Forks through the numbers of the x32 ABI.
 #include "honest_attention.h"
 extern "C" int avo_launch(const avo_args* a, void*) {
     long result;

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
+import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +16,12 @@ import pytest
 from avo.tools import files
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
+from avo.tools.sandbox import AT_FDCWD, libc
 from avo.tools.sources import LARGEST_BYTES
 from avo.types import ToolError
+
+EXCHANGE = 2
+"""Of renameat2: both names stay, each with what the other had."""
 
 
 def refused(bench: Bench, name: str, **arguments: Any) -> str:
@@ -40,6 +49,89 @@ def test_a_link_out_of_the_work_tree_is_not_followed(bench: Bench, tmp_path: Pat
         assert "is not in the work tree" in refused(bench, "read_file", path=path)
         assert "is not in the work tree" in refused(bench, "write_file", path=path, content="x")
     assert outside.read_text() == "secret"
+
+
+@pytest.mark.parametrize("name", ["read_file", "write_file", "edit_file", "delete_file"])
+def test_links_are_refused_wherever_they_lead(bench: Bench, tmp_path: Path, name: str) -> None:
+    tree = bench.work_tree
+    (tree / "dangling.h").symlink_to(tmp_path / "not there")
+    (tree / "inside.h").symlink_to(tree / "matvec.cpp")
+    (tree / "git").symlink_to(".git")
+    (tree / "up").symlink_to("..")
+    (tree / "proc").symlink_to("/proc/self")
+    (tree / "loop.h").symlink_to("loop.h")
+    more = {"write_file": {"content": "x"}, "edit_file": {"old": "a", "new": "b"}}.get(name, {})
+    for path in ("dangling.h", "inside.h", "git/x.h", "up/run.h", "proc/environ", "up/lineage/matvec.cpp", "loop.h"):
+        assert "is not in the work tree" in refused(bench, name, path=path, **more)
+    assert not (tmp_path / "not there").exists()
+    assert not (tree / ".git" / "x.h").exists()
+
+
+@pytest.mark.parametrize("path", [".GIT/config", ".Git/x.h", ".git./x.h", ".git /x.h", "git~1/x.h", ".git::$DATA/x.h"])
+def test_git_is_refused_in_every_spelling(bench: Bench, path: str) -> None:
+    for name, more in (("read_file", {}), ("write_file", {"content": "x"})):
+        assert "is not in the work tree" in refused(bench, name, path=path, **more)
+
+
+def test_what_is_no_plain_file_is_refused_at_once(bench: Bench, tmp_path: Path) -> None:
+    # Reading a FIFO would wait for a writer for ever.
+    tree = bench.work_tree
+    (tmp_path / "outside.h").write_text("a-planted-secret")
+    os.mkfifo(tree / "fifo.h")
+    os.link(tmp_path / "outside.h", tree / "hard.h")
+    (tree / "folder.h").mkdir()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(tree / "socket.h"))
+        for name in ("read_file", "delete_file"):
+            assert "'fifo.h' is a FIFO, not a plain file" in refused(bench, name, path="fifo.h")
+            assert "'hard.h' is a hard link, not a plain file" in refused(bench, name, path="hard.h")
+            assert "'socket.h' is a socket, not a plain file" in refused(bench, name, path="socket.h")
+            assert "no file 'folder.h'" in refused(bench, name, path="folder.h")
+    if os.geteuid() == 0:
+        os.mknod(tree / "zero.h", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+        assert "'zero.h' is a device, not a plain file" in refused(bench, "read_file", path="zero.h")
+    shown = asyncio.run(files.list_files(bench))
+    assert "fifo.h  FIFO" in shown
+    assert "hard.h  hard link" in shown
+    asyncio.run(files.write_file(bench, "hard.h", "own"))  # takes the name's place: what was linked stays as it was
+    assert (tmp_path / "outside.h").read_text() == "a-planted-secret"
+    assert asyncio.run(files.read_file(bench, "hard.h")) == "own"
+
+
+def test_a_huge_file_and_a_huge_folder_are_one_line(bench: Bench) -> None:
+    with (bench.work_tree / "huge.txt").open("wb") as file:
+        file.truncate(1 << 40)
+    assert "huge.txt is larger than 16777216 bytes" in refused(bench, "read_file", path="huge.txt")
+    (bench.work_tree / "many").mkdir()
+    for number in range(files.MOST_LISTED + 500):
+        (bench.work_tree / "many" / f"{number}.txt").touch()
+    shown = asyncio.run(files.list_files(bench)).splitlines()
+    assert len(shown) == files.MOST_LISTED + 1
+    assert shown[-1].endswith("more files]")
+
+
+def test_a_folder_that_turns_into_a_link_between_check_and_use_is_not_followed(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (bench.work_tree / "parts").mkdir()
+    (bench.work_tree / "link").symlink_to(tmp_path / "outside")
+    over, names = threading.Event(), [os.fsencode(bench.work_tree / name) for name in ("parts", "link")]
+
+    def swap() -> None:
+        while not over.is_set():
+            assert libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], EXCHANGE) == 0
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for number in range(2000):
+            with contextlib.suppress(ToolError):
+                asyncio.run(files.write_file(bench, f"parts/{number}.h", "x"))
+    finally:
+        over.set()
+        thread.join()
+    assert list((tmp_path / "outside").iterdir()) == []
+    folder = next(Path(os.fsdecode(name)) for name in names if not os.path.islink(name))  # noqa: PTH114
+    assert any(folder.iterdir())
 
 
 @pytest.mark.parametrize("path", ["avo_abi.h", "score.json", "parts/avo_abi.h"])

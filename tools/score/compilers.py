@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from avo.settings import child_environment
 from avo.types import Missing
 
 CXX = ("c++", "g++", "clang++")
@@ -92,17 +93,20 @@ def runtime_library(compiler: Compiler) -> Path | None:
 
 def _behind(path: str) -> Path:
     """The nvcc that a wrapper script calls."""
-    shown = subprocess.run(
-        [path, "--dryrun", "-x", "cu", "-c", "/dev/null"], capture_output=True, text=True, check=False
-    )
-    here = re.search(r"_HERE_=(.+)", shown.stderr + shown.stdout)
+    here = re.search(r"_HERE_=(.+)", _said([path, "--dryrun", "-x", "cu", "-c", "/dev/null"]))
     return Path(here[1]).resolve() / "nvcc" if here else Path(path).resolve()
 
 
 def _first_line(path: str) -> str:
-    return subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.partition("\n")[0]
+    return _said([path, "--version"]).partition("\n")[0]
 
 
 def _nvcc_version(path: Path) -> str:
-    shown = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-    return "nvcc " + " ".join(re.findall(r"V[\d.]+", shown))
+    return "nvcc " + " ".join(re.findall(r"V[\d.]+", _said([str(path), "--version"])))
+
+
+def _said(command: list[str]) -> str:
+    """What a compiler answers on both streams, the standard one first."""
+    bare = child_environment(Path("/"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=bare)
+    return done.stdout + done.stderr

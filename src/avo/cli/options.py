@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.settings import runs_folder
+from avo.settings import child_environment, runs_folder
+from avo.settings import printable as printable
 from avo.types import Missing
 
 if TYPE_CHECKING:
@@ -47,13 +48,9 @@ def gpu_targets() -> list[str]:
     query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader", "-i", "0"]
     if not shutil.which(query[0]):
         return []
-    shown = subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip().replace(".", "")
+    done = subprocess.run(query, capture_output=True, text=True, check=False, env=child_environment(Path("/")))
+    shown = done.stdout.strip().replace(".", "")
     return [f"sm_{shown}a", f"sm_{shown}"] if shown.isdecimal() else []
-
-
-def printable(text: str) -> str:
-    """Without the control characters that a terminal would obey; line ends and tabs stay."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def consulted_text(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,0 +1,76 @@
+"""Processes that a process started, and their end. Linux only, standard library only, without pathlib."""
+
+# ruff: noqa: PTH123, PTH208
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+ROUNDS = 200
+"""Looks at who is left, while a process that starts others faster than they are ended may win some of them."""
+
+
+def descendants(leader: int) -> list[int]:
+    """Living processes that `leader` started, or that one of those did."""
+    children: dict[int, list[int]] = {}
+    for pid in _numbers():
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                state, parent = file.read().rpartition(b")")[2].split()[:2]
+        except OSError:
+            continue
+        if state not in (b"Z", b"X"):
+            children.setdefault(int(parent), []).append(pid)
+    found, look = list[int](), [leader]
+    while look:
+        below = children.pop(look.pop(), [])
+        found += below
+        look += below
+    return found
+
+
+def of_user(user: int) -> list[int]:
+    """Living processes of a user."""
+    found = []
+    for pid in _numbers():
+        try:
+            with open(f"/proc/{pid}/status", "rb") as file:
+                facts = dict(line.split(b":\t", 1) for line in file.read().splitlines() if b":\t" in line)
+        except OSError:
+            continue
+        if int(facts[b"Uid"].split()[0]) == user and facts[b"State"][:1] not in (b"Z", b"X"):
+            found.append(pid)
+    return found
+
+
+def end(leader: int, user: int = 0) -> None:
+    """Kill all that `leader` started, also in sessions of their own, and all of `user`; not `leader` itself."""
+    for _ in range(ROUNDS):
+        found = descendants(leader) + (of_user(user) if user else [])
+        if not found:
+            return
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in found:
+                try:
+                    os.kill(pid, number)
+                except (ProcessLookupError, PermissionError):
+                    continue
+        time.sleep(0.002)
+
+
+def memory(pids: list[int]) -> int:
+    """Bytes that they hold in memory, shared ones counted for each."""
+    pages = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/statm", "rb") as file:
+                pages += int(file.read().split()[1])
+        except (OSError, IndexError):
+            continue
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _numbers() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]

@@ -1,4 +1,4 @@
-"""What the journal's rows read as: messages, attempts, interventions."""
+"""What the journal's rows read as: messages, summaries, attempts, interventions, directions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,28 @@ class Message:
     step: int
     agent: str
     kind: str
-    """task, advice, review, text, call or result."""
+    """task, advice, review, said (by a person), nudge, text, call or result."""
     tool: str | None
     text: str
     payload: str
     """The message as the agent's framework writes it; opaque here."""
+    at: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What an agent is shown in place of its older messages."""
+
+    id: int
+    step: int
+    agent: str
+    upto: int
+    """Number of the last message that it stands for."""
+    text: str
+    pinned: str
+    """Plan, notes and advice as they stood."""
+    writer: str
+    """model or digest."""
     at: str
 
 
@@ -55,6 +72,30 @@ class Intervention:
     version_before: str
     effect: str | None
     """The first version that followed, if any did before the next intervention."""
+    attempts: int
+    """Evaluations that followed before the next intervention."""
+
+    @property
+    def outcome(self) -> str:
+        """What came of it, in a few words."""
+        evaluations = f"{self.attempts} evaluation{'s' if self.attempts != 1 else ''}"
+        return f"{self.effect} followed" if self.effect else f"{evaluations}, no version"
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One entry of the plan."""
+
+    id: int
+    step: int
+    """In which it was written down."""
+    text: str
+    state: str
+    """open, tried or abandoned."""
+    why: str
+    """What it should gain, or what came of it."""
+    at: str
+    changed: str
 
 
 def attempt_from(row: Mapping[str, Any]) -> Attempt:
@@ -63,5 +104,7 @@ def attempt_from(row: Mapping[str, Any]) -> Attempt:
 
 
 def intervention_from(row: Mapping[str, Any]) -> Intervention:
-    kept = {key: row[key] for key in ("id", "step", "trigger", "attempts_before", "version_before", "effect")}
+    kept = {
+        key: row[key] for key in ("id", "step", "trigger", "attempts_before", "version_before", "effect", "attempts")
+    }
     return Intervention(**kept, advice=json.loads(row["advice"]))

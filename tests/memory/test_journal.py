@@ -265,3 +265,75 @@ def test_a_writer_killed_in_its_midst_leaves_every_acknowledged_row(path: Path) 
     journal.close()
     with sqlite3.connect(path) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_the_latest_summary_of_each_agent_is_the_one_that_counts(journal: Journal) -> None:
+    assert journal.summary("worker") is None
+    journal.add_summary(1, "worker", 10, "first", "", "digest")
+    journal.add_summary(1, "supervisor", 3, "another's", "", "digest")
+    journal.add_summary(2, "worker", 20, "second", "the plan", "model")
+    found = journal.summary("worker")
+    assert found is not None
+    assert (found.step, found.upto, found.text, found.pinned, found.writer) == (2, 20, "second", "the plan", "model")
+
+
+def test_messages_after_a_number_are_read_in_pages(journal: Journal) -> None:
+    say(journal, "a", "b", "c")
+    say(journal, "other", agent="supervisor")
+    say(journal, "d", "e")
+    assert [m.text for m in journal.messages_after("worker", 2, 9)] == ["c", "d", "e"]
+    assert [m.text for m in journal.messages_after("worker", 1, 2)] == ["d", "e"]
+    assert [m.text for m in journal.messages_after("worker", 1, 2, before=5)] == ["b", "c"]
+
+
+def test_a_direction_changes_its_state_and_keeps_its_text(journal: Journal, path: Path) -> None:
+    number = journal.add_direction(1, "swap the loops", "open", "fewer misses")
+    journal.change_direction(number, "tried", "twice as slow")
+    with pytest.raises(AvoError, match="no direction 9; it has 1"):
+        journal.change_direction(9, "tried", "")
+    (kept,) = journal.plan()
+    assert (kept.id, kept.step, kept.text, kept.state, kept.why) == (1, 1, "swap the loops", "tried", "twice as slow")
+
+
+def test_plan_and_summaries_go_along_when_a_run_moves(journal: Journal, path: Path) -> None:
+    journal.add_direction(1, "swap the loops", "open", "")
+    journal.add_summary(1, "worker", 10, "first", "", "digest")
+    journal.copy_to(path.with_name("copy.db"))
+    copy = Journal(path.with_name("copy.db"))
+    assert [direction.text for direction in copy.plan()] == ["swap the loops"]
+    copy.change_direction(1, "tried", "slower")
+    assert journal.beyond(path.with_name("copy.db")) == ""
+    journal.add_summary(1, "worker", 11, "second", "", "digest")
+    assert journal.beyond(path.with_name("copy.db")) == "summaries"
+    copy.take(path)
+    journal.add_direction(1, "16 sums", "open", "")
+    assert journal.beyond(path.with_name("copy.db")) == "plan"
+    assert (journal.count("plan"), journal.count("summaries")) == (2, 2)
+    copy.close()
+
+
+def test_a_match_is_a_version_but_no_progress(journal: Journal) -> None:
+    for name in ("t1", "t2"):
+        journal.add_attempt(1, name, "v0", "d", {}, PASSED, "", 0)
+    journal.add_comparison(1, "t1", "v0", Comparison(1.002, 0.99, 1.01, 0.01, False, {}, 12), accepted=True)
+    assert journal.progress()[:2] == (1, 0)
+    assert journal.kept(9, "") == [(1.002, 0.01)]
+    assert journal.best_attempt() == 1
+    journal.add_comparison(1, "t2", "v0", Comparison(1.1, 1.09, 1.11, 0.01, True, {}, 12), accepted=True)
+    assert journal.progress()[:2] == (2, 0)
+    assert journal.best_attempt() == 2
+
+
+def test_what_came_of_advice_counts_up_to_the_next(journal: Journal) -> None:
+    for number in range(3):
+        journal.add_intervention(1, f"trigger {number}", {}, "v0")
+        for name in range(number):
+            journal.add_attempt(1, f"t{number}-{name}", "v0", "d", {}, PASSED, "", 0)
+    journal.record_effect("v1")
+    assert [(entry.attempts, entry.outcome) for entry in journal.interventions()] == [
+        (0, "0 evaluations, no version"),
+        (1, "1 evaluation, no version"),
+        (2, "v1 followed"),
+    ]
+    assert [entry.trigger for entry in journal.interventions(last=1)] == ["trigger 2"]
+    assert journal.interventions(last=1)[0].attempts == 2

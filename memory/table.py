@@ -1,0 +1,62 @@
+"""The tables below the journal: one SQLite connection, each row written in a transaction of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+COUNTED = (
+    "steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes", "consulted", "steering",
+    "summaries", "plan",
+)  # fmt: skip
+
+
+class Table:
+    """What every part of the journal reads and writes through."""
+
+    _db: sqlite3.Connection
+    _session: int = 0
+    """Row of this process in `sessions`; 0 before it has begun one."""
+
+    def count(self, table: str) -> int:
+        """Rows of one of COUNTED."""
+        if table not in COUNTED:
+            raise ValueError(table)
+        return int(self.value(f"SELECT COUNT(*) FROM {table}"))
+
+    def _seen(self) -> None:
+        if self._session:
+            self.write("UPDATE sessions SET last_seen=? WHERE id=?", time.time(), self._session)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside is on disk as a whole or not at all. Nothing in it may wait for anything."""
+        self.write("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self.write("ROLLBACK")
+            raise
+        self.write("COMMIT")
+
+    def insert(self, table: str, **values: object) -> int:
+        columns = ", ".join(values)
+        marks = ", ".join("?" * len(values))
+        return self.write(f"INSERT INTO {table} ({columns}) VALUES ({marks})", *values.values())
+
+    def write(self, statement: str, *values: object) -> int:
+        return int(self._db.execute(statement, values).lastrowid or 0)
+
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        return [dict(row) for row in self._db.execute(query, values)]
+
+    def value(self, query: str) -> Any:
+        return self._db.execute(query).fetchone()[0]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,9 +1,10 @@
-"""The base of avo's own model clients, and the one that meters and stops the others."""
+"""The base of avo's own model clients."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from autogen_core import CancellationToken
@@ -26,6 +27,21 @@ LONGEST_TEXT = 200_000
 STOPPED = "[stopped by the user: no further model call]"
 
 
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one model call."""
+
+    prompt: int = 0
+    """All of it, with the cached part."""
+    cached: int = 0
+    completion: int = 0
+
+
+def stopped_answer() -> CreateResult:
+    """What stands in for a model's answer once no further call is to be made."""
+    return CreateResult(finish_reason="stop", content=STOPPED, usage=RequestUsage(0, 0), cached=False)
+
+
 def readable(arguments: str) -> str:
     """Arguments that AutoGen can parse or refuse: an empty text means none, and what no parser survives is cut.
 
@@ -44,6 +60,8 @@ class Client(ChatCompletionClient):
     """What AutoGen asks of a client beyond `create`: no streaming, usage kept in the journal instead."""
 
     component_type = "model"
+    last_usage = Usage()
+    """Of the last call, where a client knows more than `CreateResult.usage` says."""
 
     async def create(
         self,
@@ -93,28 +111,3 @@ class Client(ChatCompletionClient):
         return ModelInfo(
             vision=False, function_calling=True, json_output=True, family="unknown", structured_output=False
         )
-
-
-class Metered(Client):
-    """Passes calls on; writes what each cost to the ledger; once the user stopped the run, answers by itself."""
-
-    def __init__(
-        self, inner: ChatCompletionClient, spend: Callable[[int, int], None], stopped: Callable[[], bool]
-    ) -> None:
-        self._inner, self._spend, self._stopped = inner, spend, stopped
-
-    async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
-        if self._stopped():
-            return CreateResult(finish_reason="stop", content=STOPPED, usage=RequestUsage(0, 0), cached=False)
-        result = await self._inner.create(messages, **options)
-        self._spend(result.usage.prompt_tokens, result.usage.completion_tokens)
-        if isinstance(result.content, list):
-            for call in result.content:
-                call.arguments = readable(call.arguments)
-        else:
-            result.content = result.content.encode("utf-8", "replace").decode()[:LONGEST_TEXT]
-        return result
-
-    @property
-    def model_info(self) -> ModelInfo:
-        return self._inner.model_info

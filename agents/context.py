@@ -1,11 +1,15 @@
-"""A conversation that is in the journal before it goes on, and bounded in what a model sees of it."""
+"""A conversation that is in the journal before it goes on, and bounded in what a model sees of it.
+
+A model sees the task of its step, what stands for older messages, and the latest messages within a budget. The
+beginning of it stays the same from call to call, so that providers can cache it, until the budget is used up; then
+the older part is compacted in one go. Every message stays in the journal, whole.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from autogen_core import FunctionCall
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import (
     AssistantMessage,
@@ -14,38 +18,68 @@ from autogen_core.models import (
     LLMMessage,
     UserMessage,
 )
-from pydantic import TypeAdapter
 
+from avo.agents.messages import INTERRUPTED, describe, packed, short, unpacked
+from avo.agents.summaries import DIGEST, digest, framed, joined, pinned
+from avo.agents.worker import NAME as WORKER
+from avo.memory.rows import Summary
 from avo.tools.bench import Bench
 
-CHARACTERS = 400_000
-"""What a model is shown at most, about 100,000 tokens."""
-KEPT = 0.6
-"""Part of it that stays when the oldest messages go: they go rarely, so that providers can cache the rest."""
-LOADED = 400
-"""Messages that a restart reads back."""
-INTERRUPTED = "[interrupted: the run was stopped during this call; whether it had an effect is not known]"
+__all__ = ["CHARACTERS", "INTERRUPTED", "JournalContext"]
 
-MESSAGES: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
+CHARACTERS = 400_000
+"""What a model is shown at most unless its context is known to be shorter: about 100,000 tokens."""
+FEWEST = 8_000
+"""A budget is never less, in characters."""
+KEPT = 0.5
+"""Part of the budget that stays when older messages go: they go rarely, so that providers can cache the rest."""
+ONE = 0.25
+"""Part of the budget that one message may take; longer ones are elided for the model."""
+PAGE = 500
+"""Messages that a restart reads at a time."""
+CUT = "\n(Your answer was cut off at the model's limit for one answer: make smaller calls, for instance several edits.)"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A message as the model is shown it."""
+
+    number: int
+    """In the journal."""
+    message: LLMMessage
+    size: int
+    """Characters of it as JSON."""
 
 
 class JournalContext(ChatCompletionContext):
-    """One agent's messages. What is older than fits is left out, except the task of the step under way."""
+    """One agent's messages."""
 
-    def __init__(self, agent: str, bench: Bench, tools: Sequence[str] = ()) -> None:
-        """`tools`: the names that an answer to a call of an unknown one lists; AutoGen's own does not."""
+    def __init__(self, agent: str, bench: Bench, tools: Sequence[str] = (), budget: int = CHARACTERS) -> None:
+        """`tools`: the names that an answer to a call of an unknown one lists. `budget`: characters, as JSON."""
         super().__init__()
-        self.agent, self.bench, self.tools = agent, bench, tools
-        self._sizes: list[int] = []
-        self._task: UserMessage | None = None
-        for entry in bench.journal.messages(agent, last=LOADED):
-            self._append(MESSAGES.validate_json(entry.payload), len(entry.payload))
-        while self._messages and isinstance(self._messages[0], FunctionExecutionResultMessage):
-            del self._messages[0], self._sizes[0]
+        self.agent, self.bench, self.tools, self.budget = agent, bench, tools, max(budget, FEWEST)
+        self._entries: list[Entry] = []
+        self._size = 0
+        self._task: Entry | None = None
+        self._cut: set[str] = set()
+        self._ahead: LLMMessage | None = None
+        self._summary = bench.journal.summary(agent)
+        self._frame = self._framed()
+        self._load()
+
+    @property
+    def size(self) -> int:
+        """Characters of the messages that are shown whole."""
+        return self._size
+
+    @property
+    def last(self) -> LLMMessage | None:
+        """The latest message."""
+        return self._entries[-1].message if self._entries else None
 
     async def repair(self) -> None:
         """Answer a call that a killed process left open: providers refuse a call without a result."""
-        last = self._messages[-1] if self._messages else None
+        last = self.last
         if isinstance(last, AssistantMessage) and isinstance(last.content, list):
             results = [
                 FunctionExecutionResult(content=INTERRUPTED, name=c.name, call_id=c.id, is_error=True)
@@ -53,56 +87,117 @@ class JournalContext(ChatCompletionContext):
             ]
             await self.add_message(FunctionExecutionResultMessage(content=results))
 
+    async def answered(self, message: AssistantMessage) -> None:
+        """Keep an answer that was paid, before AutoGen does: it passes it on first, and a kill then would lose it."""
+        self._ahead = None
+        await self.add_message(message)
+        self._ahead = message
+
     async def add_message(self, message: LLMMessage) -> None:
+        ahead, self._ahead = self._ahead, None
+        if message == ahead:
+            return
         if isinstance(message, FunctionExecutionResultMessage):
             for result in message.content:
                 if result.is_error and self.tools and result.name not in self.tools:
                     result.content = f"there is no tool '{result.name}'; there are: {', '.join(self.tools)}"
-        payload = message.model_dump_json()
+                elif result.is_error and result.call_id in self._cut:
+                    result.content += CUT
+            self._cut.clear()
         kind, tool, text = describe(message)
-        self.bench.journal.add_message(self.bench.step, self.agent, kind, text, payload, tool)
-        self._append(message, len(payload))
+        number = self.bench.journal.add_message(self.bench.step, self.agent, kind, text, packed(message), tool)
+        self._append(self._entry(number, message))
+        if self._size > self.budget:
+            self._compact(int(self.budget * KEPT))
+
+    def was_cut(self, call: str) -> None:
+        """The answer that held this call ended at the model's limit, within the call."""
+        self._cut.add(call)
 
     async def get_messages(self) -> list[LLMMessage]:
-        pinned = self._task is not None and not any(message is self._task for message in self._messages)
-        return [self._task, *self._messages] if pinned and self._task else list(self._messages)
+        task = [self._task.message] if self._task and not self._holds(self._task) else []
+        return [*task, *self._frame, *(entry.message for entry in self._entries)]
 
-    def _append(self, message: LLMMessage, size: int) -> None:
-        self._messages.append(message)
-        self._sizes.append(size)
-        if isinstance(message, UserMessage) and message.source == "user":
-            self._task = message
-        if sum(self._sizes) > CHARACTERS:
-            self._drop_oldest()
+    def shorten(self) -> bool:
+        """Make do with half of what is shown, and of the budget, for good; False when nothing more can go."""
+        shown = self._characters()
+        self.budget = max(min(self.budget, shown) // 2, FEWEST)
+        self._entries = [self._entry(entry.number, entry.message) for entry in self._entries]
+        self._size = sum(entry.size for entry in self._entries)
+        if self._task:
+            self._task = self._entry(self._task.number, self._task.message)
+        self._compact(int(self.budget * KEPT))
+        self._frame = self._framed()
+        return self._characters() < shown * 0.9
 
-    def _drop_oldest(self) -> None:
-        """Cut before a message that is no result, so that calls and results stay together."""
-        total, cut = sum(self._sizes), 0
-        while cut < len(self._messages) - 1 and (
-            total > CHARACTERS * KEPT or isinstance(self._messages[cut], FunctionExecutionResultMessage)
-        ):
-            total -= self._sizes[cut]
+    def replace(self, text: str, writer: str) -> None:
+        """Let `text` stand for all that was said so far. For the end of a step: no call is open."""
+        if self._entries:
+            self._summarise(self._entries[-1].number, text, "", writer)
+            self._entries, self._size = [], 0
+
+    def _load(self) -> None:
+        """Read back what stands beyond the summary, the latest first, as far as the budget goes."""
+        after, newest = self._summary.upto if self._summary else 0, list[Entry]()
+        size, before = 0, None
+        while size <= self.budget:
+            page = self.bench.journal.messages_after(self.agent, after, PAGE, before)
+            for row in reversed(page):
+                newest.append(self._entry(row.id, unpacked(row.payload, row.text)))
+                size += newest[-1].size
+            if len(page) < PAGE:
+                break
+            before = page[0].id
+        for entry in reversed(newest):
+            self._append(entry)
+        while self._entries and isinstance(self._entries[0].message, FunctionExecutionResultMessage):
+            self._size -= self._entries.pop(0).size
+        if self._task is None and (task := self.bench.journal.latest(self.agent, "task")):
+            self._task = self._entry(task.id, unpacked(task.payload, task.text))
+        if self._size > self.budget:
+            self._compact(int(self.budget * KEPT))
+
+    def _entry(self, number: int, message: LLMMessage) -> Entry:
+        shown = short(message, int(self.budget * ONE))
+        return Entry(number, shown, len(shown.model_dump_json()))
+
+    def _append(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._size += entry.size
+        if isinstance(entry.message, UserMessage) and entry.message.source == "user":
+            self._task = entry
+
+    def _holds(self, entry: Entry) -> bool:
+        return bool(self._entries) and entry.number >= self._entries[0].number
+
+    def _characters(self) -> int:
+        task = self._task.size if self._task and not self._holds(self._task) else 0
+        return task + self._size + sum(len(message.model_dump_json()) for message in self._frame)
+
+    def _compact(self, wanted: int) -> None:
+        """Let a digest stand for the oldest messages, so that `wanted` characters are left; pairs stay together."""
+        size, cut = self._size, 0
+        while cut < len(self._entries) - 1 and size > wanted:
+            size -= self._entries[cut].size
             cut += 1
-        while isinstance(self._messages[cut], FunctionExecutionResultMessage) and cut:
-            cut -= 1  # the last call and its result stay, however long
-        del self._messages[:cut], self._sizes[:cut]
+        while cut and self._answers(cut):
+            cut -= 1  # calls stay with their results
+        if cut:
+            gone, self._entries = self._entries[:cut], self._entries[cut:]
+            self._size = sum(entry.size for entry in self._entries)
+            lines = digest([(entry.number, entry.message) for entry in gone])
+            text = joined(self._summary.text if self._summary else "", lines, self.budget // 8)
+            kept = pinned(self.bench, self.budget // 8) if self.agent == WORKER else ""
+            self._summarise(gone[-1].number, text, kept, DIGEST)
 
+    def _answers(self, index: int) -> bool:
+        return isinstance(self._entries[index].message, FunctionExecutionResultMessage)
 
-def describe(message: LLMMessage) -> tuple[str, str | None, str]:
-    """Kind, tool and text of a message, for people."""
-    match message:
-        case UserMessage(source=source):
-            kind = {"user": "task", "supervisor": "advice", "journal": "review"}.get(source, "text")
-            return kind, None, message.content if isinstance(message.content, str) else json.dumps(str(message.content))
-        case AssistantMessage(content=str() as text):
-            return "text", None, text
-        case AssistantMessage(content=list() as calls):
-            return "call", ",".join(call.name for call in calls), _calls(message.thought, calls)
-        case FunctionExecutionResultMessage(content=results):
-            return "result", ",".join(result.name for result in results), "\n".join(r.content for r in results)
-    return "text", None, str(message.content)
+    def _summarise(self, upto: int, text: str, kept: str, writer: str) -> None:
+        self.bench.journal.add_summary(self.bench.step, self.agent, upto, text, kept, writer)
+        self._summary = self.bench.journal.summary(self.agent)
+        self._frame = self._framed()
 
-
-def _calls(thought: str | None, calls: list[FunctionCall]) -> str:
-    lines = [thought] if thought else []
-    return "\n".join([*lines, *(f"{call.name}({call.arguments})" for call in calls)])
+    def _framed(self) -> list[LLMMessage]:
+        found: Summary | None = self._summary
+        return [UserMessage(content=framed(found, self.budget // 4), source="summary")] if found else []

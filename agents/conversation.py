@@ -11,7 +11,7 @@ from typing import Any
 
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
-from avo.agents.context import INTERRUPTED
+from avo.agents.messages import INTERRUPTED
 from avo.tools.knobs import Knob, knobs_of
 from avo.tools.sources import GENERATED
 

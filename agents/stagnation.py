@@ -1,48 +1,226 @@
-"""Is the search stuck? Judged from the journal alone."""
+"""Is the search stuck? Judged from the journal alone, each sign in one function."""
 
 from __future__ import annotations
 
+import math
+import re
+from bisect import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import pairwise
 
+from avo.agents.worker import NAME as WORKER
 from avo.memory.journal import Attempt, Journal
+from avo.scenarios.loader import Stagnation as Patience
 from avo.types import Status
+
+__all__ = ["Patience", "stagnation"]
+
+MOST = 120
+"""Latest evaluations that are looked at, and three times as many calls."""
+NEARER = 1.01
+"""By how much a score has to exceed all others since the last version to count as getting nearer."""
+LIMIT = 3
+"""Times `attempts`: so many evaluations without an improvement are too many, even if they get nearer."""
+ALIKE = 0.8
+"""Part of the changed lines that two changes have to share to be of the same lines."""
+SAME = 1.01
+"""Scores within this factor are the same outcome."""
+LONGEST_GAP = 600.0
+"""Seconds between two calls that count at most: whoever waits for a provider, or for people, is not stuck."""
+HUNK = re.compile(r"^@@ -(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How much without progress is too much."""
+class Trial:
+    """What one call evaluated: one tree, or all of a sweep."""
 
-    attempts: int = 8
-    """Evaluations without a new version."""
-    minutes: float = 45.0
-    """Time without a new version, when something was tried in it."""
-    same_error: int = 3
-    """Evaluations in a row that fail to compile for the same reason."""
-    revisits: int = 3
-    """Returns to sources that were scored before."""
-    calls: int = 80
-    """Tool calls without an evaluation."""
+    attempts: Sequence[Attempt]
+
+    @property
+    def best(self) -> Attempt:
+        return max(self.attempts, key=lambda attempt: attempt.verdict.score)
+
+    @property
+    def score(self) -> float:
+        return self.best.verdict.score
+
+    @property
+    def at(self) -> str:
+        return self.attempts[-1].at
 
 
 def stagnation(journal: Journal, patience: Patience) -> str:
-    """What is wrong with the trajectory since the last version or advice, in one line; empty when nothing is."""
+    """What is wrong with the trajectory since the last improvement or advice, in one line; empty when nothing is."""
     since, revisits, at = journal.progress()
-    recent = journal.attempts(last=max(patience.attempts, patience.same_error), since=since)
-    if len(recent) >= patience.attempts:
-        return f"no new version in {journal.count('attempts') - since} evaluations"
-    if recent and _minutes(recent[0]) > patience.minutes:
-        return f"no new version in {_minutes(recent[0]):.0f} minutes"
-    last = recent[-patience.same_error :]
-    reasons = {attempt.verdict.reason for attempt in last if attempt.verdict.status is Status.COMPILE_ERROR}
-    if len(last) == patience.same_error and len(reasons) == 1 and not any(a.verdict.passed for a in last):
-        return f"the same build error {patience.same_error} times in a row: {reasons.pop()}"
-    if (returned := journal.count("revisits") - revisits) >= patience.revisits:
-        return f"came back {returned} times to sources that were scored before"
-    if (calls := journal.calls("worker", recent[-1].at if recent else at)) >= patience.calls:
-        return f"no evaluation in {calls} tool calls"
+    calls = journal.call_times(WORKER, at, 3 * MOST)
+    found = trials(journal.attempts(last=MOST, since=since), calls)
+    idle = fruitless(journal, found, at)
+    return (
+        same_error(journal, patience, found, at)
+        or circles(journal, patience, found, revisits)
+        or same_lines(patience, found)
+        or noise(journal, patience, at)
+        or texts(journal, patience)
+        or no_evaluation(journal, patience, found[-1].at if found else at)
+        or no_improvement(patience, found, idle)
+        or no_version_in_time(patience, found, idle, calls)
+    )
+
+
+def trials(attempts: Sequence[Attempt], calls: Sequence[str]) -> list[Trial]:
+    """Evaluations of one direction with no call between them are one trial."""
+    groups: list[list[Attempt]] = []
+    for attempt in attempts:
+        last = groups[-1][-1] if groups else None
+        together = last and attempt.knobs and (last.step, last.direction) == (attempt.step, attempt.direction)
+        if last and together and bisect(calls, last.at) == bisect(calls, attempt.at):
+            groups[-1].append(attempt)
+        else:
+            groups.append([attempt])
+    return [Trial(group) for group in groups]
+
+
+def same_error(journal: Journal, patience: Patience, found: Sequence[Trial], at: str) -> str:
+    """The same build error in a row, by `build` and `evaluate` alike."""
+    events = [(trial.at, _build_error(trial)) for trial in found]
+    for result in journal.results(WORKER, "build", at, patience.same_error):
+        first = result.text.partition("\n")[0]
+        events.append((result.at, first.removeprefix("build: ") if first.startswith("build: ") else ""))
+    reasons = [reason for _, reason in sorted(events)[-patience.same_error :]] if patience.same_error else []
+    if len(reasons) == patience.same_error and all(reasons) and len({*map(_kind, reasons)}) == 1:
+        return f"the same build error {patience.same_error} times in a row: {reasons[-1]}"
     return ""
 
 
-def _minutes(attempt: Attempt) -> float:
-    return (datetime.now(UTC) - datetime.fromisoformat(attempt.at)).total_seconds() / 60
+def _build_error(trial: Trial) -> str:
+    verdicts = [attempt.verdict for attempt in trial.attempts]
+    return verdicts[-1].reason if all(v.status is Status.COMPILE_ERROR for v in verdicts) else ""
+
+
+def _kind(reason: str) -> str:
+    """A reason without what changes from edit to edit: lines and columns, counts, values."""
+    return re.sub(r"[\d.]+(e[-+]\d+)?", "N", " ".join(reason.removeprefix(f"{Status.COMPILE_ERROR}: ").split()))
+
+
+def circles(journal: Journal, patience: Patience, found: Sequence[Trial], revisits: int) -> str:
+    """Sources that were scored before come back; measuring the best version again now and then is no circle."""
+    if not patience.revisits:
+        return ""
+    returned = journal.returns(revisits, 4 * patience.revisits)
+    best = journal.best_attempt()
+    others = sum(1 for number, _ in returned if number != best)
+    if others >= patience.revisits or len(returned) >= 3 * patience.revisits:
+        return f"came back {journal.count('revisits') - revisits} times to sources that were scored before"
+    line = sorted([(trial.at, trial.attempts[-1].id) for trial in found] + [(at, number) for number, at in returned])
+    last = [number for _, number in line[-4:]]
+    if len(last) == 4 and last[:2] == last[2:] and last[0] != last[1]:
+        return f"goes back and forth between the sources of attempts {last[0]} and {last[1]}"
+    return ""
+
+
+def same_lines(patience: Patience, found: Sequence[Trial]) -> str:
+    """Changes of the same lines that come out the same, again and again."""
+    last = found[-patience.same_lines :] if patience.same_lines else []
+    if len(last) < patience.same_lines or not last or len({trial.best.parent for trial in last}) > 1:
+        return ""
+    outcomes = {str(t.best.verdict.status) + ("" if t.score else _kind(t.best.verdict.reason)) for t in last}
+    scores = [trial.score for trial in last]
+    if len(outcomes) > 1 or (min(scores) > 0 and max(scores) > min(scores) * SAME):
+        return ""
+    changed = [_lines(trial.best.diff) for trial in last]
+    if not all(changed) or any(len(a & b) < ALIKE * len(a | b) for a, b in pairwise(changed)):
+        return ""
+    return f"{len(last)} changes of the same lines in a row came out the same: {last[-1].best.verdict.status}"
+
+
+def _lines(diff: str) -> set[tuple[str, int]]:
+    """File and number, in the version before, of every line that a diff takes away or adds something at."""
+    found: set[tuple[str, int]] = set()
+    name, number = "", 0
+    for line in diff.splitlines():
+        if line.startswith("--- "):
+            name = line
+        elif match := HUNK.match(line):
+            number = int(match[1])
+        elif line.startswith("+") and not line.startswith("+++ "):
+            found.add((name, number))
+        else:
+            if line.startswith("-"):
+                found.add((name, number))
+            number += 1
+    return found
+
+
+def noise(journal: Journal, patience: Patience, at: str) -> str:
+    """Versions that all matched, and together gained nothing beyond the noise."""
+    kept = journal.kept(patience.matches, at) if patience.matches else []
+    gain = math.prod(ratio for ratio, _ in kept)
+    if kept and len(kept) == patience.matches and gain <= 1 + max(noise for _, noise in kept):
+        return f"the last {len(kept)} versions gained x{gain:.4f} together, which is within the noise"
+    return ""
+
+
+def texts(journal: Journal, patience: Patience) -> str:
+    """Answers without a tool call."""
+    count = 0
+    for message in reversed(journal.messages(WORKER, last=3 * patience.texts)):
+        if message.kind not in ("text", "nudge", "said"):
+            break
+        count += message.kind == "text"
+    return f"{count} answers in a row without a tool call" if patience.texts and count >= patience.texts else ""
+
+
+def no_evaluation(journal: Journal, patience: Patience, since: str) -> str:
+    """Reading, editing and building without ever measuring."""
+    count = journal.calls(WORKER, since) if patience.calls else 0
+    return f"no evaluation in {count} tool calls" if patience.calls and count >= patience.calls else ""
+
+
+def fruitless(journal: Journal, found: Sequence[Trial], at: str) -> Sequence[Trial]:
+    """The latest trials of which none got nearer to an improvement than those before."""
+    kept = journal.kept(MOST, at)
+    if kept and math.prod(ratio for ratio, _ in kept) > 1 + max(noise for _, noise in kept):
+        latest = journal.last_kept()  # many small gains add up
+        found = [trial for trial in found if trial.at > latest]
+    first = next((index for index, trial in enumerate(found) if trial.score), 0)
+    record, nearer = found[first].score if found else 0.0, 0
+    for index, trial in enumerate(found[first + 1 :], first + 1):
+        if trial.score > record * NEARER:
+            record, nearer = trial.score, index + 1
+    return found[nearer:]
+
+
+def no_improvement(patience: Patience, found: Sequence[Trial], idle: Sequence[Trial]) -> str:
+    """Evaluations without an improvement, counted from the last that got nearer to one."""
+    if patience.attempts and (len(idle) >= patience.attempts or len(found) >= LIMIT * patience.attempts):
+        return f"no improvement in {len(found)} evaluations"
+    return ""
+
+
+def no_version_in_time(patience: Patience, found: Sequence[Trial], idle: Sequence[Trial], calls: Sequence[str]) -> str:
+    """Time in which the worker was at it, counted like evaluations."""
+    if not patience.minutes:
+        return ""
+    if worked(idle, calls) > patience.minutes or worked(found, calls) > LIMIT * patience.minutes:
+        return f"no improvement in {worked(found, calls):.0f} minutes of work"
+    return ""
+
+
+def worked(found: Sequence[Trial], calls: Sequence[str]) -> float:
+    """Minutes from the first trial to the last call, builds, measurements and long gaps aside."""
+    if not found:
+        return 0.0
+    first = found[0].attempts[0].at
+    times = [_seconds(first), *(_seconds(at) for at in calls[bisect(calls, first) :])]
+    spent = [(_seconds(attempt.at), attempt.seconds) for trial in found for attempt in trial.attempts][1:]
+    total = 0.0
+    for start, end in pairwise(times):
+        measured = sum(seconds for at, seconds in spent if start < at <= end)
+        total += min(max(end - start - measured, 0.0), LONGEST_GAP)
+    return total / 60
+
+
+def _seconds(at: str) -> float:
+    return datetime.fromisoformat(at).timestamp()

@@ -13,11 +13,13 @@ from autogen_core import CancellationToken
 from pydantic import BaseModel, ConfigDict
 
 from avo.agents.client import STOPPED
+from avo.agents.spanned import turn
 from avo.tools.bench import Bench
-from avo.tools.history import attempts, lineage
+from avo.tools.history import advice_line, attempts, latest_notes, lineage, shortened
+from avo.tools.plan import plan_text
 
 NAME = "supervisor"
-SHOWN_ATTEMPTS = 40
+SHOWN_ATTEMPTS, SHOWN_ADVICE = 40, 12
 
 
 class Direction(BaseModel):
@@ -52,11 +54,17 @@ def read_advice(text: str) -> Advice:
 
 async def review(bench: Bench, trigger: str) -> str:
     """What the supervisor is shown of the trajectory."""
-    since = bench.journal.interventions()
-    idle = sum(1 for entry in since if entry.effect is None and entry.version_before == bench.lineage.best().name)
+    advice = bench.journal.interventions(last=SHOWN_ADVICE)
+    best = bench.lineage.best().name
+    idle = sum(1 for entry in advice if entry.effect is None and entry.version_before == best)
+    parts = {
+        "Versions": shortened(await lineage(bench)), "Latest attempts": await attempts(bench, SHOWN_ATTEMPTS),
+        "The worker's plan": plan_text(bench), "Notes": latest_notes(bench),
+        "Earlier advice, and what came of it": "\n".join(map(advice_line, advice)),
+    }  # fmt: skip
     return (
         f"The worker is stuck: {trigger}.\nAdvice since the last version that led to nothing: {idle}\n\n"
-        f"# Versions\n{await lineage(bench)}\n\n# Latest attempts\n{await attempts(bench, SHOWN_ATTEMPTS)}"
+        + "\n\n".join(f"# {title}\n{text}" for title, text in parts.items() if text)
     )
 
 
@@ -75,7 +83,7 @@ class Supervisor(AssistantAgent):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         shown = TextMessage(content=await review(self._bench, self.trigger), source="journal")
-        async for event in super().on_messages_stream([*messages, shown], cancellation_token):
+        async for event in turn(NAME, super().on_messages_stream([*messages, shown], cancellation_token)):
             if not isinstance(event, Response):
                 yield event
                 continue

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from autogen_agentchat.base import TerminationCondition
-from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, StopMessage
 from autogen_agentchat.teams import SelectorGroupChat
-from autogen_core.models import ChatCompletionClient
+from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage, SystemMessage
 
 from avo.agents import supervisor, worker
-from avo.agents.client import Metered
+from avo.agents.client import STOPPED, Usage
 from avo.agents.context import JournalContext
-from avo.agents.stagnation import Patience, stagnation
+from avo.agents.fitted import Fitted, budget_of
+from avo.agents.metered import Metered, Terms, steering
+from avo.agents.spanned import Spanned
+from avo.agents.stagnation import Patience
+from avo.agents.step import Step, StepOver
+from avo.agents.summaries import MODEL, written
 from avo.agents.workbench import RegistryWorkbench
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
 from avo.types import Outcome
 
 PROMPTS = Path(__file__).parent / "prompts"
-PATIENCE = Patience()
-MOST_IDLE_TURNS = 3
-MOST_FRUITLESS = 3
-"""Rounds of advice in a row after which nothing was evaluated."""
 SUPERVISOR_ROUNDS = 10
-
-Messages = Sequence[BaseAgentEvent | BaseChatMessage]
+CROWDED = 0.5
+"""Part of the worker's budget in use at the end of a step from which on it writes a summary."""
 
 
 class Team:
@@ -34,116 +34,84 @@ class Team:
 
     def __init__(
         self, bench: Bench, worker_model: ChatCompletionClient, supervisor_model: ChatCompletionClient,
-        stopped: Callable[[], bool], patience: Patience = PATIENCE,
+        stopped: Callable[[], bool], patience: Patience | None = None, terms: Terms | None = None,
     ) -> None:  # fmt: skip
-        self._bench, self._stopped, self._patience = bench, stopped, patience
+        """patience: by default the scenario's."""
+        self._bench, self._stopped, self._terms = bench, stopped, terms or Terms()
+        self._patience = patience or bench.scenario.stagnation
         self._models = {worker.NAME: worker_model, supervisor.NAME: supervisor_model}
+        self._budgets = {name: budget_of(model) for name, model in self._models.items()}
 
     async def vary(self, brief: str) -> Outcome:
         """One step: until a commit, until the worker gives up, or until nobody knows what to do.
 
         Agents and chat are made anew from the journal each time: a team that raised or was cancelled cannot go on.
         """
-        step = Step(self._bench, self._stopped, self._patience, *await self._agents())
-        chat = SelectorGroupChat(
-            [step.worker, step.supervisor], model_client=self._model(worker.NAME),
-            selector_func=step.next_speaker, termination_condition=StepOver(step), allow_repeated_speaker=True,
-        )  # fmt: skip
-        async for _ in chat.run_stream(task=brief):
-            pass
-        return step.outcome() or Outcome("gave_up", "the conversation ended")
-
-    async def _agents(self) -> tuple[worker.Worker, supervisor.Supervisor]:
         tools = registry(self._bench)
         benches = {worker.NAME: RegistryWorkbench(tools), supervisor.NAME: RegistryWorkbench(tools, reading_only=True)}
-        contexts = {name: JournalContext(name, self._bench, benches[name].names) for name in self._models}
+        contexts = {
+            name: JournalContext(name, self._bench, benches[name].names, self._budgets[name]) for name in self._models
+        }
         for context in contexts.values():
             await context.repair()
-        return worker.Worker(
-            model_client=self._model(worker.NAME), workbench=benches[worker.NAME],
-            model_context=contexts[worker.NAME], system_message=_prompt("worker"), reflect_on_tool_use=False,
-        ), supervisor.Supervisor(
-            self._bench, model_client=self._model(supervisor.NAME),
-            workbench=benches[supervisor.NAME], model_context=contexts[supervisor.NAME],
-            system_message=_prompt("supervisor"), max_tool_iterations=SUPERVISOR_ROUNDS, reflect_on_tool_use=False,
+        step = Step(self._bench, self._stopped, self._patience, *self._agents(benches, contexts), contexts[worker.NAME])
+        chat = SelectorGroupChat(
+            [step.worker, step.supervisor], model_client=self.model(worker.NAME),
+            selector_func=step.next_speaker, termination_condition=StepOver(step), allow_repeated_speaker=True,
         )  # fmt: skip
+        try:
+            async for _ in chat.run_stream(task=brief):
+                pass
+        finally:
+            self._budgets = {name: context.budget for name, context in contexts.items()}
+        outcome = step.outcome() or Outcome("gave_up", "the conversation ended")
+        await self._sum_up(contexts[worker.NAME], benches[worker.NAME])
+        return outcome
 
-    def _model(self, agent: str) -> Metered:
-        def spend(prompt: int, completion: int) -> None:
-            self._bench.journal.spend(self._bench.step, agent, "model", prompt, completion)
+    def _agents(
+        self, benches: dict[str, RegistryWorkbench], contexts: dict[str, JournalContext]
+    ) -> tuple[worker.Worker, supervisor.Supervisor]:
+        def options(name: str) -> dict[str, Any]:
+            return {
+                "model_client": Fitted(self.model(name, contexts[name]), contexts[name]),
+                "workbench": benches[name], "model_context": contexts[name], "system_message": _prompt(name),
+                "reflect_on_tool_use": False,
+            }  # fmt: skip
 
-        return Metered(self._models[agent], spend, self._stopped)
+        overseer = supervisor.Supervisor(self._bench, max_tool_iterations=SUPERVISOR_ROUNDS, **options(supervisor.NAME))
+        return worker.Worker(**options(worker.NAME)), overseer
+
+    async def _sum_up(self, context: JournalContext, bench: RegistryWorkbench) -> None:
+        """Let the worker's model sum up a long conversation, in one call; without it a digest does, once it has to."""
+        if context.size < context.budget * CROWDED or not getattr(self._models[worker.NAME], "paid", True):
+            return
+        try:
+            text = await written(
+                self.model(worker.NAME), [SystemMessage(content=_prompt(worker.NAME))], await context.get_messages(),
+                await bench.list_tools(),
+            )  # fmt: skip
+        except Exception as error:  # the step is over and stays so; what is wrong with the model shows at its next call
+            self._bench.log(error)
+            return
+        if text:
+            context.replace(text, MODEL)
+
+    def model(self, agent: str, context: JournalContext | None = None) -> Metered:
+        """An agent's model; with a context, its answers and what people say to the run go in there."""
+
+        async def paid(usage: Usage, seconds: float, result: CreateResult) -> None:
+            with self._bench.journal.together():
+                self._terms.enter(self._bench, agent, usage, seconds)
+                if context and result.content != STOPPED:
+                    answer = AssistantMessage(content=result.content, thought=result.thought, source=agent)
+                    await context.answered(answer)
+
+        async def said() -> Sequence[LLMMessage]:
+            return await steering(self._bench, context) if context and agent == worker.NAME else []
+
+        model = Spanned(self._models[agent], agent, self._terms.models.get(agent, ""))
+        return Metered(model, paid, self._stopped, self._terms.may_call, said)
 
 
 def _prompt(name: str) -> str:
     return (PROMPTS / f"{name}.md").read_text()
-
-
-class Step:
-    """One variation step under way: who speaks next, and how it ended."""
-
-    def __init__(
-        self, bench: Bench, stopped: Callable[[], bool], patience: Patience,
-        worker_agent: worker.Worker, supervisor_agent: supervisor.Supervisor,
-    ) -> None:  # fmt: skip
-        self.bench, self.stopped, self.patience = bench, stopped, patience
-        self.worker, self.supervisor = worker_agent, supervisor_agent
-        self._versions = len(bench.lineage.versions())
-        self._speaker, self._fruitless, self._attempts = "", 0, -1
-        bench.ended, bench.exhausted = "", False
-
-    def outcome(self) -> Outcome | None:
-        """How the step ended; None while it goes on."""
-        versions = self.bench.lineage.versions()
-        if len(versions) > self._versions:
-            return Outcome("committed", f"{versions[-1].name}: {versions[-1].message.partition(chr(10))[0]}")
-        if self.stopped():
-            return Outcome("interrupted", "stopped by the user")
-        if self.worker.idle_turns >= MOST_IDLE_TURNS:
-            return Outcome("stalled", f"{self.worker.idle_turns} turns without a tool call")
-        if self.bench.ended and not self.bench.exhausted:
-            return Outcome("gave_up", self.bench.ended)
-        if self._fruitless >= MOST_FRUITLESS:
-            return Outcome("stalled", f"{self._fruitless} rounds of advice without an evaluation")
-        if self._speaker == supervisor.NAME and self.supervisor.advice and not self.supervisor.advice.directions:
-            return Outcome("exhausted", self.supervisor.advice.diagnosis)
-        return None
-
-    def next_speaker(self, messages: Messages) -> str:
-        """The supervisor when the worker is stuck, else the worker."""
-        trigger = "" if self._speaker in ("", supervisor.NAME) else self._trigger()
-        self._speaker = supervisor.NAME if trigger else worker.NAME
-        self.supervisor.trigger = trigger
-        if trigger:
-            attempts = self.bench.journal.count("attempts")
-            self._fruitless = self._fruitless + 1 if attempts == self._attempts else 0
-            self._attempts = attempts
-        if self._speaker == worker.NAME:
-            self.bench.ended, self.bench.exhausted = "", False
-        return self._speaker
-
-    def _trigger(self) -> str:
-        if self.bench.exhausted:
-            return f"it says that it has no direction left ({self.bench.ended})"
-        if self.worker.idle_turns:
-            return "it ended its turn without calling a tool"
-        return stagnation(self.bench.journal, self.patience)
-
-
-class StepOver(TerminationCondition):
-    """Ends the chat when the step has an outcome."""
-
-    def __init__(self, step: Step) -> None:
-        self._step, self._over = step, False
-
-    @property
-    def terminated(self) -> bool:
-        return self._over
-
-    async def __call__(self, messages: Messages) -> StopMessage | None:
-        outcome = self._step.outcome()
-        self._over = outcome is not None
-        return StopMessage(content=outcome.summary, source="avo") if outcome else None
-
-    async def reset(self) -> None:
-        self._over = False

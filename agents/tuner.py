@@ -28,12 +28,17 @@ DIRECTIONS = 4
 """Combinations that one advice names."""
 RESUMED = "(resumed)"
 """Stands in a brief whose step was interrupted: the work tree may hold half of an edit."""
+CONTEXT_TOKENS = 1_000_000
+"""It reads thousands of attempts at once, and nobody pays for them."""
 FRUITLESS = 2
 """Advice in a row that led to nothing, after which the search is exhausted."""
 
 
 class Tuner(Client):
     """Plays the worker."""
+
+    context_tokens = CONTEXT_TOKENS
+    paid = False
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
@@ -103,6 +108,9 @@ class Tuner(Client):
 
 class TunerSupervisor(Client):
     """Plays the supervisor: names values that were never tried, then pairs of the values that did best."""
+
+    context_tokens = CONTEXT_TOKENS
+    paid = False
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
         talk = read(messages)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from autogen_core import CancellationToken
 from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
 
-from avo.settings import without_secrets
-from avo.tools.registry import Registry
+from avo.tools.registry import Registry, Tool
 from avo.types import Cancelled
 
 
@@ -20,23 +18,12 @@ class RegistryWorkbench(Workbench):
 
     def __init__(self, registry: Registry, *, reading_only: bool = False) -> None:
         self._registry = registry
-        self._tools = [tool for tool in registry.tools.values() if not (reading_only and tool.changes)]
-        self.names = [tool.name for tool in self._tools]
+        tools = [tool for tool in registry.tools.values() if not (reading_only and tool.changes)]
+        self.names = [tool.name for tool in tools]
+        self._schemas = [_schema(tool) for tool in tools]  # once: pydantic takes 10 ms for all of them
 
     async def list_tools(self) -> list[ToolSchema]:
-        return [
-            ToolSchema(
-                name=tool.name,
-                description=tool.description,
-                parameters=ParametersSchema(
-                    type="object",
-                    properties=tool.schema.get("properties", {}),
-                    required=tool.schema.get("required", []),
-                    additionalProperties=False,
-                ),
-            )
-            for tool in self._tools
-        ]
+        return list(self._schemas)
 
     async def call_tool(
         self,
@@ -55,10 +42,7 @@ class RegistryWorkbench(Workbench):
         except (asyncio.CancelledError, Cancelled):
             return _result(name, f"{name}: stopped by the user", False)
         except Exception as error:
-            artifacts = self._registry.bench.artifacts
-            artifacts.mkdir(parents=True, exist_ok=True)
-            with (artifacts / "errors.log").open("a") as file:
-                file.write(without_secrets(traceback.format_exc()))
+            self._registry.bench.log(error)
             return _result(name, f"{name}: internal error: {type(error).__name__}: {error}", False)
         return _result(name, text, worked)
 
@@ -76,6 +60,20 @@ class RegistryWorkbench(Workbench):
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
         """All state is in the journal."""
+
+
+def _schema(tool: Tool) -> ToolSchema:
+    schema = tool.schema
+    return ToolSchema(
+        name=tool.name,
+        description=tool.description,
+        parameters=ParametersSchema(
+            type="object",
+            properties=schema.get("properties", {}),
+            required=schema.get("required", []),
+            additionalProperties=False,
+        ),
+    )
 
 
 def _result(name: str, text: str, worked: bool) -> ToolResult:

@@ -10,6 +10,8 @@ from autogen_agentchat.base import Response
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, ToolCallRequestEvent
 from autogen_core import CancellationToken
 
+from avo.agents.spanned import turn
+
 NAME = "worker"
 ROUNDS = 25
 """Model calls of one turn; the next turn goes on from the last result."""
@@ -27,7 +29,7 @@ class Worker(AssistantAgent):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         called = False
-        async for event in super().on_messages_stream(messages, cancellation_token):
+        async for event in turn(NAME, super().on_messages_stream(messages, cancellation_token)):
             called = called or isinstance(event, ToolCallRequestEvent)
             if isinstance(event, Response):
                 self.idle_turns = 0 if called else self.idle_turns + 1

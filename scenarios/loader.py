@@ -121,6 +121,32 @@ class Target(Strict):
     """Tools of compute-sanitizer that have to find nothing before a version is kept; CUDA only, and slow."""
 
 
+class Stagnation(Strict):
+    """How much without progress is too much: then the supervisor gets the floor. 0 switches a sign off.
+
+    Everything counts from the last improvement or advice; a sweep counts as one evaluation.
+    """
+
+    attempts: Annotated[int, Field(ge=0)] = 8
+    """Evaluations without an improvement, and without getting nearer to one."""
+    minutes: Bound = 45.0
+    """Time without an improvement, builds and measurements aside, once something was tried in it."""
+    same_error: Annotated[int, Field(ge=0)] = 3
+    """The same failure in a row."""
+    same_lines: Annotated[int, Field(ge=0)] = 6
+    """Evaluations in a row that change the same lines and come out the same."""
+    revisits: Annotated[int, Field(ge=0)] = 3
+    """Returns to sources that were scored before."""
+    matches: Annotated[int, Field(ge=0)] = 4
+    """Versions in a row that together gain no more than the noise."""
+    calls: Annotated[int, Field(ge=0)] = 80
+    """Tool calls without an evaluation."""
+    texts: Annotated[int, Field(ge=0)] = 2
+    """Answers in a row without a tool call."""
+    idle_seconds: Bound = 2.0
+    """Wait after a turn without a tool call; four times as long after each further one."""
+
+
 class Scenario(Strict):
     """One problem: what is computed, on which cases, how right and how fast is told."""
 
@@ -139,6 +165,7 @@ class Scenario(Strict):
     cases: tuple[Case, ...]
     tests: tuple[Case, ...] = ()
     targets: dict[TargetName, Target]
+    stagnation: Stagnation = Stagnation()
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
@@ -251,6 +278,7 @@ def _keys_at(location: tuple[Any, ...]) -> list[str]:
     tables: dict[str, type[Strict]] = {
         "tensors": Tensor, "scalars": Scalar, "work": Work, "tolerance": Tolerance,
         "cases": Case, "tests": Case, "targets": Target,
+        "stagnation": Stagnation,
     }  # fmt: skip
     if not location:
         return [key for key in Scenario.model_fields if key not in ("name", "path", "files")] + ["extends"]

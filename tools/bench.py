@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+import itertools
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -15,14 +18,20 @@ from avo.memory.journal import Attempt, Journal
 from avo.memory.lineage import Lineage
 from avo.scenarios.abi import HEADER, header
 from avo.scenarios.loader import Scenario
+from avo.settings import printable, without_secrets
 from avo.tools.executor import Executor
 from avo.tools.knobs import settings_of
 from avo.tools.sources import Sources, digest, read_sources
-from avo.types import Verdict
+from avo.tools.spans import Facts, span
+from avo.types import ToolError, Verdict
 
 T = TypeVar("T")
 LONGEST_DIRECTION = 2000
 """Characters of what an agent says about an attempt."""
+
+
+def no_limit(wanted: int) -> int:
+    return wanted
 
 
 @dataclass
@@ -41,6 +50,10 @@ class Bench:
     """Why the worker ended the step by itself, if it did."""
     exhausted: bool = False
     """The worker said that it has no direction left."""
+    may_score: Callable[[int], int] = no_limit
+    """How many of so many further evaluations may begin."""
+    unsafe_shell: bool = False
+    """Run the shell tool also where nothing keeps its commands from the rest of the machine."""
     _device: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -55,13 +68,19 @@ class Bench:
         """Files that the harness puts beside the sources of a version."""
         return {HEADER: header(self.scenario).encode()}
 
+    def log(self, error: BaseException) -> None:
+        """Write what nobody expected into the run's artifacts, for people: one line is what agents are told."""
+        self.artifacts.mkdir(parents=True, exist_ok=True)
+        with (self.artifacts / "errors.log").open("a") as file:
+            file.write(printable(without_secrets("".join(traceback.format_exception(error)))))
+
     async def evaluate(self, files: Sources, direction: str) -> tuple[Attempt, bool]:
         """f of one tree, written to the journal before anything else happens: the attempt, and whether it is new."""
         [(attempt, new)] = await self.evaluate_all([files], direction)
         return attempt, new
 
     async def evaluate_all(self, trees: Sequence[Sources], direction: str) -> list[tuple[Attempt, bool]]:
-        """The same of several trees, as many at a time as there are devices."""
+        """The same of several trees, as many at a time as there are devices. Raises ToolError at the run's limit."""
         done: dict[str, Attempt] = {}
         fresh: set[str] = set()
         named = [(digest(files), files) for files in trees]
@@ -70,21 +89,33 @@ class Bench:
             new = {tree: files for tree, files in group if tree not in done}
             if not new:  # nothing to wait for the device for
                 continue
-            verdicts = await self.blocking(lambda: self._side_by_side([*new.values()]))  # noqa: B023
-            for (tree, files), verdict in zip(new.items(), verdicts, strict=True):
+            allowed = dict(itertools.islice(new.items(), self.may_score(len(new))))
+            verdicts = await self.blocking(lambda: self._side_by_side([*allowed.values()]))  # noqa: B023
+            for (tree, files), verdict in zip(allowed.items(), verdicts, strict=True):
                 done[tree] = self._record(files, direction, verdict)
                 fresh.add(tree)
+            if len(allowed) < len(new):
+                raise ToolError(f"a limit of this run ends it here: {len(fresh)} of {len(named)} were scored just now")
         return [(done[tree], tree in fresh) for tree, _ in named]
 
     def _side_by_side(self, trees: list[Sources]) -> list[Verdict]:
         with ThreadPoolExecutor(max(1, len(trees))) as pool:
-            return [*pool.map(self.executor.evaluate, trees)]
+            under_way = [pool.submit(copy_context().run, self._verdict, files) for files in trees]
+            return [future.result() for future in under_way]
+
+    def _verdict(self, files: Sources) -> Verdict:
+        facts: Facts = {"avo.scenario": self.scenario.name, "avo.target": self.target, "avo.tree": digest(files)}
+        with span("evaluate", facts | {"avo.step": self.step}) as told:
+            verdict = self.executor.evaluate(files)
+            told |= {"avo.status": str(verdict.status), "avo.score": verdict.score, "avo.unit": verdict.unit}
+        return verdict
 
     def _record(self, files: Sources, direction: str, verdict: Verdict) -> Attempt:
         parent = self.lineage.versions()[-1] if self.lineage.versions() else None
         before = self.lineage.files(parent) if parent else {}
         seconds, direction = verdict.cost.get("total", 0.0), direction[:LONGEST_DIRECTION]
-        self.journal.spend(self.step, "worker", "evaluation", seconds=seconds)
+        lease = verdict.cost.get("lease", 0.0)
+        self.journal.spend(self.step, "worker", "evaluation", seconds=seconds, device=round(lease, 3))
         attempt = self.journal.add_attempt(
             self.step, digest(files), parent.name if parent else "", direction, settings_of(files), verdict,
             unified_diff(before, files), seconds,

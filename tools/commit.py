@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from avo.memory.journal import Attempt
 from avo.tools.answers import comparison_text, verdict_text
 from avo.tools.bench import Bench
@@ -9,6 +11,7 @@ from avo.tools.sanitize import sanitized
 from avo.tools.score.instrument import Unread
 from avo.tools.score.sanitizer import text
 from avo.tools.sources import Sources, digest
+from avo.tools.spans import span
 from avo.types import Missing, ToolError, Version
 
 
@@ -35,8 +38,13 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
     await _clean(bench, files)
     champion = bench.lineage.champion()
     incumbent = bench.lineage.files(champion)
-    result = await bench.blocking(lambda: bench.executor.compare(incumbent, files))
-    accepted = result.improved or result.matched
+    began = time.monotonic()
+    with span("compare", {"avo.tree": attempt.tree, "avo.incumbent": champion.name, "avo.step": bench.step}) as facts:
+        result = await bench.blocking(lambda: bench.executor.compare(incumbent, files))
+        accepted = result.improved or result.matched
+        facts |= {"avo.ratio": result.ratio, "avo.accepted": accepted}
+    seconds, lease = round(time.monotonic() - began, 3), round(result.lease, 3)
+    bench.journal.spend(bench.step, "worker", "comparison", seconds=seconds, device=lease)
     bench.journal.add_comparison(bench.step, attempt.tree, champion.name, result, accepted)
     measured = comparison_text(result, champion.name)
     if not accepted:

@@ -117,10 +117,12 @@ class LocalExecutor:
                 got = time.monotonic()
                 if judge.on_gpu:
                     verdict = replace(verdict, device=gpu(judge.index))
-                baselines, missing = baselines_of(judge)
-                measured = time.monotonic()
-                scores, phases = judged(judge, built)
-                cost |= {"wait": got - asked, "baselines": measured - got, "lease": time.monotonic() - got}
+                try:
+                    baselines, missing = baselines_of(judge)
+                    cost |= {"wait": got - asked, "baselines": time.monotonic() - got}
+                    scores, phases = judged(judge, built)
+                finally:
+                    cost["lease"] = time.monotonic() - got
             verdict = replace(verdict, cases=tuple(scores), baselines=baselines, missing=missing)
             cost |= phases
         except Rejected as rejected:
@@ -133,7 +135,8 @@ class LocalExecutor:
 
         builds = self.build(incumbent), self.build(candidate)
         with self.held() as judge:
-            return compare(judge, *builds)
+            got = time.monotonic()
+            return replace(compare(judge, *builds), lease=time.monotonic() - got)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Judge]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from avo.memory.journal import Intervention
 from avo.tools.answers import attempt_line, verdict_text
 from avo.tools.bench import Bench
+from avo.tools.plan import LARGEST_NUMBER, plan_text
 from avo.tools.process import elide
 from avo.types import AvoError, ToolError, Version
 
 LONGEST_ANSWER = 30_000
 MOST_LISTED = 2_000
-LARGEST_NUMBER = 1 << 62
-"""SQLite's integers have 64 bits."""
+SHOWN = 25
+"""Versions in a brief."""
+LONGEST_NOTE = 2_000
+NOTES = 10_000
+"""Characters of notes that are shown."""
+LONGEST_ADVICE, LONGEST_TITLE = 3_000, 160
 
 
 def _version(bench: Bench, name: str) -> Version:
@@ -23,6 +31,13 @@ def _version(bench: Bench, name: str) -> Version:
 async def lineage(bench: Bench) -> str:
     """List the versions kept so far, oldest first: score, gain over the best before it, message."""
     return "\n".join(version_line(version) for version in bench.lineage.versions())
+
+
+def shortened(listing: str) -> str:
+    """The first line and the last ones of a long list."""
+    lines = listing.splitlines()
+    left = len(lines) - SHOWN
+    return "\n".join(lines if left <= 0 else [lines[0], f"[... {left} versions: see lineage ...]", *lines[1 + left :]])
 
 
 def version_line(version: Version) -> str:
@@ -80,13 +95,52 @@ async def read_attempt(bench: Bench, number: int) -> str:
 
 async def note(bench: Bench, text: str) -> str:
     """Write down a lesson for later steps: what worked, what did not and why. Notes are shown at every step."""
-    bench.journal.add_note(bench.step, text)
+    bench.journal.add_note(bench.step, elide(text, LONGEST_NOTE))
     return "noted"
 
 
 async def notes(bench: Bench) -> str:
-    """Read all notes."""
-    return "\n".join(f"- {entry['text']}" for entry in bench.journal.notes()) or "none yet"
+    """Read the notes, the latest ones where there are many."""
+    return latest_notes(bench) or "none yet"
+
+
+def latest_notes(bench: Bench) -> str:
+    """As many of the latest notes as fit, in order; empty when there is none."""
+    found, size = bench.journal.notes(), 0
+    lines: list[str] = []
+    for entry in reversed(found):
+        size += len(entry["text"])
+        if size > NOTES:
+            break
+        lines.append(f"- {entry['text']}")
+    left = len(found) - len(lines)
+    return "\n".join([*([f"[... {left} older notes: see recall ...]"] if left else []), *reversed(lines)])
+
+
+def latest_advice(bench: Bench) -> str:
+    """What the supervisor said last, and what came of it; empty when it said nothing."""
+    found = bench.journal.interventions(last=1)
+    if not found:
+        return ""
+    lines = [f"- {entry['title']} (start from {entry.get('start_from') or 'best'})" for entry in directions(found[0])]
+    return elide("\n".join([f"{found[0].advice.get('diagnosis', '')} [{found[0].outcome}]", *lines]), LONGEST_ADVICE)
+
+
+def guidance(bench: Bench) -> list[str]:
+    """Plan and latest advice, as parts of a brief; none when there are none."""
+    parts = {"Plan": plan_text(bench), "Latest advice of the supervisor": latest_advice(bench)}
+    return [f"# {title}\n{text}" for title, text in parts.items() if text]
+
+
+def advice_line(advice: Intervention) -> str:
+    """One time that the supervisor had the floor: why, what it named, what came of it."""
+    titles = "; ".join(str(entry["title"])[:LONGEST_TITLE] for entry in directions(advice)) or "nothing left"
+    return f"advice {advice.id}, {advice.trigger}: {' '.join(titles.split())} -> {advice.outcome}"
+
+
+def directions(advice: Intervention) -> list[dict[str, Any]]:
+    """What it named."""
+    return [entry for entry in advice.advice.get("directions", ()) if isinstance(entry, dict) and entry.get("title")]
 
 
 async def end_step(bench: Bench, reason: str, exhausted: bool = False) -> str:

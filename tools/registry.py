@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from avo.tools.bench import Bench
+from avo.tools.spans import Facts, span
 from avo.types import Rejected, ToolError
 
 Function = Callable[..., Awaitable[str]]
@@ -52,6 +53,19 @@ def _decoded(text: str) -> Any:
         raise ToolError(f"the arguments are not JSON: {error}") from error
 
 
+def _check_text(values: Mapping[str, Any]) -> None:
+    """Raise ToolError for characters that no file and no database keeps: halves of a pair, as JSON can escape them."""
+    try:
+        json.dumps(values, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        raise ToolError(f"the arguments hold what is no Unicode: {error.object[error.start]!a}") from error
+
+
+def _facts(name: str, bench: Bench) -> Facts:
+    tool = {"gen_ai.tool.name": name, "gen_ai.tool.type": "function"}
+    return {"gen_ai.operation.name": "execute_tool", **tool, "avo.step": bench.step}
+
+
 class Registry:
     """The tools over one bench. `call` answers text and whether it worked; bugs of ours surface."""
 
@@ -63,12 +77,19 @@ class Registry:
         """Run a tool: its answer, and False when it could not do what was asked."""
         if name not in self.tools:
             return f"there is no tool '{name}'; there are: {', '.join(self.tools)}", False
+        with span(f"execute_tool {name}", _facts(name, self.bench)) as facts:
+            text, worked = await self._call(name, arguments)
+            facts |= {} if worked else {"error.type": "ToolError"}
+        return text, worked
+
+    async def _call(self, name: str, arguments: Mapping[str, Any] | str | None) -> tuple[str, bool]:
         entry = self.tools[name]
         try:
             if isinstance(arguments, str):
                 arguments = _decoded(arguments)
             checked = entry.arguments.model_validate(arguments or {})
             values = {field: getattr(checked, field) for field in entry.arguments.model_fields}
+            _check_text(values)
             return await entry.function(self.bench, **values), True
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 
 import pytest
@@ -16,6 +17,7 @@ from autogen_core.models import (
 )
 
 from avo.agents.context import CHARACTERS, INTERRUPTED, JournalContext
+from avo.agents.messages import describe
 from avo.tools.bench import Bench
 
 LONG = 30_000
@@ -118,6 +120,27 @@ def test_a_conversation_without_an_open_call_needs_no_repair(bench: Bench, last:
     assert len(shown(opened)) == 1 + len(last)
 
 
+BUDGET = 40_000
+
+
+def filled(bench: Bench, rounds: int, *, size: int = 3_000, budget: int = BUDGET) -> JournalContext:
+    """A conversation of a task and many calls with their results."""
+    opened = JournalContext("worker", bench, budget=budget)
+
+    async def fill() -> None:
+        await opened.add_message(task())
+        for number in range(rounds):
+            await opened.add_message(call(f"c{number}", thought="because"))
+            await opened.add_message(result(f"c{number}", text=f"{number}" + "x" * size))
+
+    asyncio.run(fill())
+    return opened
+
+
+def size(messages: list[LLMMessage]) -> int:
+    return sum(len(entry.model_dump_json()) for entry in messages)
+
+
 def test_a_long_conversation_is_bounded_and_never_splits_a_call_from_its_result(bench: Bench) -> None:
     opened = context(bench, task())
     for number in range(40):
@@ -125,7 +148,7 @@ def test_a_long_conversation_is_bounded_and_never_splits_a_call_from_its_result(
         for message in (call(f"c{number}", thought=thought), result(f"c{number}", text=text)):
             asyncio.run(opened.add_message(message))
             messages = shown(opened)
-            assert sum(len(entry.model_dump_json()) for entry in messages) <= CHARACTERS + LONG
+            assert size(messages) <= CHARACTERS + LONG
             assert unpaired(messages) <= ({f"c{number}"} if message.type == "AssistantMessage" else set())
     assert len(shown(opened)) < 40
     assert bench.journal.count("messages") == 81
@@ -142,17 +165,150 @@ def test_the_task_of_the_step_stays_first_when_the_oldest_go(bench: Bench) -> No
     assert task("# Step 1") not in messages
 
 
-def test_one_answer_longer_than_all_is_kept_with_its_call(bench: Bench) -> None:
-    opened = context(bench, task(), call("c0"), result("c0"), call("c1"), result("c1", text="x" * (CHARACTERS + 1)))
+@pytest.mark.parametrize("budget", [BUDGET, 4 * BUDGET])
+def test_one_answer_longer_than_all_is_elided_for_the_model_and_whole_in_the_journal(bench: Bench, budget: int) -> None:
+    opened = filled(bench, 3, budget=budget)
+    text = "head" + "x" * (2 * budget) + "tail"
+    for message in (call("long"), result("long", text=text)):
+        asyncio.run(opened.add_message(message))
+    messages = shown(opened)
+    last = messages[-1]
+    assert isinstance(last, FunctionExecutionResultMessage)
+    assert last.content[0].content.startswith("head")
+    assert last.content[0].content.endswith("tail")
+    assert "characters left out" in last.content[0].content
+    assert size(messages) <= budget
+    assert not unpaired(messages)
+    assert bench.journal.messages("worker", last=1)[0].text == text
+    assert shown(JournalContext("worker", bench, budget=budget)) == messages
+
+
+def test_a_call_with_endless_arguments_is_elided_and_stays_json(bench: Bench) -> None:
+    whole = json.dumps({"path": "k.cpp", "content": "int x;\n" * BUDGET, "lines": [1] * BUDGET})
+    made = AssistantMessage(content=[FunctionCall(id="c", name="write_file", arguments=whole)], source="worker")
+    opened = JournalContext("worker", bench, budget=BUDGET)
+    for message in (task(), made, result("c")):
+        asyncio.run(opened.add_message(message))
+    asked = shown(opened)[1]
+    assert isinstance(asked, AssistantMessage)
+    assert isinstance(asked.content[0], FunctionCall)
+    assert json.loads(asked.content[0].arguments)["path"] == "k.cpp"
+    assert size(shown(opened)) <= BUDGET
+    assert whole in bench.journal.messages("worker")[1].text
+
+
+@pytest.mark.parametrize("rounds", [3, 12, 50])
+def test_a_restart_shows_what_was_shown_before_however_long_the_conversation(bench: Bench, rounds: int) -> None:
+    before = shown(filled(bench, rounds))
+    assert size(before) <= BUDGET * 1.5
+    assert shown(JournalContext("worker", bench, budget=BUDGET)) == before
+
+
+def test_the_beginning_stays_the_same_from_call_to_call_until_a_compaction(bench: Bench) -> None:
+    opened = filled(bench, 2)
+    kept, changes = shown(opened), 0
+    for number in range(100, 150):
+        for message in (call(f"c{number}"), result(f"c{number}", text="x" * 2_000)):
+            asyncio.run(opened.add_message(message))
+        now = shown(opened)
+        changes += now[: len(kept)] != kept
+        kept = now
+    assert 1 <= changes <= 10
+
+
+def test_what_was_measured_kept_and_said_stands_in_the_digest(bench: Bench) -> None:
+    opened = JournalContext("worker", bench, budget=BUDGET)
+    told = [
+        call("c1", tool="evaluate"), result("c1", tool="evaluate", text="attempt 7: PASSED 9.10 GFLOP/s\ncase …"),
+        call("c2", tool="note"), result("c2", tool="note", text="noted"),
+        UserMessage(content="Advice: the loop is memory bound", source="supervisor"),
+        AssistantMessage(content="I see.", source="worker"),
+    ]  # fmt: skip
+    for message in [task(), *told]:
+        asyncio.run(opened.add_message(message))
+    for number in range(30):
+        for message in (call(f"r{number}"), result(f"r{number}", text="x" * 3_000)):
+            asyncio.run(opened.add_message(message))
+    messages = shown(opened)
+    assert messages[0] == task()
+    digest = str(messages[1].content)
+    assert digest.startswith("# Earlier\nMessages up to #")
+    assert "#3 evaluate" in digest
+    assert "attempt 7: PASSED 9.10 GFLOP/s" in digest
+    assert "#6 supervisor: Advice: the loop is memory bound" in digest
+    assert "#7 said: I see." in digest
+    assert "other calls: read_file" in digest
+
+
+def test_plan_notes_and_advice_are_pinned_when_older_messages_go(bench: Bench) -> None:
+    bench.journal.add_direction(1, "swap the loops", "open", "fewer misses")
+    bench.journal.add_note(1, "LANES of 16 spill")
+    advice = {"diagnosis": "memory bound", "directions": [{"title": "tile"}]}
+    bench.journal.add_intervention(1, "lost", advice, "v0")
+    pinned = str(shown(filled(bench, 40))[1].content)
+    for line in ("1. open: swap the loops (fewer misses)", "- LANES of 16 spill", "memory bound", "- tile"):
+        assert line in pinned
+
+
+def test_digests_of_days_stay_short_and_keep_the_first_and_the_latest(bench: Bench) -> None:
+    opened = JournalContext("worker", bench, budget=BUDGET)
+    for number in range(250):
+        calls = [FunctionCall(id=f"c{number}", name="note", arguments=json.dumps({"text": f"lesson {number} " * 5}))]
+        asyncio.run(opened.add_message(AssistantMessage(content=calls, source="worker")))
+        asyncio.run(opened.add_message(result(f"c{number}", tool="note", text="noted")))
+    digest = str(shown(opened)[0].content)
+    assert len(digest) < BUDGET / 4 + 500
+    assert "lesson 0 " in digest
+    assert "lines left out" in digest
+    assert digest.count("lines left out") == 1
+
+
+def test_shortening_halves_what_is_shown_again_and_again_until_nothing_can_go(bench: Bench) -> None:
+    opened = filled(bench, 60, budget=400_000)
+    sizes = [size(shown(opened))]
+    while opened.shorten():
+        sizes.append(size(shown(opened)))
+        assert not unpaired(shown(opened))
+        assert shown(opened)[0] == task()
+    assert len(sizes) >= 4
+    assert sorted(sizes, reverse=True) == sizes
+    assert sizes[-1] < 12_000
+    asyncio.run(opened.add_message(call("more")))
+    asyncio.run(opened.add_message(result("more", text="x" * 50_000)))
+    assert size(shown(opened)) < 16_000
+
+
+def test_a_journal_of_an_older_avo_is_compacted_at_its_first_start(bench: Bench) -> None:
+    pairs = [message for number in range(250) for message in (call(f"c{number}"), result(f"c{number}", text="x" * 900))]
+    for message in [task(), *pairs]:  # as it was written then: the payload holds the text too
+        kind, tool, text = describe(message)
+        bench.journal.add_message(1, "worker", kind, text, message.model_dump_json(), tool)
+    opened = JournalContext("worker", bench, budget=BUDGET)
     messages = shown(opened)
     assert messages[0] == task()
     assert not unpaired(messages)
-    assert [entry.type for entry in messages[1:]] == ["AssistantMessage", "FunctionExecutionResultMessage"]
+    assert size(messages) <= BUDGET
+    assert shown(JournalContext("worker", bench, budget=BUDGET)) == messages
 
 
-def test_a_restart_in_the_middle_of_a_pair_does_not_begin_with_a_result(bench: Bench) -> None:
-    pairs = [message for number in range(250) for message in (call(f"c{number}"), result(f"c{number}"))]
-    context(bench, *pairs, task("last"))
-    messages = shown(context(bench))
-    assert 300 < len(messages) <= 401
-    assert not unpaired(messages)
+def test_a_text_stands_in_the_journal_once(bench: Bench) -> None:
+    secret = "a line that is nowhere else"
+    several = result("c2", "c3", text=secret)
+    thinking = call("c2", "c3", thought=secret)
+    for number, message in enumerate([task(secret), call("c1"), result("c1", text=secret), thinking, several]):
+        context(bench, message)
+        row = bench.journal.messages("worker", last=1)[0]
+        assert (secret in row.payload) == (number == 4)
+        assert shown(context(bench))[-1] == message
+
+
+@pytest.mark.parametrize("thought", [None, "", "hm", "shell(x)\nshell({})", "\N{SNOWMAN}\n\n"])
+@pytest.mark.parametrize(
+    "arguments", ["{}", '{"command": "a)\\nshell(b"}', "no JSON (", "\N{GREEK SMALL LETTER MU}\n)"]
+)
+def test_thought_and_arguments_come_back_as_they_were(bench: Bench, thought: str | None, arguments: str) -> None:
+    calls = [FunctionCall(id=f"c{n}", name=name, arguments=arguments) for n, name in enumerate(["shell", "lineage"])]
+    for some in (calls, calls[:1]):
+        message = AssistantMessage(content=some, source="worker", thought=thought)
+        context(bench, message)
+        assert shown(context(bench))[-1] == message

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -42,12 +44,12 @@ def test_evaluations_without_a_version_are_counted(bench: Bench) -> None:
     attempts(bench, EAGER.attempts - 1)
     assert seen(bench) == ""
     attempts(bench, 1)
-    assert seen(bench) == "no new version in 4 evaluations"
+    assert seen(bench) == "no improvement in 4 evaluations"
 
 
 def test_evaluations_that_pass_but_lead_to_no_version_count_too(bench: Bench) -> None:
     attempts(bench, EAGER.attempts, Status.PASSED)
-    assert "no new version in 4" in seen(bench)
+    assert "no improvement in 4" in seen(bench)
 
 
 def test_a_new_version_starts_the_counting_anew(bench: Bench) -> None:
@@ -60,19 +62,50 @@ def test_a_new_version_starts_the_counting_anew(bench: Bench) -> None:
     attempts(bench, EAGER.attempts - 1)
     assert seen(bench) == ""
     attempts(bench, 1)
-    assert "no new version" in seen(bench)
+    assert "no improvement" in seen(bench)
 
 
-def test_time_without_a_version_is_noticed_once_something_was_tried(bench: Bench, tmp_path: Path) -> None:
-    attempt(bench, "old")
+def clock(folder: Path, table: str, minutes: list[float]) -> None:
+    """Let the last rows of a table have been written so many minutes after noon."""
+    with sqlite3.connect(folder / "run" / "avo.db") as db:
+        numbers = [row[0] for row in db.execute(f"SELECT id FROM {table} ORDER BY id DESC LIMIT ?", (len(minutes),))]
+        for number, minute in zip(reversed(numbers), minutes, strict=True):
+            at = datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(minutes=minute)
+            db.execute(f"UPDATE {table} SET at=? WHERE id=?", (at.isoformat(timespec="milliseconds"), number))
+
+
+def called(bench: Bench, count: int) -> None:
+    for _ in range(count):
+        bench.journal.add_message(bench.step, "worker", "call", "lineage({})", "{}", "lineage")
+
+
+def test_an_hour_of_work_without_a_version_is_noticed_once_something_was_tried(bench: Bench, tmp_path: Path) -> None:
+    called(bench, 12)
+    clock(tmp_path, "messages", [5.0 * n for n in range(12)])
     assert seen(bench) == ""
-    with sqlite3.connect(tmp_path / "run" / "avo.db") as db:
-        db.execute("UPDATE attempts SET at='2020-01-01T00:00:00+00:00' WHERE id=1")
+    attempt(bench, "one")
+    clock(tmp_path, "attempts", [0.0])
+    assert seen(bench) == "no improvement in 55 minutes of work"
+    assert seen(bench, Patience(attempts=4, minutes=60)) == ""
+
+
+def test_a_night_without_a_call_is_no_hour_of_work(bench: Bench, tmp_path: Path) -> None:
+    attempt(bench, "one")
+    called(bench, 3)
+    clock(tmp_path, "attempts", [0.0])
+    clock(tmp_path, "messages", [1.0, 600.0, 601.0])
     assert seen(bench) == ""
-    with sqlite3.connect(tmp_path / "run" / "avo.db") as db:
-        db.execute("UPDATE attempts SET at='2020-01-01T00:00:00+00:00' WHERE id=2")
-    assert seen(bench).startswith("no new version in ")
-    assert seen(bench).endswith(" minutes")
+
+
+def test_long_builds_and_measurements_are_no_time_without_progress(bench: Bench, tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        verdict = Verdict(Status.PASSED, "", "GFLOP/s", bench.journal.attempt(1).verdict.cases)
+        bench.journal.add_attempt(bench.step, name, "v0", name, {}, verdict, "", 1700.0)
+    called(bench, 4)
+    clock(tmp_path, "attempts", [0.0, 30.0, 60.0])
+    clock(tmp_path, "messages", [1.0, 31.0, 61.0, 62.0])
+    assert seen(bench, Patience(minutes=10)) == ""
+    assert "minutes of work" in seen(bench, Patience(minutes=2))
 
 
 def test_the_same_build_error_again_and_again_is_noticed(bench: Bench) -> None:
@@ -112,7 +145,7 @@ def test_advice_starts_every_count_anew(bench: Bench) -> None:
     attempts(bench, EAGER.attempts - 1)
     assert seen(bench) == ""
     attempts(bench, 1)
-    assert "no new version" in seen(bench)
+    assert "no improvement" in seen(bench)
 
 
 def test_the_same_build_error_counts_only_after_the_advice(bench: Bench) -> None:
@@ -128,7 +161,7 @@ def test_a_comparison_that_the_gate_refused_is_no_progress(bench: Bench) -> None
     attempts(bench, EAGER.attempts)
     slower = Comparison(0.9, 0.89, 0.91, 0.01, False, {"wide": 0.9}, 24)
     bench.journal.add_comparison(bench.step, "t", "v0", slower, False)
-    assert "no new version" in seen(bench)
+    assert "no improvement" in seen(bench)
 
 
 def test_a_version_that_was_measured_early_and_committed_late_is_progress(bench: Bench) -> None:
@@ -145,3 +178,48 @@ def test_coming_back_right_after_advice_is_noticed(bench: Bench) -> None:
     for _ in range(EAGER.revisits):
         bench.journal.add_revisit(bench.step, again)
     assert "came back 3 times" in seen(bench)
+
+
+def answered(bench: Bench, kind: str, text: str, tool: str | None = None) -> None:
+    bench.journal.add_message(bench.step, "worker", kind, text, "{}", tool)
+
+
+def test_the_same_error_of_build_counts_like_that_of_evaluate_whatever_its_line(bench: Bench) -> None:
+    answered(bench, "result", "build: COMPILE_ERROR: a.cpp:3:7: error: x was not declared\nlog", "build")
+    attempt(bench, "e1", Status.COMPILE_ERROR, "a.cpp:12:9: error: x was not declared")
+    assert seen(bench) == ""
+    answered(bench, "result", "build: COMPILE_ERROR: a.cpp:4:7: error: x was not declared\nlog", "build")
+    assert "the same build error 3 times in a row" in seen(bench)
+    answered(bench, "result", "compiled in 0.3 s", "build")
+    assert seen(bench) == ""
+
+
+def test_a_sweep_is_one_evaluation_and_the_same_by_hand_are_many(bench: Bench) -> None:
+    cases = bench.journal.attempt(1).verdict.cases
+
+    def evaluated(knob: int, direction: str) -> None:
+        verdict = Verdict(Status.PASSED, "", "GFLOP/s", cases)
+        bench.journal.add_attempt(bench.step, f"{direction}{knob}", "v0", direction, {"K": str(knob)}, verdict, "", 0.1)
+
+    answered(bench, "call", "sweep({})", "sweep")
+    for knob in range(20):
+        evaluated(knob, "tiles")
+    assert seen(bench) == ""
+    for knob in range(EAGER.attempts):
+        time.sleep(0.002)
+        answered(bench, "call", "evaluate({})", "evaluate")
+        time.sleep(0.002)
+        evaluated(knob, "by hand")
+    assert seen(bench) == "no improvement in 5 evaluations"
+
+
+def test_each_sign_can_be_switched_off(bench: Bench) -> None:
+    off = Patience(
+        attempts=0, minutes=0, same_error=0, same_lines=0, revisits=0, matches=0, calls=0, texts=0, idle_seconds=0
+    )
+    for number in range(10):
+        attempt(bench, f"e{number}", Status.COMPILE_ERROR, "the same")
+        bench.journal.add_revisit(bench.step, 2)
+        answered(bench, "text", "hm")
+    assert seen(bench)
+    assert seen(bench, off) == ""

@@ -15,8 +15,9 @@ from avo.agents.stagnation import Patience
 from avo.agents.supervisor import Advice, Direction, advice_text, read_advice, review
 from avo.agents.team import Team
 from avo.agents.tuner import call, say
+from avo.evolve import brief
 from avo.tools.bench import Bench
-from avo.types import Outcome
+from avo.types import Outcome, Status, Verdict
 
 ANSWER = {
     "diagnosis": "one sum depends on the last",
@@ -37,7 +38,7 @@ class Script(Client):
 
 
 def vary(bench: Bench, worker: Script, supervisor: Script, patience: Patience | None = None) -> Outcome:
-    team = Team(bench, worker, supervisor, lambda: False, patience or Patience())
+    team = Team(bench, worker, supervisor, lambda: False, patience or Patience(idle_seconds=0))
     return asyncio.run(team.vary("# Step 1"))
 
 
@@ -82,15 +83,17 @@ def test_the_review_counts_advice_that_led_to_nothing_since_the_last_version(ben
 
 
 def test_advice_is_stored_with_its_trigger_and_shown_to_the_worker(bench: Bench) -> None:
-    worker = Script(say("I wonder."), call("end_step", reason="enough"), say("bye"))
+    worker = Script(say("I wonder."), say("I do."), call("end_step", reason="enough"), say("bye"))
     assert vary(bench, worker, Script(say(f"I think: {json.dumps(ANSWER)}"))).kind == "gave_up"
     (stored,) = bench.journal.interventions()
-    assert stored.trigger == "it ended its turn without calling a tool"
+    assert stored.trigger == "it ended 2 turns without calling a tool"
     assert stored.advice["directions"][0]["title"] == "more sums"
     assert (stored.step, stored.version_before, stored.attempts_before, stored.effect) == (1, "v0", 1, None)
-    heard = [message.content for message in worker.shown[1] if getattr(message, "source", "") == "supervisor"]
+    heard = [message.content for message in worker.shown[2] if getattr(message, "source", "") == "supervisor"]
     assert heard == [advice_text(Advice.model_validate(ANSWER))]
-    assert [entry.kind for entry in bench.journal.messages("worker")][:3] == ["task", "text", "advice"]
+    assert [entry.kind for entry in bench.journal.messages("worker")][:5] == [
+        "task", "text", "nudge", "text", "advice",
+    ]  # fmt: skip
 
 
 def test_the_supervisor_is_shown_the_trajectory_and_why_it_has_the_floor(bench: Bench) -> None:
@@ -104,7 +107,9 @@ def test_the_supervisor_is_shown_the_trajectory_and_why_it_has_the_floor(bench: 
 
 
 def test_a_version_that_follows_is_the_effect_of_the_advice(bench: Bench) -> None:
-    worker = Script(say("I wonder."), call("edit_file", **EDIT), call("commit", message="more sums"), say("kept"))
+    worker = Script(
+        say("I wonder."), say("I do."), call("edit_file", **EDIT), call("commit", message="more sums"), say("kept")
+    )
     outcome = vary(bench, worker, Script(say(json.dumps(ANSWER))))
     assert outcome == Outcome("committed", "v1: more sums")
     assert [entry.effect for entry in bench.journal.interventions()] == ["v1"]
@@ -129,7 +134,42 @@ def test_a_stagnating_search_gives_the_supervisor_the_floor_though_the_worker_is
 
 def test_a_stop_during_the_supervisors_turn_is_no_advice(bench: Bench) -> None:
     supervisor = Script(call("lineage"), say(json.dumps(ANSWER)))
-    team = Team(bench, Script(say("I wonder.")), supervisor, lambda: bool(supervisor.shown), Patience())
+    team = Team(bench, Script(say("I wonder.")), supervisor, lambda: bool(supervisor.shown), Patience(idle_seconds=0))
     assert asyncio.run(team.vary("# Step 1")).kind == "interrupted"
     assert len(supervisor.shown) == 1
     assert [entry.advice for entry in bench.journal.interventions()] == []
+
+
+def test_what_came_of_advice_is_shown_at_the_next_review_and_in_the_brief(bench: Bench) -> None:
+    bench.journal.add_intervention(1, "lost", ANSWER, "v0")
+    bench.journal.add_intervention(1, "lost again", ANSWER, "v0")
+    verdict = Verdict(Status.COMPILE_ERROR, "x", "GFLOP/s")
+    for name in ("a", "b"):
+        bench.journal.add_attempt(1, name, "v0", name, {}, verdict, "", 0.1)
+    bench.journal.add_intervention(1, "and again", ANSWER, "v0")
+    bench.journal.record_effect("v1")
+    text = asyncio.run(review(bench, "lost"))
+    assert "advice 1, lost: more sums -> 0 evaluations, no version" in text
+    assert "advice 2, lost again: more sums -> 2 evaluations, no version" in text
+    assert "advice 3, and again: more sums -> v1 followed" in text
+    shown = asyncio.run(brief(bench, resumed=False))
+    assert "# Latest advice of the supervisor\none sum depends on the last [v1 followed]\n- more sums" in shown
+
+
+def test_the_review_shows_plan_and_notes(bench: Bench) -> None:
+    bench.journal.add_direction(1, "swap the loops", "abandoned", "twice as slow")
+    bench.journal.add_note(1, "LANES of 16 spill")
+    text = asyncio.run(review(bench, "lost"))
+    assert "# The worker's plan\n1. abandoned: swap the loops (twice as slow)" in text
+    assert "# Notes\n- LANES of 16 spill" in text
+
+
+def test_a_search_that_is_stuck_from_step_to_step_gets_advice_before_the_worker_begins(bench: Bench) -> None:
+    for number in range(9):
+        verdict = Verdict(Status.RUNTIME_ERROR, f"reason {number}", "GFLOP/s")
+        bench.journal.add_attempt(1, f"t{number}", "v0", "x", {}, verdict, "", 0.1)
+    worker = Script(call("end_step", reason="enough"), say("bye"))
+    supervisor = Script(say(json.dumps(ANSWER)))
+    assert vary(bench, worker, supervisor).kind == "gave_up"
+    assert [entry.trigger for entry in bench.journal.interventions()] == ["no improvement in 9 evaluations"]
+    assert [message.source for message in worker.shown[0][1:]] == ["user", "supervisor"]

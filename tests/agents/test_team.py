@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from threading import Event, Timer
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from autogen_core.models import (
 )
 
 from avo.agents.client import STOPPED, Client
-from avo.agents.context import INTERRUPTED, JournalContext
+from avo.agents.context import CUT, INTERRUPTED, JournalContext
 from avo.agents.stagnation import Patience
-from avo.agents.team import MOST_IDLE_TURNS, Team
+from avo.agents.step import GO_ON, MOST_IDLE_TURNS, NUDGE
+from avo.agents.team import Team
 from avo.agents.tuner import call, say
 from avo.tools.all_tools import READING
 from avo.tools.bench import Bench
@@ -56,7 +58,7 @@ def raw(*calls: tuple[str, str]) -> CreateResult:
 def vary(
     bench: Bench, worker: Script, supervisor: Script | None = None, stopped: Callable[[], bool] = lambda: False
 ) -> Outcome:
-    team = Team(bench, worker, supervisor or Script(say(ADVICE)), stopped, Patience())
+    team = Team(bench, worker, supervisor or Script(say(ADVICE)), stopped, Patience(idle_seconds=0))
     return asyncio.run(asyncio.wait_for(team.vary("# Step 1"), 60))
 
 
@@ -94,7 +96,7 @@ def test_a_commit_of_something_wrong_is_refused_and_the_worker_goes_on(bench: Be
 
 
 def test_the_worker_has_every_tool_and_the_supervisor_those_that_read(bench: Bench) -> None:
-    worker = Script(say("hm"), call("end_step", reason="enough"), say("bye"))
+    worker = Script(say("hm"), say("hm"), call("end_step", reason="enough"), say("bye"))
     forbidden = {"path": "matvec.cpp", "content": "int x;"}
     supervisor = Script(call("write_file", **forbidden), call("read_file", path="matvec.cpp"), say(ADVICE))
     before = bench.sources()
@@ -108,15 +110,46 @@ def test_the_worker_has_every_tool_and_the_supervisor_those_that_read(bench: Ben
     assert bench.sources() == before
 
 
-def test_turns_of_text_alone_call_the_supervisor_and_then_end_the_step_as_stalled(bench: Bench) -> None:
+def test_turns_of_text_alone_are_nudged_then_the_supervisor_speaks_and_then_the_step_is_stalled(bench: Bench) -> None:
     worker, supervisor = Script(say("I would unroll the loop.")), Script(say(ADVICE))
-    assert vary(bench, worker, supervisor) == Outcome("stalled", "3 turns without a tool call")
+    assert vary(bench, worker, supervisor) == Outcome("stalled", "4 turns without a tool call")
     assert len(worker.shown) == MOST_IDLE_TURNS
-    assert len(supervisor.shown) == MOST_IDLE_TURNS - 1
+    assert len(supervisor.shown) == 1
+    kinds = [entry.kind for entry in bench.journal.messages("worker")]
+    assert kinds == ["task", "text", "nudge", "text", "advice", "text", "nudge", "text"]
+    assert [shown[-1].content for shown in worker.shown[1::2]] == [NUDGE, NUDGE]
+
+
+def test_a_model_is_never_asked_after_its_own_last_word(bench: Bench) -> None:
+    worker = Script(call("lineage"), say("and now?"), call("end_step", reason="x"), say("bye"))
+    assert vary(bench, worker).kind == "gave_up"
+    assert [entry.text for entry in bench.journal.messages("worker") if entry.kind == "nudge"] == [GO_ON]
+    assert all(shown[-1].type != "AssistantMessage" for shown in worker.shown)
+
+
+def test_the_wait_after_a_turn_of_text_ends_when_the_run_is_stopped(bench: Bench) -> None:
+    worker = Script(say("hm"))
+    stopped = Event()
+    Timer(0.5, stopped.set).start()
+    team = Team(bench, worker, Script(say(ADVICE)), stopped.is_set, Patience(idle_seconds=3600))
+    assert asyncio.run(asyncio.wait_for(team.vary("# Step 1"), 30)).kind == "interrupted"
+    assert len(worker.shown) == 1
+
+
+def test_a_call_that_was_cut_at_the_models_limit_is_told_so(bench: Bench) -> None:
+    cut = raw(("write_file", '{"path": "matvec.cpp", "content": "int x'))
+    cut.finish_reason = "length"
+    worker = Script(cut, call("end_step", reason="enough"), say("bye"))
+    assert vary(bench, worker).kind == "gave_up"
+    text, failed = answers(worker)[0]
+    assert failed
+    assert text.endswith(CUT)
 
 
 def test_one_tool_call_is_enough_not_to_be_stalled(bench: Bench) -> None:
-    worker = Script(say("a"), say("b"), call("lineage"), say("c"), say("d"), call("end_step", reason="x"), say("e"))
+    worker = Script(
+        *map(say, "abc"), call("lineage"), *map(say, "def"), call("end_step", reason="x"), say("g")
+    )  # fmt: skip
     assert vary(bench, worker).kind == "gave_up"
 
 

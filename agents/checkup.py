@@ -1,0 +1,101 @@
+"""One cheap call that shows whether a model can do the work: answer, call a tool, and count."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from autogen_core.models import CreateResult, LLMMessage, SystemMessage, UserMessage
+from autogen_core.tools import ParametersSchema, ToolSchema
+
+from avo.agents.models import client, named
+from avo.agents.prices import model_name, prices
+from avo.agents.resilient import Resilient
+from avo.configuration import Retries, load
+
+TOOL = ToolSchema(
+    name="report_sum", description="Report the sum of two numbers.",
+    parameters=ParametersSchema(type="object", properties={"total": {"type": "integer"}}, required=["total"]),
+)  # fmt: skip
+QUESTION = "Call the tool report_sum with the sum of 2 and 3."
+PATIENCE = Retries(first_wait=0.5, longest_wait=2, give_up=20, request_limit=60)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of a model after one call."""
+
+    model: str
+    said: str
+    called_tool: bool
+    prompt_tokens: int
+    completion_tokens: int
+    counts_cached: bool
+    context_tokens: int
+    price: str
+    """Empty when it is not known."""
+
+    @property
+    def works(self) -> bool:
+        return self.called_tool
+
+    def lines(self) -> list[tuple[str, bool, str]]:
+        """What, whether it is so, and more of it."""
+        counted = self.prompt_tokens > 0 and self.completion_tokens > 0
+        tokens = f"{self.prompt_tokens} + {self.completion_tokens} tokens"
+        return [
+            ("answers", True, self.said),
+            ("calls tools", self.called_tool, "" if self.called_tool else "a model that calls no tools cannot work"),
+            ("counts tokens", counted, tokens if counted else "a limit in tokens or USD sees nothing"),
+            ("counts cached", self.counts_cached, "" if self.counts_cached else "costs are overestimated"),
+            ("context", self.context_tokens > 0, f"{self.context_tokens} tokens, unless [models.info] says otherwise"),
+            ("price", bool(self.price), self.price or "--budget-usd needs one: [prices] in avo.toml"),
+        ]
+
+
+def check(spec: str, base_url: str, say: Callable[[str], None]) -> Found | None:
+    """Ask the model once; None for the tuner, which is none. Raises Missing and AvoError, as a run would."""
+    configuration = load()
+    spec, _ = named(spec, configuration=configuration)
+    quick = PATIENCE.model_copy(update={"first_wait": min(PATIENCE.first_wait, configuration.retries.first_wait)})
+    model = client(spec, configuration.model_copy(update={"retries": quick}), base_url)
+    if not isinstance(model, Resilient):
+        return None
+    model.say = say
+    result = asyncio.run(_asked(model))
+    usage, price = model.last_usage, prices(configuration.prices).of(model_name(spec))
+    return Found(
+        spec, _said(result), _called(result), usage.prompt, usage.completion, model.heard.counts_cached,
+        model.context_tokens,
+        f"{price.prompt:g}, cached {price.cached:g}, answer {price.completion:g} USD per million" if price else "",
+    )  # fmt: skip
+
+
+async def _asked(model: Resilient) -> CreateResult:
+    messages: list[LLMMessage] = [
+        SystemMessage(content="You test a connection."), UserMessage(content=QUESTION, source="user")
+    ]  # fmt: skip
+    try:
+        return await model.create(messages, tools=[TOOL])
+    finally:
+        await model.close()
+
+
+def _called(result: CreateResult) -> bool:
+    for call in result.content if isinstance(result.content, list) else []:
+        try:
+            arguments: Any = json.loads(call.arguments)
+        except ValueError:
+            continue
+        if call.name == TOOL["name"] and isinstance(arguments, dict) and arguments.get("total") == 5:
+            return True
+    return False
+
+
+def _said(result: CreateResult) -> str:
+    if isinstance(result.content, str):
+        return " ".join(result.content.split())[:60]
+    return ", ".join(f"{call.name}({call.arguments[:40]})" for call in result.content)

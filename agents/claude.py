@@ -1,0 +1,42 @@
+"""Anthropic's models through AutoGen's client, which asks its SDK for parameters that newer ones do not take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anthropic import AsyncAnthropic
+from autogen_core.models import ChatCompletionClient
+from autogen_ext.models.anthropic import BaseAnthropicChatCompletionClient
+
+SAMPLING = ("temperature", "top_p", "top_k")
+"""Gone from the SDK's signature, and from what newer models accept; still part of the protocol."""
+DEFAULTS = {"temperature": 1.0}
+"""What AutoGen sends though nobody asked for it."""
+
+
+class Messages:
+    """`client.messages` as AutoGen calls it."""
+
+    def __init__(self, sdk: AsyncAnthropic) -> None:
+        self._sdk = sdk
+
+    async def create(self, **arguments: Any) -> Any:
+        sampling = {name: arguments.pop(name) for name in SAMPLING if name in arguments}
+        asked = {name: value for name, value in sampling.items() if DEFAULTS.get(name) != value}
+        return await self._sdk.messages.create(**arguments, extra_body=asked or None)
+
+
+class Sdk:
+    """The part of an SDK client that AutoGen uses."""
+
+    def __init__(self, sdk: AsyncAnthropic) -> None:
+        self.messages, self._sdk = Messages(sdk), sdk
+
+    async def close(self) -> None:
+        await self._sdk.close()
+
+
+def claude(settings: dict[str, Any], **options: Any) -> ChatCompletionClient:
+    """A client with these settings of AutoGen's (model, max_tokens, model_info …) over an SDK with these options."""
+    info = settings.pop("model_info", None)
+    return BaseAnthropicChatCompletionClient(Sdk(AsyncAnthropic(**options)), create_args=settings, model_info=info)

@@ -1,0 +1,115 @@
+"""One variation step under way: who speaks next, and how the step ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from autogen_agentchat.base import TerminationCondition
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, StopMessage
+from autogen_core.models import AssistantMessage, UserMessage
+
+from avo.agents import supervisor, worker
+from avo.agents.context import JournalContext
+from avo.agents.stagnation import Patience, stagnation
+from avo.tools.bench import Bench
+from avo.types import Outcome
+
+NUDGES, MOST_IDLE_TURNS = 1, 4
+"""Turns in a row without a tool call after which the supervisor gets the floor, and those that end the step."""
+MOST_FRUITLESS = 3
+"""Rounds of advice in a row after which nothing was evaluated."""
+NUDGE = "You called no tool, and text alone changes nothing. Call one now; `commit` or `end_step` ends the step."
+GO_ON = "The step goes on until `commit` or `end_step` ends it. Call the next tool."
+GROWTH = 4.0
+"""By which each wait between turns without a tool call is longer than the one before."""
+
+Messages = Sequence[BaseAgentEvent | BaseChatMessage]
+
+
+class Step:
+    """Worker and supervisor in one step."""
+
+    def __init__(
+        self, bench: Bench, stopped: Callable[[], bool], patience: Patience,
+        worker_agent: worker.Worker, supervisor_agent: supervisor.Supervisor, context: JournalContext,
+    ) -> None:  # fmt: skip
+        """`context`: the worker's."""
+        self.bench, self.stopped, self.patience, self.context = bench, stopped, patience, context
+        self.worker, self.supervisor = worker_agent, supervisor_agent
+        self._versions = len(bench.lineage.versions())
+        self._speaker, self._fruitless, self._attempts = "", 0, -1
+        bench.ended, bench.exhausted = "", False
+
+    def outcome(self) -> Outcome | None:
+        """How the step ended; None while it goes on."""
+        versions = self.bench.lineage.versions()
+        if len(versions) > self._versions:
+            return Outcome("committed", f"{versions[-1].name}: {versions[-1].message.partition(chr(10))[0]}")
+        if self.stopped():
+            return Outcome("interrupted", "stopped by the user")
+        if self.worker.idle_turns >= MOST_IDLE_TURNS:
+            return Outcome("stalled", f"{self.worker.idle_turns} turns without a tool call")
+        if self.bench.ended and not self.bench.exhausted:
+            return Outcome("gave_up", self.bench.ended)
+        if self._fruitless >= MOST_FRUITLESS:
+            return Outcome("stalled", f"{self._fruitless} rounds of advice without an evaluation")
+        if self._speaker == supervisor.NAME and self.supervisor.advice and not self.supervisor.advice.directions:
+            return Outcome("exhausted", self.supervisor.advice.diagnosis)
+        return None
+
+    async def next_speaker(self, messages: Messages) -> str:
+        """The supervisor when the worker is stuck, else the worker."""
+        before = self._speaker
+        trigger = "" if before == supervisor.NAME else self._trigger()
+        self._speaker = supervisor.NAME if trigger else worker.NAME
+        self.supervisor.trigger = trigger
+        if trigger:
+            attempts = self.bench.journal.count("attempts")
+            self._fruitless = self._fruitless + 1 if attempts == self._attempts else 0
+            self._attempts = attempts
+            return self._speaker
+        self.bench.ended, self.bench.exhausted = "", False
+        if before == worker.NAME:
+            await self._nudge()
+        return self._speaker
+
+    def _trigger(self) -> str:
+        if self.bench.exhausted:
+            return f"it says that it has no direction left ({self.bench.ended})"
+        if self.worker.idle_turns == NUDGES + 1:
+            return f"it ended {self.worker.idle_turns} turns without calling a tool"
+        return "" if self.worker.idle_turns else stagnation(self.bench.journal, self.patience)
+
+    async def _nudge(self) -> None:
+        """Ask for the next call, after a wait when there was none: providers want the last word not to be theirs."""
+        if idle := self.worker.idle_turns:
+            await self._wait(self.patience.idle_seconds * GROWTH ** (idle - 1))
+        if isinstance(self.context.last, AssistantMessage) and not self.stopped():
+            await self.context.add_message(UserMessage(content=NUDGE if idle else GO_ON, source="avo"))
+
+    async def _wait(self, seconds: float) -> None:
+        """Less when the run is stopped meanwhile."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := end - loop.time()) > 0 and not self.stopped():
+            await asyncio.sleep(min(left, 0.25))
+
+
+class StepOver(TerminationCondition):
+    """Ends the chat when the step has an outcome."""
+
+    def __init__(self, step: Step) -> None:
+        self._step, self._over = step, False
+
+    @property
+    def terminated(self) -> bool:
+        return self._over
+
+    async def __call__(self, messages: Messages) -> StopMessage | None:
+        outcome = self._step.outcome()
+        self._over = outcome is not None
+        return StopMessage(content=outcome.summary, source="avo") if outcome else None
+
+    async def reset(self) -> None:
+        self._over = False

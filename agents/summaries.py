@@ -1,0 +1,137 @@
+"""What stands for older messages: a summary that the model wrote, or a digest made of the calls and their results."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from autogen_core import FunctionCall
+from autogen_core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    FunctionExecutionResult,
+    FunctionExecutionResultMessage,
+    LLMMessage,
+    SystemMessage,
+    UserMessage,
+)
+from autogen_core.tools import ToolSchema
+
+from avo.agents.client import STOPPED
+from avo.memory.rows import Summary
+from avo.tools.bench import Bench
+from avo.tools.history import latest_advice, latest_notes
+from avo.tools.plan import plan_text
+from avo.tools.process import elide
+
+MODEL, DIGEST = "model", "digest"
+"""Writers of a summary."""
+LONGEST = 12_000
+"""Characters of what a model wrote that are kept; it is asked for less."""
+LINE = 240
+SAID = 800
+"""Characters of what the supervisor or a person said."""
+LEFT_OUT = "[... lines left out: see recall ...]"
+TELLING = {
+    "evaluate": "direction", "sweep": "knobs", "commit": "message", "note": "text", "plan": "direction",
+    "checkout": "version", "end_step": "reason",
+}  # fmt: skip
+"""Tools whose calls are told one by one, and the argument that tells most."""
+REQUEST = """\
+The step is over. Older messages will not be shown again; what you write now stands for all of them, your earlier \
+summary included. Write, for yourself, in at most 600 words and without calling a tool:
+- what was tried, with the scores and the numbers of the versions or attempts, and what each taught;
+- what you know about this kernel and this device by now: what bounds it, which numbers matter, which traps there are;
+- what you were about to try next, and why.
+Do not repeat the task, the notes or the plan: they are shown anyway. Leave out what can be read from the sources."""
+
+
+async def written(
+    model: ChatCompletionClient, system: Sequence[SystemMessage], shown: Sequence[LLMMessage],
+    tools: Sequence[ToolSchema],
+) -> str:  # fmt: skip
+    """What the model makes of what it was shown; empty when it makes nothing that can be used.
+
+    The request begins as every other one did, tools included, so that the provider's cache serves it.
+    """
+    asked = UserMessage(content=REQUEST, source="avo")
+    result = await model.create([*system, *shown, asked], tools=tools, tool_choice="none")
+    text = result.content if isinstance(result.content, str) else ""
+    return "" if text == STOPPED else elide(text.strip(), LONGEST)
+
+
+def digest(messages: Sequence[tuple[int, LLMMessage]]) -> list[str]:
+    """One line for every call that measured, kept or decided something, and for what was said; the others counted."""
+    lines: list[str] = []
+    others: Counter[str] = Counter()
+    calls: dict[str, FunctionCall] = {}
+    for number, message in messages:
+        match message:
+            case UserMessage(source=source, content=str() as text) if source in ("supervisor", "steering"):
+                lines.append(f"#{number} {source}: {_line(text, SAID)}")
+            case UserMessage(source="user", content=str() as text):
+                lines.append(f"#{number} {_line(text.partition(chr(10))[0])}")
+            case AssistantMessage(content=str() as text):
+                lines.append(f"#{number} said: {_line(text)}")
+            case AssistantMessage(content=list() as made):
+                calls |= {call.id: call for call in made}
+            case FunctionExecutionResultMessage(content=results):
+                for result in results:
+                    if result.name in TELLING:
+                        lines.append(f"#{number} {_told(calls.get(result.call_id), result)}")
+                    else:
+                        others[result.name] += 1
+    if others:
+        lines.append("other calls: " + ", ".join(f"{name} {count}" for name, count in others.most_common()))
+    return lines
+
+
+def _told(call: FunctionCall | None, result: FunctionExecutionResult) -> str:
+    try:
+        arguments: Any = json.loads(call.arguments) if call else {}
+    except (ValueError, RecursionError):
+        arguments = {}
+    argument = arguments.get(TELLING[result.name], "") if isinstance(arguments, dict) else ""
+    told = argument if isinstance(argument, str) else json.dumps(argument)
+    return f"{result.name} ({_line(told, LINE // 2)}): {_line(result.content.partition(chr(10))[0])}"
+
+
+def _line(text: str, most: int = LINE) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else f"{flat[:most]} …"
+
+
+def joined(before: str, lines: Sequence[str], most: int) -> str:
+    """An older summary and new lines in at most about `most` characters: the first part and the latest stay."""
+    found = [line[: most // 4] for line in (*before.splitlines(), *lines) if line != LEFT_OUT]
+    if LEFT_OUT not in before.splitlines() and sum(len(line) + 1 for line in found) <= most:
+        return "\n".join(found)
+    head = _within(found, most // 3)
+    tail = _within(found[len(head) :][::-1], most - most // 3)[::-1]
+    return "\n".join([*head, LEFT_OUT, *tail])
+
+
+def _within(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines that fit."""
+    kept: list[str] = []
+    for line in lines:
+        most -= len(line) + 1
+        if most < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+def pinned(bench: Bench, most: int) -> str:
+    """Plan, notes and advice as they stand: what the brief at the beginning of the step may not have."""
+    parts = {"Plan": plan_text(bench), "Notes": latest_notes(bench), "Latest advice": latest_advice(bench)}
+    return "\n\n".join(f"# {title}\n{elide(text, most // len(parts))}" for title, text in parts.items() if text)
+
+
+def framed(summary: Summary, most: int) -> str:
+    """A summary as its reader is shown it, in about `most` characters."""
+    what = "you summed them up" if summary.writer == MODEL else "here is what was done in them"
+    head = f"# Earlier\nMessages up to #{summary.upto} are not shown any more; {what}. `recall` finds each of them."
+    return elide("\n\n".join(part for part in (head, summary.text, summary.pinned) if part), most)

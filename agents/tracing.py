@@ -1,0 +1,135 @@
+"""Traces of turns, model calls, tools and evaluations, by OpenTelemetry; only where OTEL_* variables ask for them.
+
+A provider of our own, never the global one: AutoGen would add spans of the same turns and tools, with what was said.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import avo
+from avo.settings import without_secrets
+from avo.tools.spans import Facts, Opener, trace_with
+from avo.types import AvoError, Missing
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import Span
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+PROTOCOL = "http/protobuf"
+EXPORTERS = ("otlp", "console", "none")
+LAST_SECONDS = 3
+"""How long the end of a command waits for a collector that does not answer."""
+
+
+@contextmanager
+def traced() -> Iterator[None]:
+    """Trace the block, if the environment asks for it; without that nothing is imported.
+
+    Raises AvoError for a variable that cannot be followed, Missing without the packages.
+    """
+    exporter = _exporter_name()
+    if exporter == "none":
+        yield
+        return
+    provider, sending = _provider(exporter)
+    trace_with(_opener(provider))
+    try:
+        yield
+    finally:
+        trace_with(None)
+        late = threading.Timer(LAST_SECONDS, sending.shutdown)  # ends its attempts to send again
+        late.start()
+        provider.shutdown()
+        late.cancel()
+
+
+def _exporter_name() -> str:
+    """One of EXPORTERS, by the standard variables."""
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return "none"
+    there = any(os.environ.get(name) for name in ENDPOINTS)
+    name = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or ("otlp" if there else "none")
+    if name not in EXPORTERS:
+        raise AvoError(f"OTEL_TRACES_EXPORTER={name}: avo knows {', '.join(EXPORTERS)}")
+    protocol = next((os.environ[name] for name in PROTOCOLS if os.environ.get(name)), PROTOCOL)
+    if name == "otlp" and protocol != PROTOCOL:
+        raise AvoError(f"avo sends traces by {PROTOCOL}, not by {protocol}: set {PROTOCOLS[1]}={PROTOCOL}")
+    return name
+
+
+class Once(logging.Handler):
+    """Says the first thing that goes wrong, in one line: a collector that is away is away for hours."""
+
+    said = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self.said:
+            self.said = True
+            print(f"avo: traces do not arrive: {without_secrets(record.getMessage())[:300]}", file=sys.stderr)
+
+
+def _provider(exporter: str) -> tuple[TracerProvider, SpanExporter]:
+    try:
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        sending = _sender(exporter)
+    except ModuleNotFoundError as error:
+        raise Missing(f"OTEL_* asks for traces, and {error.name} is not there: pip install 'avo[tracing]'") from error
+    facts = {"service.name": os.environ.get("OTEL_SERVICE_NAME") or "avo", "service.version": avo.__version__}
+    provider = TracerProvider(resource=Resource.create(facts), shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(sending))
+    logger = logging.getLogger("opentelemetry")
+    logger.addHandler(Once())
+    logger.propagate = False
+    return provider, sending
+
+
+def _sender(exporter: str) -> SpanExporter:
+    if exporter == "console":
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+
+        return ConsoleSpanExporter(out=sys.stderr)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter()
+
+
+def _opener(provider: TracerProvider) -> Opener:
+    from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
+
+    tracer = provider.get_tracer("avo", avo.__version__)
+    current: ContextVar[Span | None] = ContextVar("current", default=None)
+
+    @contextmanager
+    def opened(name: str, facts: Facts) -> Iterator[Facts]:
+        parent = current.get()
+        kind = SpanKind.CLIENT if facts.get("gen_ai.operation.name") == "chat" else SpanKind.INTERNAL
+        span = tracer.start_span(name, set_span_in_context(parent) if parent else None, kind)
+        token = current.set(span)
+        try:
+            yield facts
+        except BaseException as error:
+            facts["error.type"] = type(error).__name__  # not its text, which may quote a prompt
+            raise
+        finally:
+            with suppress(ValueError):  # a generator that was left is closed in another context
+                current.reset(token)
+            span.set_attributes(facts)
+            if "error.type" in facts:
+                span.set_status(StatusCode.ERROR)
+            span.end()
+
+    return opened

@@ -1,0 +1,149 @@
+"""A metered model is asked only while the run allows it, and what it cost is on disk before its answer counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from autogen_core import FunctionCall
+from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, RequestUsage, SystemMessage, UserMessage
+
+from avo.agents.client import STOPPED, Client, Usage, stopped_answer
+from avo.agents.context import JournalContext
+from avo.agents.metered import Metered, Terms, steering
+from avo.agents.prices import Price
+from avo.agents.team import Team
+from avo.memory.steering import steer, unseen
+from avo.tools.bench import Bench
+
+
+def answer(text: str = "an answer") -> CreateResult:
+    return CreateResult(finish_reason="stop", content=text, usage=RequestUsage(100, 10), cached=False)
+
+
+class Inner(Client):
+    """Answers always the same; remembers what it was shown."""
+
+    def __init__(self, result: CreateResult | Exception, usage: Usage | None = None) -> None:
+        self.result, self.shown = result, list[list[LLMMessage]]()
+        self.last_usage = usage or Usage()
+
+    async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        self.shown.append(list(messages))
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result
+
+
+def metered(inner: Client, bench: Bench, terms: Terms | None = None, **options: Any) -> Metered:
+    async def paid(usage: Usage, seconds: float, result: CreateResult) -> None:
+        (terms or Terms()).enter(bench, "worker", usage, seconds)
+
+    return Metered(inner, paid, options.pop("stopped", lambda: False), **options)
+
+
+def ask(model: Metered) -> CreateResult:
+    return asyncio.run(model.create([SystemMessage(content="be quick")]))
+
+
+def spent(bench: Bench) -> list[dict[str, Any]]:
+    return bench.journal.rows("SELECT * FROM ledger WHERE kind='model'")
+
+
+async def never() -> bool:
+    return False
+
+
+def test_a_call_that_is_not_allowed_is_not_made_and_costs_nothing(bench: Bench) -> None:
+    inner = Inner(answer())
+    assert ask(metered(inner, bench, stopped=lambda: True)).content == STOPPED
+    assert ask(metered(inner, bench, may_call=never)).content == STOPPED
+    assert inner.shown == []
+    assert spent(bench) == []
+
+
+def test_the_ledger_has_tokens_usd_and_model_of_a_call(bench: Bench) -> None:
+    terms = Terms(models={"worker": "openai:big"}, prices={"worker": Price(10, 1, 40)})
+    assert ask(metered(Inner(answer(), Usage(1000, 400, 100)), bench, terms)).content == "an answer"
+    (row,) = spent(bench)
+    assert (row["step"], row["agent"], row["model"]) == (1, "worker", "openai:big")
+    assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (1000, 400, 100)
+    assert row["usd"] == pytest.approx(0.0104)
+
+
+def test_without_a_price_the_tokens_that_autogen_counted_stand_alone(bench: Bench) -> None:
+    ask(metered(Inner(answer()), bench))
+    (row,) = spent(bench)
+    assert (row["prompt_tokens"], row["completion_tokens"], row["usd"], row["model"]) == (100, 10, None, "")
+
+
+def test_an_answer_is_not_handed_on_when_the_ledger_cannot_be_written(bench: Bench) -> None:
+    async def full(usage: Usage, seconds: float, result: CreateResult) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        ask(Metered(Inner(answer()), full, lambda: False))
+
+
+def test_a_call_that_was_stopped_costs_what_was_spent_on_it_before(bench: Bench) -> None:
+    ask(metered(Inner(stopped_answer()), bench))
+    assert spent(bench) == []
+    ask(metered(Inner(stopped_answer(), Usage(50, 0, 1)), bench))
+    assert [row["prompt_tokens"] for row in spent(bench)] == [50]
+
+
+def test_a_call_that_fails_costs_nothing(bench: Bench) -> None:
+    with pytest.raises(RuntimeError):
+        ask(metered(Inner(RuntimeError("gone")), bench))
+    assert spent(bench) == []
+
+
+def test_an_answer_and_its_price_are_kept_together_before_the_agent_has_it(bench: Bench) -> None:
+    call = FunctionCall(id="1", name="note", arguments='{"text": "an idea"}')
+    result = CreateResult(finish_reason="function_calls", content=[call], usage=RequestUsage(1, 1), cached=False)
+    team, context = Team(bench, Inner(result), Inner(answer()), lambda: False), JournalContext("worker", bench)
+    ask(team.model("worker", context))  # and here the process is killed
+    assert len(spent(bench)) == 1
+    again = JournalContext("worker", bench)
+    asyncio.run(again.repair())
+    assert [message.kind for message in bench.journal.messages("worker")] == ["call", "result"]
+
+    ask(team.model("worker", context))  # here it is not, and the agent adds what it was given
+    message = AssistantMessage(content=[call], source="worker")
+    asyncio.run(context.add_message(message))
+    asyncio.run(context.add_message(message))
+    assert [entry.kind for entry in bench.journal.messages("worker")] == ["call", "result", "call", "call"]
+
+
+def test_arguments_that_autogen_would_choke_on_are_mended(bench: Bench) -> None:
+    content = [FunctionCall(id="1", name="note", arguments=""), FunctionCall(id="2", name="note", arguments="[" * 9999)]
+    result = CreateResult(finish_reason="function_calls", content=content, usage=RequestUsage(1, 1), cached=False)
+    calls = ask(metered(Inner(result), bench)).content
+    assert isinstance(calls, list)
+    assert calls[0].arguments == "{}"
+    assert calls[1].arguments.startswith("(not readable as JSON")
+
+
+def test_what_people_said_comes_after_the_rest_and_stays_in_the_conversation(bench: Bench) -> None:
+    context, inner = JournalContext("worker", bench), Inner(answer())
+    steer(bench.journal, "try four sums")
+    model = metered(inner, bench, said=lambda: steering(bench, context))
+    ask(model)
+    ask(model)
+    first, second = inner.shown
+    assert isinstance(first[-1], UserMessage)
+    assert (first[-1].content, first[-1].source) == ("A person steers this run: try four sums", "steering")
+    assert len(second) == len(first) - 1  # the context shows it from now on
+    assert asyncio.run(context.get_messages()) == [first[-1]]
+    (message,) = bench.journal.messages("worker")
+    assert (message.kind, message.text) == ("steering", first[-1].content)
+    assert unseen(bench.journal) == []
+
+
+def test_what_people_said_waits_while_no_call_is_made(bench: Bench) -> None:
+    steer(bench.journal, "try four sums")
+    context = JournalContext("worker", bench)
+    ask(metered(Inner(answer()), bench, may_call=never, said=lambda: steering(bench, context)))
+    assert [entry.text for entry in unseen(bench.journal)] == ["try four sums"]

@@ -11,6 +11,7 @@ import pytest
 
 from avo.evolve import Limits, evolve
 from avo.memory.journal import EXTERNAL
+from avo.memory.steering import mark_seen, steer, unseen
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
@@ -88,6 +89,33 @@ def test_it_stops_when_the_minutes_are_over_between_two_steps(ready: Bench) -> N
     operator = Scripted(ready, ends("gave_up"))
     assert play(operator, Limits(minutes=1e-9)) == "time"
     assert not operator.briefs
+
+
+def test_it_stops_before_the_call_that_is_expected_to_go_beyond_the_budget(ready: Bench) -> None:
+    operator = Scripted(ready, ends("gave_up"))
+    for _ in range(3):
+        ready.journal.spend(0, "worker", "model", usd=0.1)
+    assert play(operator, Limits(budget_usd=0.39)) == "budget"
+    assert not operator.briefs
+    assert play(operator, Limits(budget_usd=0.4, steps=1)) == "steps"
+
+
+def test_it_stops_after_the_evaluations_asked_for_the_seed_being_one(ready: Bench) -> None:
+    operator = Scripted(ready, commits, ends("gave_up"))
+    assert play(operator, Limits(attempts=1)) == "attempts"
+    assert not operator.briefs
+    assert play(operator, Limits(attempts=2)) == "attempts"
+    assert len(operator.briefs) == 1
+
+
+def test_what_people_said_stands_in_the_briefs_that_follow(ready: Bench) -> None:
+    steer(ready.journal, "leave the loop\nalone")
+    operator = Scripted(ready, ends("gave_up"))
+    play(operator, Limits(steps=1))
+    assert "leave the loop" not in operator.briefs[0]  # it is told before the first model call
+    mark_seen(ready.journal, unseen(ready.journal))
+    play(operator, Limits(steps=2))
+    assert "# What people said to you, the latest last\n- leave the loop alone\n" in operator.briefs[1]
 
 
 def test_it_stops_at_once_when_the_goal_was_reached_before(ready: Bench) -> None:

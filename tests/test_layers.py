@@ -18,17 +18,21 @@ BELOW: dict[str, set[str]] = {
     "__init__": set(),
     "types": set(),
     "settings": set(),
+    "configuration": GROUND,
     **dict.fromkeys(STORES, GROUND),
     "tools": GROUND | STORES,
-    "agents": GROUND | STORES | {"tools"},
+    "agents": GROUND | STORES | {"tools", "configuration"},
     "evolve": {"types", "settings", "memory", "scenarios", "tools"},
     "run": {"types", "settings", "memory", "scenarios", "tools"},
-    "cli": GROUND | STORES | {"tools", "agents", "evolve", "run"},
+    "cli": GROUND | STORES | {"tools", "agents", "evolve", "run", "configuration"},
 }
 """Part of the package -> the parts that it may import, itself aside."""
 HOMES = {
-    "autogen_core": ("agents/",), "autogen_agentchat": ("agents/",), "autogen_ext": ("agents/",),
+    **dict.fromkeys(
+        ("autogen_core", "autogen_agentchat", "autogen_ext", "openai", "anthropic", "httpx2"), ("agents/",)
+    ),
     "chromadb": ("kb_index/",), "git": ("memory/",), "gitdb": ("memory/",),
+    "mcp": ("cli/mcp_server.py",), "opentelemetry": ("agents/tracing.py",),
     "torch": ("tools/score/", "scenarios/"), "matplotlib": ("cli/",),
 }  # fmt: skip
 """Package -> the folders that may import it; in scenarios/ only a reference.py may import torch."""

@@ -16,6 +16,8 @@ HEAVY = (
     "git",
     "numpy",
     "openai",
+    "mcp",
+    "opentelemetry",
     "matplotlib",
 )
 MIDDLING = ("rich", "avo.scenarios.loader", "avo.tools", "avo.memory")

@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from avo.memory.journal import AGENT, Journal
+from avo.memory.journal import Journal
 from avo.memory.lineage import Lineage
+from avo.memory.steering import recalled
 from avo.tools.bench import Bench
-from avo.tools.history import attempts, lineage, notes
-from avo.types import Outcome
+from avo.tools.history import attempts, guidance, lineage, notes, shortened
+from avo.tools.sources import digest
+from avo.types import Outcome, ToolError
 
 STUCK = ("stalled", "error")
 """Outcomes that end it when they come PATIENCE times in a row."""
 PATIENCE = 3
-SHOWN = 25
-"""Versions in a brief."""
+ROUNDING = 1e-9
+"""USD that many sums may be wrong by."""
 
 
 class Operator(Protocol):
@@ -24,6 +26,14 @@ class Operator(Protocol):
 
     async def vary(self, brief: str) -> Outcome:
         """One variation step: from the best version to a new one, or to the insight that there is none."""
+        ...
+
+
+class Bounds(Protocol):
+    """What says when a run is over."""
+
+    def reached(self, journal: Journal, lineage: Lineage) -> str:
+        """Why the run is over; empty when it is not."""
         ...
 
 
@@ -36,18 +46,25 @@ class Limits:
     minutes: float = 0.0
     goal: float = 0.0
     """Score of the best version."""
+    budget_usd: float = 0.0
+    """Of both agents together; the call that is expected to go beyond it is not made."""
+    attempts: int = 0
+    """Evaluations, the seed's with them."""
 
     def reached(self, journal: Journal, lineage: Lineage) -> str:
         """Why the run is over; empty when it is not."""
         if self.goal and lineage.champion().score >= self.goal:
             return "target"
-        own = [step for step in journal.steps() if step["operator"] == AGENT]
-        if self.steps and sum(step["outcome"] not in (None, "error") for step in own) >= self.steps:
+        if self.steps and journal.finished_steps() >= self.steps:
             return "steps"
+        if self.attempts and journal.count("attempts") >= self.attempts:
+            return "attempts"
+        if self.budget_usd and journal.usd() + journal.next_call() > self.budget_usd + ROUNDING:
+            return "budget"
         return "time" if self.minutes and journal.elapsed() >= self.minutes * 60 else ""
 
 
-async def evolve(bench: Bench, operator: Operator, limits: Limits, failed: Callable[[Exception], str]) -> str:
+async def evolve(bench: Bench, operator: Operator, limits: Bounds, failed: Callable[[Exception], str]) -> str:
     """Vary the best version until something says stop; returns the stop reason. Resumes where the journal ends."""
     while not (reason := limits.reached(bench.journal, bench.lineage)):
         bench.step, resumed = bench.journal.open_step(bench.lineage.best().name)
@@ -70,11 +87,18 @@ def stuck(journal: Journal) -> bool:
     return len(last) == PATIENCE and len(set(last)) == 1 and last[0] in STUCK
 
 
-def shortened(listing: str) -> str:
-    """The first line and the last ones of a long list."""
-    lines = listing.splitlines()
-    left = len(lines) - SHOWN
-    return "\n".join(lines if left <= 0 else [lines[0], f"[... {left} versions: see lineage ...]", *lines[1 + left :]])
+def steered(journal: Journal) -> list[str]:
+    """What people said to the worker lately, as a part of a brief; none when nobody did."""
+    said = "\n".join(f"- {' '.join(entry.text.split())}" for entry in recalled(journal))
+    return [f"# What people said to you, the latest last\n{said}"] if said else []
+
+
+def edited(bench: Bench) -> bool:
+    """Whether the work tree is not just the best version: a step was interrupted, or another operator left edits."""
+    try:
+        return digest(bench.sources()) != bench.lineage.best().tree
+    except ToolError:
+        return True
 
 
 async def brief(bench: Bench, resumed: bool) -> str:
@@ -85,6 +109,9 @@ async def brief(bench: Bench, resumed: bool) -> str:
         f"# Versions so far\n{shortened(await lineage(bench))}",
         f"# Latest attempts\n{await attempts(bench, 10)}",
         f"# Notes\n{await notes(bench)}",
-        f"The work tree holds {bench.lineage.best().name}{' and the edits since' if resumed else ''}. Make it faster.",
+        *guidance(bench),
+        *steered(bench.journal),
+        f"The work tree holds {bench.lineage.best().name}{' and the edits since' if edited(bench) else ''}. "
+        "Make it faster.",
     ]
     return "\n\n".join(parts)

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from avo.memory.archive import JOURNAL, LINEAGE, SETTINGS, Manifest, settings_in, unpack
-from avo.memory.journal import AGENT, COUNTED, Journal
+from avo.memory.journal import COUNTED, Journal
 from avo.memory.lineage import Lineage
 from avo.scenarios.loader import Scenario
 from avo.settings import runs_folder
@@ -117,23 +117,39 @@ async def plant_seed(bench: Bench) -> None:
 
 
 def _mend_work_tree(bench: Bench) -> None:
-    """Restore it when a kill came after a version and before that; an agent's step from the best version keeps its own.
+    """Restore it when a kill came after a version and before that; a step from the best version keeps its own.
 
     It then still holds the score of an older version, which nobody edits.
     """
     best = bench.lineage.best()
-    going = any(
-        s["ended"] is None and (s["parent"], s["operator"]) == (best.name, AGENT) for s in bench.journal.steps()
-    )
+    going = any(step["ended"] is None and step["parent"] == best.name for step in bench.journal.steps())
     if not going and not bench.lineage.restored(best):
         bench.lineage.restore()
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[tuple[Journal, Lineage]]:
+    """Journal and lineage of a run that is there, to write to, alone. Raises Missing, AvoError when it is another's."""
+    existing(folder)[0].close()
+    with _locked(folder), closing(Journal(folder / JOURNAL)) as journal:
+        yield journal, Lineage(folder / LINEAGE)
+
+
 def existing(folder: Path) -> tuple[Journal, Lineage]:
     """Journal and lineage of a run, to read. Raises Missing when there is none."""
+    _there(folder)
+    return Journal(folder / JOURNAL, reading=True), Lineage(folder / LINEAGE)
+
+
+def shared_journal(folder: Path) -> Journal:
+    """The journal of a run that another process may hold, to add to it. Raises Missing when there is none."""
+    _there(folder)
+    return Journal(folder / JOURNAL)
+
+
+def _there(folder: Path) -> None:
     if not (folder / SETTINGS).is_file():
         raise Missing(f"no run in {folder}; start one: avo run scenario mha_causal (or name it with --run DIR)")
-    return Journal(folder / JOURNAL, reading=True), Lineage(folder / LINEAGE)
 
 
 def import_run(file: Path, folder: Path | None) -> tuple[Path, Manifest, int]:

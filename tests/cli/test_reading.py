@@ -38,6 +38,8 @@ def run(
         team = Team(bench, Tuner(), TunerSupervisor(), lambda: False, Patience())
         assert asyncio.run(evolve(bench, team, Limits(), repr)) == "exhausted"
         bench.journal.add_note(1, "sixteen are enough")
+        bench.journal.add_direction(1, "swap the loops", "abandoned", "twice as slow")
+        bench.journal.add_direction(1, "\x1b[31mred", "open", "")
     return folder
 
 
@@ -198,3 +200,19 @@ def test_a_run_that_was_killed_before_its_journal_was_made_hides_no_other(
     (tmp_path / "runs" / "young" / "run.toml").write_text('scenario = "tiny"\n')
     monkeypatch.chdir(tmp_path)
     assert read("lineage", "log")[0] == 0
+
+
+def test_the_plan_is_listed_with_states_and_reasons(read: Read, told: Callable[..., Any]) -> None:
+    code, out, _ = read("memory", "plan")
+    assert code == 0
+    assert out.splitlines()[0] == "1. abandoned: swap the loops (twice as slow)"
+    assert "\x1b" not in out
+    plan = told("memory", "plan")
+    assert (plan[0]["id"], plan[0]["state"], plan[0]["text"]) == (1, "abandoned", "swap the loops")
+
+
+def test_what_came_of_advice_is_counted_and_listed(read: Read, told: Callable[..., Any]) -> None:
+    given = told("memory", "stats")["advice_given"]
+    assert given
+    assert {"id", "step", "trigger", "effect", "attempts"} == set(given[0])
+    assert f"advice {given[0]['id']}, {given[0]['trigger'][:40]}" in read("memory", "stats")[1]

@@ -68,6 +68,7 @@ def test_a_run_prints_one_json_line_with_these_fields(finished: tuple[Path, Done
     assert done.stdout.count("\n") == 1
     assert list(told) == [
         "run", "scenario", "target", "model", "stop_reason", "steps", "attempts", "seed", "best", "versions",
+        "usd",
     ]  # fmt: skip
     assert list(told["seed"]) == ["score", "unit"]
     assert list(told["best"]) == ["version", "commit", "score", "gain"]

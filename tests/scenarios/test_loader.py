@@ -167,3 +167,15 @@ def test_a_scenario_never_changes(tiny: Scenario) -> None:
 def test_a_scenario_that_cannot_be_judged_is_refused(own_scenario: Path, old: str, new: str) -> None:
     change(own_scenario, old, new)
     assert "scenario.toml: " in complaint(own_scenario)
+
+
+def test_a_scenario_says_how_patient_the_supervisor_is_and_need_not(own_scenario: Path, tiny: Scenario) -> None:
+    assert (tiny.stagnation.attempts, tiny.stagnation.minutes) == (8, 45)
+    file = own_scenario / "scenario.toml"
+    file.write_text(file.read_text() + "\n[stagnation]\nattempts = 20\nminutes = 0\n")
+    patience = load(str(own_scenario)).stagnation
+    assert (patience.attempts, patience.minutes, patience.revisits) == (20, 0, 3)
+    file.write_text(file.read_text().replace("minutes", "minuets"))
+    assert "unknown key 'stagnation.minuets'; did you mean 'minutes'? valid keys: attempts, " in complaint(own_scenario)
+    file.write_text(file.read_text().replace("minuets = 0", "matches = -1"))
+    assert "stagnation.matches" in complaint(own_scenario)

@@ -10,7 +10,24 @@ from pathlib import Path
 
 import typer
 
-from avo.cli import bench, commit, doctor, kb, lineage, memory, profile, redteam, run, scenario, score
+from avo.cli import (
+    attempts,
+    bench,
+    commit,
+    compare,
+    doctor,
+    kb,
+    lineage,
+    mcp,
+    memory,
+    profile,
+    redteam,
+    run,
+    scenario,
+    score,
+    steer,
+    step,
+)
 from avo.cli.options import printable
 from avo.types import AvoError
 
@@ -27,13 +44,21 @@ app.command("eval")(score.evaluate)
 app.command("build")(score.build)
 app.command("bench")(bench.bench)
 app.command("commit")(commit.commit)
+app.command("compare")(compare.compare)
+app.command("note")(step.note)
+app.add_typer(step.app, name="step")
+app.add_typer(attempts.app, name="attempts")
 app.command("profile")(profile.profile)
 app.command("sanitize")(profile.sanitize)
 app.add_typer(scenario.app, name="scenario")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(memory.app, name="memory")
 app.add_typer(kb.app, name="kb")
+app.command("steer")(steer.steer)
+app.command("pause")(steer.pause)
+app.command("resume")(steer.resume)
 app.command("redteam")(redteam.redteam)
+app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)
 
 

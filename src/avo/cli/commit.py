@@ -13,8 +13,6 @@ from avo.settings import runs_folder
 if TYPE_CHECKING:
     from avo.tools.bench import Bench
 
-FOR_AGENTS = " The step is over"
-"""Where the part of the tool's answer begins that only an agent needs."""
 Direction = Annotated[
     str,
     typer.Option(envvar="AVO_DIRECTION", help="What was changed, and why it should be faster."),
@@ -50,7 +48,7 @@ def commit(
     if not message.strip():
         raise AvoError("a commit needs a message: -m 'what changed, and why'")
 
-    from avo.cli.external import answer, external_step
+    from avo.cli.external import FOR_AGENTS, answer, begun, external_step
     from avo.scenarios.loader import load
     from avo.tools.commit import commit as gate
 
@@ -70,7 +68,8 @@ def commit(
         if kept:
             bench.lineage.restore()
         title = f"{bench.lineage.best().name}: {message.partition(chr(10))[0]}" if kept else text.partition("\n")[0]
-        bench.journal.close_step(bench.step, "committed" if kept else "refused", title)
+        if kept or not begun(bench):
+            bench.journal.close_step(bench.step, "committed" if kept else "refused", title)
         result = _result(bench, kept, compared) | {"run": str(run), "text": text}
     print_json(result) if as_json else print(printable(text))
     raise typer.Exit(0 if kept else 1)

@@ -1,16 +1,33 @@
-"""`avo doctor`: what this machine has, and what is missing."""
+"""`avo doctor`: what this machine has, what is missing, and whether a model can do the work."""
 
 from __future__ import annotations
 
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from avo.cli.options import AsJson, print_json
+from avo.cli.options import AsJson, print_json, printable
+from avo.settings import cache_folder
 
 PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-python", "chromadb", "gitpython", "typer")
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    model: Annotated[
+        str | None,
+        typer.Option(envvar="AVO_DOCTOR_MODEL", help="Make one cheap call to this model; '' for avo.toml's."),
+    ] = None,
+    base_url: Annotated[
+        str, typer.Option(envvar="AVO_BASE_URL", help="Address of openai-compatible and ollama models.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
     """Check compiler, git, packages, device and the isolation of candidates. Exit code 3 when something is missing."""
+    if model is not None:
+        _model(model, base_url, as_json)
     import shutil
     from importlib.metadata import PackageNotFoundError, version
 
@@ -37,13 +54,48 @@ def doctor(as_json: AsJson = False) -> None:
             found[name] = ""
     in_force = measures_in_force()
     found["isolation"] = {name: name in in_force for name in MEASURES}
+    problem = writing_problem(cache_folder())
+    found["cache"] = "" if problem else str(cache_folder())
     missing = [name for name, value in found.items() if not value]
     if as_json:
         print_json(found | {"missing": missing})
     else:
         for name, value in found.items():
             if isinstance(value, str):
-                print(f"{name:18} {value or 'MISSING'}")
+                print(f"{name:18} {value or (f'MISSING: {problem}' if name == 'cache' else 'MISSING')}")
         for name, meaning in MEASURES.items():
             print(f"isolation          {'yes' if name in in_force else 'NO '}  {name}: {meaning}")
     raise typer.Exit(3 if missing else 0)
+
+
+def writing_problem(folder: Path) -> str:
+    """Why nothing can be written to a folder; empty when it can. It is made when it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return f"{error.strerror}: {folder} (set AVO_CACHE)"
+
+
+def _model(spec: str, base_url: str, as_json: bool) -> None:
+    """Say what a model can do. What keeps it from that is one line."""
+    from dataclasses import asdict
+
+    from avo.agents.checkup import check
+    from avo.types import AvoError, Missing
+
+    try:
+        found = check(spec, base_url, lambda line: print(f"avo: {printable(line)}", file=sys.stderr))
+    except AvoError as error:
+        raise Missing(str(error)) from error
+    if found is None:
+        print("the tuner is no language model: there is nothing to check")
+        raise typer.Exit(0)
+    if as_json:
+        print_json(asdict(found) | {"works": found.works})
+    else:
+        print(f"{'model':18} {found.model}")
+        for what, so, more in found.lines():
+            print(printable(f"{what:18} {'yes' if so else 'NO '}  {more}".rstrip()))
+    raise typer.Exit(0 if found.works else 3)

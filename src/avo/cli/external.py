@@ -1,19 +1,30 @@
-"""An external operator's step: what people and programs do through commands, in the journal like an agent's."""
+"""An external operator's step: what people and programs do through commands or MCP, in the journal like an agent's."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-from avo.memory.journal import EXTERNAL
+from avo.agents.tracing import traced
+from avo.evolve import brief, edited
+from avo.memory.journal import AGENT, EXTERNAL, Journal
+from avo.memory.lineage import Lineage
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import Scenario
-from avo.tools.bench import Bench
+from avo.tools.bench import Bench, unified_diff
 from avo.tools.seeds import folder_sources
-from avo.tools.sources import Sources
+from avo.tools.sources import Sources, read_sources
 from avo.types import AvoError, Rejected, ToolError
+
+INTERRUPTED = "[interrupted: avo ended during this call; what it kept stands in the attempts and the lineage]"
+LOOKED_BACK = 100
+"""Messages among which a call without an answer is looked for: no more than a few can be under way."""
+FOR_AGENTS = " The step is over"
+"""Where the part of a tool's answer begins that only avo's own agents need."""
 
 
 @dataclass
@@ -37,12 +48,74 @@ def external_step(run: Path, scenario: Scenario, target: str, path: Path | None)
     if path and not path.is_dir():
         raise AvoError(f"no folder '{path}'")
     offered = folder_sources(path) if path else None
-    with open_run(run, scenario, target) as bench:
+    with traced(), open_run(run, scenario, target) as bench:
         asyncio.run(plant_seed(bench))
         if offered is not None:
             bench = Offered(**{f.name: getattr(bench, f.name) for f in fields(bench)}, offered=offered)
         bench.step, _ = bench.journal.open_step(bench.lineage.best().name, EXTERNAL)
+        close_open_calls(bench.journal)
         yield bench
+
+
+def begin(bench: Bench) -> None:
+    """Open a step in the work tree, or go on with the one that is open; an agent's interrupted step ends there."""
+    for step in bench.journal.steps():
+        if step["ended"] is None and step["operator"] == AGENT:
+            bench.journal.close_step(step["id"], "interrupted", "another operator went on in the work tree")
+    bench.step, _ = bench.journal.open_step(bench.lineage.best().name, EXTERNAL)
+    close_open_calls(bench.journal)
+
+
+def end(journal: Journal, lineage: Lineage, step: int, outcome: str, summary: str) -> str:
+    """Close a step: the work tree is the best version again. Returns the diff of what was not committed."""
+    best = lineage.best()
+    try:
+        left = unified_diff(lineage.files(best), read_sources(lineage.folder))
+    except ToolError as error:
+        left = f"(the work tree cannot be read: {error})"
+    if left:
+        journal.add_message(step, EXTERNAL, "text", readable(f"not committed, against {best.name}:\n{left}"), "")
+    lineage.restore()
+    journal.close_step(step, outcome, readable(summary).partition("\n")[0])
+    return left
+
+
+def begun(bench: Bench) -> bool:
+    """Whether the operator asked for the brief of this step: then a refusal does not end it."""
+    told = bench.journal.latest(EXTERNAL, "task")
+    return told is not None and told.step == bench.step
+
+
+async def told(bench: Bench) -> str:
+    """The brief of the step, which is journalled as what the operator was told."""
+    text = await brief(bench, edited(bench))
+    bench.journal.add_message(bench.step, EXTERNAL, "task", text, "")
+    return text
+
+
+def called(journal: Journal, step: int, tool: str, text: str, arguments: Mapping[str, Any]) -> int:
+    """Journal a call before it is made: its number."""
+    said, payload = (readable(part) for part in (text, json.dumps(arguments)))
+    return journal.add_message(step, EXTERNAL, "call", said, payload, tool)
+
+
+def answered(journal: Journal, step: int, call: int, tool: str, text: str) -> None:
+    """Journal what call number `call` was answered."""
+    journal.add_message(step, EXTERNAL, "result", readable(text), json.dumps({"call": call}), tool)
+
+
+def close_open_calls(journal: Journal) -> None:
+    """Journal that the calls which a killed process left open were interrupted."""
+    last = [message for message in journal.messages(EXTERNAL, last=LOOKED_BACK) if message.payload]
+    done = {json.loads(message.payload)["call"] for message in last if message.kind == "result"}
+    for message in last:
+        if message.kind == "call" and message.id not in done:
+            answered(journal, message.step, message.id, message.tool or "", INTERRUPTED)
+
+
+def readable(text: str) -> str:
+    """What UTF-8 can hold of a text."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def answer(bench: Bench, tool: str, said: str, work: Callable[[], Awaitable[str]]) -> tuple[str, bool]:
@@ -55,7 +128,7 @@ def answer(bench: Bench, tool: str, said: str, work: Callable[[], Awaitable[str]
         except (ToolError, Rejected) as error:
             return str(error), False
 
-    bench.journal.add_message(bench.step, EXTERNAL, "call", f"{tool}: {said}", "", tool)
+    number = called(bench.journal, bench.step, tool, f"{tool}: {said}", {"said": said})
     text, worked = asyncio.run(call())
-    bench.journal.add_message(bench.step, EXTERNAL, "result", text, "", tool)
+    answered(bench.journal, bench.step, number, tool, text)
     return text, worked

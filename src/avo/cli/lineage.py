@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from avo.cli import archive, plot
+from avo.cli import archive, checkout, plot
 from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
 
 app = typer.Typer(help="Read the versions that a run kept; take a run to another machine.", no_args_is_help=True)
+app.command("checkout")(checkout.checkout)
 app.command("plot")(plot.plot)
 app.command("export")(archive.export)
 app.command("import")(archive.import_)
@@ -50,14 +51,14 @@ def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -
         return
     print(
         f"{found.name} {found.commit} {found.at}\n"
-        f"{found.score:.2f} {found.unit}, x{found.gain:.4f}\n\n{found.message}\n"
+        f"{found.score:.2f} {found.unit}, x{found.gain:.4f}\n\n{printable(found.message)}\n"
     )
     for case, value in found.scores.items():
         print(f"{case:10} {value:10.2f} {found.unit}")
     if consulted:
         print("\nconsulted on the way:\n" + consulted_text(consulted))
     for name, text in files.items():
-        print(f"\n--- {name}\n{text}")
+        print(printable(f"\n--- {name}\n{text}"))
 
 
 @app.command("diff")
@@ -67,4 +68,4 @@ def diff(first: VersionName, second: VersionName, run: RunFolder = None, as_json
 
     _, lineage = existing(run or latest_run())
     text = lineage.diff(lineage.version(first), lineage.version(second))
-    print_json({"first": first, "second": second, "diff": text}) if as_json else print(text)
+    print_json({"first": first, "second": second, "diff": text}) if as_json else print(printable(text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Read the conversation, the attempts and the notes of a run.", no_args_is_help=True)
 LINE = 160
+LISTED_ADVICE = 10
 Last = Annotated[int, typer.Option(envvar="AVO_LAST", min=0, help="Only the last N messages; 0: all.")]
 
 
@@ -79,10 +81,44 @@ def search(
     _print(existing(run or latest_run())[0].search(text, last or -1), as_json)
 
 
+@app.command("plan")
+def plan(run: RunFolder = None, as_json: AsJson = False) -> None:
+    """List the directions of the search: number, state, direction, why."""
+    from dataclasses import asdict
+
+    from avo.run import existing
+    from avo.tools.plan import direction_line
+
+    directions = existing(run or latest_run())[0].plan()
+    if as_json:
+        print_json([asdict(direction) for direction in directions])
+        return
+    for direction in directions:
+        print(printable(direction_line(direction)))
+
+
+def spent_line(entry: Mapping[str, Any]) -> str:
+    """One line of the ledger's totals."""
+    parts = [f"{entry['agent']}, {entry['kind']}: {entry['entries']} times"]
+    if entry["kind"] == "model":
+        cached = f" ({entry['cached_tokens']} cached)" if entry["cached_tokens"] else ""
+        parts.append(f"{entry['prompt_tokens']}{cached} + {entry['completion_tokens']} tokens")
+        if entry["usd"] is not None:
+            parts.append(f"{entry['usd']:.4f} USD")
+        if entry["unpriced"]:
+            parts.append(f"price not known of {entry['unpriced']}")
+    parts.append(f"{entry['seconds']} s")
+    if entry["device_seconds"]:
+        parts.append(f"{entry['device_seconds']} s of them on the device")
+    return ", ".join(parts)
+
+
 @app.command("stats")
 def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
-    """Count steps, messages, attempts by status, versions, advice, and what was spent."""
+    """Count steps, messages, attempts by status, versions, advice and what came of it, and what was spent."""
+    from avo.memory.steering import paused, unseen
     from avo.run import existing
+    from avo.tools.history import advice_line
 
     journal, lineage = existing(run or latest_run())
     statuses: dict[str, int] = {}
@@ -94,7 +130,12 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
         "steps": journal.count("steps"), "messages": journal.count("messages"), "attempts": statuses,
         "versions": len(lineage.versions()), "notes": [entry["text"] for entry in journal.notes()],
         "advice": len(interventions), "advice_followed_by_a_version": sum(1 for i in interventions if i.effect),
+        "advice_given": [
+            {"id": i.id, "step": i.step, "trigger": i.trigger, "effect": i.effect, "attempts": i.attempts}
+            for i in interventions
+        ],
         "seconds": round(journal.elapsed(), 1), "spent": journal.spent(),
+        "paused": paused(journal) or None, "steering": journal.count("steering"), "unseen": len(unseen(journal)),
     }  # fmt: skip
     if as_json:
         print_json(figures)
@@ -105,8 +146,13 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
     )
     print("attempts: " + (", ".join(f"{number} {status}" for status, number in statuses.items()) or "none"))
     print(f"advice: {figures['advice']}, {figures['advice_followed_by_a_version']} times followed by a version")
+    for entry in interventions[-LISTED_ADVICE:]:
+        print(printable(advice_line(entry)))
     for entry in figures["spent"]:
-        tokens = f"{entry['prompt_tokens']} + {entry['completion_tokens']} tokens"
-        print(f"{entry['agent']}, {entry['kind']}: {entry['entries']} times, {tokens}, {entry['seconds']} s")
+        print(spent_line(entry))
+    if figures["steering"]:
+        print(f"steering: {figures['steering']} said to the worker, {figures['unseen']} not seen yet")
+    if figures["paused"]:
+        print(f"paused since {figures['paused']}: avo resume")
     for note in figures["notes"]:
         print(f"note: {printable(note)}")

@@ -7,25 +7,32 @@ import contextlib
 import sys
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 from avo.cli.options import printable
+from avo.evolve import Limits
 from avo.memory.journal import Attempt
+from avo.memory.steering import paused
 from avo.tools.bench import Bench
 
 SECONDS = 0.5
 """Between two looks at the journal."""
+WIDTH = 80
+"""Characters of a model's trouble in the status line."""
 
 
 class Progress:
     """A line per attempt, version and advice; on a terminal also a status line. All on standard error."""
 
-    def __init__(self, bench: Bench, minutes: float) -> None:
-        self._bench, self._minutes = bench, minutes
+    def __init__(self, bench: Bench, limits: Limits) -> None:
+        self._bench, self._limits = bench, limits
         self._console = Console(stderr=True, highlight=False)
         self._status: Status | None = self._console.status("starting") if sys.stderr.isatty() else None
         journal = bench.journal
         self._seen = (journal.count("attempts"), len(bench.lineage.versions()), journal.count("interventions"))
+        self._step = 0
+        self._waiting, self._entries = "", 0
 
     async def watch(self) -> None:
         """Show what is new, again and again; runs beside the loop until cancelled."""
@@ -46,6 +53,11 @@ class Progress:
         with contextlib.suppress(OSError, ValueError):  # a terminal that went away does not end a run
             self._console.print(printable(line), markup=False, soft_wrap=True)
 
+    def waits(self, line: str) -> None:
+        """A model is waited for: said once, and shown in the status line until the ledger goes on."""
+        self.say(line)
+        self._waiting, self._entries = " ".join(line.split())[:WIDTH], self._bench.journal.entries()
+
     def show(self) -> None:
         """What came since the last call."""
         journal, versions = self._bench.journal, self._bench.lineage.versions()
@@ -62,7 +74,10 @@ class Progress:
             self.say(f"         {version.name:<12} {version.score:9.2f} {version.unit}  x{version.gain:.3f}  {title}")
         self._seen = (tried, len(versions), advised)
         if self._status:
-            self._status.update(self._line())
+            self._status.update(escape(printable(self._line())))
+        elif self._step != self._bench.step and self._step:
+            self.say(self._line())
+        self._step = self._bench.step
 
     def _attempt(self, attempt: Attempt) -> str:
         verdict = attempt.verdict
@@ -73,13 +88,32 @@ class Progress:
 
     def _line(self) -> str:
         journal, versions = self._bench.journal, self._bench.lineage.versions()
-        parts = [f"step {self._bench.step}", f"{journal.count('attempts')} attempts"]
+        most, steps = self._limits.attempts, self._limits.steps
+        parts = [
+            f"step {self._bench.step}" + (f" ({journal.finished_steps()} of {steps} done)" if steps else ""),
+            f"{journal.count('attempts')}{f' of {most}' if most else ''} attempts",
+        ]
         if versions:
             best, seed = self._bench.lineage.champion(), versions[0]
             parts.append(f"best {best.name} {best.score:.2f} {best.unit} (x{best.score / seed.score:.2f} of the seed)")
             passed = [attempt.verdict for attempt in journal.attempts(last=1) if attempt.verdict.passed]
             for name, entry in (passed[0].as_dict()["baselines"] if passed else {}).items():
                 parts.append(f"x{best.score / entry['score']:.2f} of {name}")
-        if self._minutes:
-            parts.append(f"{max(self._minutes - journal.elapsed() / 60, 0):.1f} min left")
+        parts += self._left()
+        if since := paused(journal):
+            parts.append(f"paused since {since}")
+        elif self._waiting and self._entries == journal.entries():
+            parts.append(self._waiting)
         return ", ".join(parts)
+
+    def _left(self) -> list[str]:
+        """What the limits leave."""
+        journal, limits = self._bench.journal, self._limits
+        parts = []
+        if spent := journal.usd():
+            parts.append(f"{spent:.2f}{f' of {limits.budget_usd:.2f}' if limits.budget_usd else ''} USD")
+        elif limits.budget_usd:
+            parts.append(f"0.00 of {limits.budget_usd:.2f} USD")
+        if limits.minutes:
+            parts.append(f"{max(limits.minutes - journal.elapsed() / 60, 0):.1f} min left")
+        return parts

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, Target, resolve_target
+from avo.cli.options import AsJson, ScenarioName, Target, printable, resolve_target
 from avo.settings import kb_folder, runs_folder
 
 if TYPE_CHECKING:
     from avo.tools.bench import Bench
+
+AGENTS = ("worker", "supervisor")
 
 app = typer.Typer(help="Start or resume a run.", no_args_is_help=True)
 
@@ -29,14 +31,33 @@ def run_scenario(
     name: ScenarioName,
     target: Target = "auto",
     model: Annotated[
-        str, typer.Option(envvar="AVO_MODEL", help="tuner, tuner:SEED, openai:NAME, or an AutoGen component file.")
-    ] = "tuner",
+        str, typer.Option(envvar="AVO_MODEL", help="tuner, KIND:NAME, or a component file [default: avo.toml, tuner].")
+    ] = "",
+    supervisor_model: Annotated[
+        str, typer.Option(envvar="AVO_SUPERVISOR_MODEL", help="Another model for the supervisor.")
+    ] = "",
+    base_url: Annotated[
+        str, typer.Option(envvar="AVO_BASE_URL", help="Where openai-compatible:NAME and ollama:NAME are.")
+    ] = "",
     steps: Annotated[int, typer.Option(envvar="AVO_STEPS", min=0, help="Variation steps in all; 0: no limit.")] = 0,
     minutes: Annotated[float, typer.Option(envvar="AVO_MINUTES", min=0, help="Minutes in all; 0: no limit.")] = 0,
+    budget_usd: Annotated[
+        float, typer.Option(envvar="AVO_BUDGET_USD", min=0, help="USD for model calls in all; 0: no limit.")
+    ] = 0,
+    max_attempts: Annotated[
+        int, typer.Option(envvar="AVO_MAX_ATTEMPTS", min=0, help="Evaluations in all, with the seed's; 0: no limit.")
+    ] = 0,
     goal: Annotated[float, typer.Option(envvar="AVO_GOAL", min=0, help="Stop at this score; 0: no goal.")] = 0,
     run: Annotated[
         Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", envvar="AVO_DRY_RUN", help="Say what the limits buy; start and write nothing.")
+    ] = False,
+    unsafe_shell: Annotated[
+        bool,
+        typer.Option("--unsafe-shell", envvar="AVO_UNSAFE_SHELL", help="Run a model's commands also unprotected."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Evolve SCENARIO's kernel. The same command resumes a run; Ctrl-C stops it after the current tool call."""
@@ -50,27 +71,59 @@ def run_scenario(
     target = resolve_target(target, scenario)
     run = run or runs_folder() / f"{scenario.name}-{target}"
 
+    from avo.agents.models import clients, named
+    from avo.agents.prices import model_name, prices
+    from avo.configuration import load as settings
+    from avo.evolve import Limits
+
+    limits = Limits(steps, minutes, goal, budget_usd, max_attempts)
+    specs = named(model, supervisor_model)
+    names, table = (model_name(specs[0]), model_name(specs[1])), prices(settings().prices)
+    if budget_usd:
+        for agent in names:
+            table.needed(agent)
+    if dry_run:
+        from avo.cli.forecast import dry_run as forecast
+        from avo.cli.forecast import told
+
+        found = forecast(run, limits, names, table)
+        print(json.dumps(found) if as_json else printable(told(found)))
+        return
+
     import asyncio
 
-    from avo.agents.models import clients
+    from avo.agents.tracing import traced
     from avo.cli.progress import Progress
-    from avo.cli.session import Session, keep_from_children
-    from avo.evolve import Limits
+    from avo.cli.session import Session
+    from avo.cli.signals import keep_from_children
     from avo.run import open_run
 
-    models = clients(model)
+    models = clients(*specs, base_url)
     keep_from_children()  # before the first git process, which stays for as long as the run is open
-    with open_run(run, scenario, target, model) as bench:
+    with traced(), open_run(run, scenario, target, specs[0]) as bench:
         if not (kb_folder() / "current").exists():
             print("avo: no knowledge base: avo kb build (going on without)", file=sys.stderr)
-        session = Session(bench, models, Limits(steps, minutes, goal), Progress(bench, minutes))
+        bench.unsafe_shell = unsafe_shell and _warned()
+        by_agent = dict(zip(AGENTS, names, strict=True))
+        costs = {agent: table.of(name) for agent, name in by_agent.items()}
+        session = Session(bench, models, limits, Progress(bench, limits), by_agent, costs)
         reason = asyncio.run(session.run())
         if not bench.lineage.versions():
             print("avo: stopped before the seed was scored; the same command starts over", file=sys.stderr)
             raise typer.Exit(130)
-        result = _summary(bench, str(run), model, reason)
+        result = _summary(bench, str(run), specs[0], reason)
     print(json.dumps(result) if as_json else _told(result, run))
     raise typer.Exit({"interrupted": 130, "error": 1}.get(reason, 0))
+
+
+def _warned() -> bool:
+    """Say what --unsafe-shell means on this system; whether it means anything."""
+    from avo.tools.isolation import measures_in_force
+
+    unsafe = "shell" not in measures_in_force()
+    meaning = "THE MODEL'S COMMANDS RUN WITH ALL YOUR RIGHTS, ON ALL YOUR FILES" if unsafe else "not needed here"
+    print(f"avo: --unsafe-shell: {meaning} (see avo doctor)", file=sys.stderr)
+    return unsafe
 
 
 def _summary(bench: Bench, run: str, model: str, reason: str) -> dict[str, Any]:
@@ -82,17 +135,24 @@ def _summary(bench: Bench, run: str, model: str, reason: str) -> dict[str, Any]:
         "steps": bench.journal.count("steps"), "attempts": bench.journal.count("attempts"),
         "seed": {"score": seed.score, "unit": seed.unit},
         "best": {"version": best.name, "commit": best.commit, "score": best.score, "gain": gain},
-        "versions": len(versions) - 1,
+        "versions": len(versions) - 1, "usd": _usd(bench),
     }  # fmt: skip
+
+
+def _usd(bench: Bench) -> float | None:
+    """What the models cost; None when a price is not known."""
+    unpriced = sum(entry["unpriced"] for entry in bench.journal.spent())
+    return None if unpriced else round(bench.journal.usd(), 4)
 
 
 def _told(result: dict[str, Any], run: Path) -> str:
     best, seed = result["best"], result["seed"]
+    cost = f", {result['usd']:.2f} USD" if result["usd"] else ""
     option = f" --run {run}" if run.parent != runs_folder() else ""
     avo = "avo" if shutil.which("avo") or sys.argv[0] == "-c" else sys.argv[0]
     return (
         f"{result['stop_reason']}: {result['versions']} versions from {result['attempts']} attempts in "
-        f"{result['steps']} steps\n"
+        f"{result['steps']} steps{cost}\n"
         f"best {best['version']}: {best['score']:.2f} {seed['unit']}, "
         f"x{best['gain']:.2f} of the seed's {seed['score']:.2f}\n"
         f"next: {avo} lineage log{option}    what was kept; {avo} lineage diff v0 {best['version']}{option}\n"

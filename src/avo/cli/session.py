@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
-import traceback
+from collections.abc import Mapping
 
+from avo.agents.metered import Terms
 from avo.agents.models import Models
+from avo.agents.prices import Price
+from avo.agents.resilient import Resilient
+from avo.cli.caps import Caps
 from avo.cli.progress import Progress
+from avo.cli.signals import SIGNALS
 from avo.evolve import Limits, evolve
 from avo.run import plant_seed
 from avo.settings import without_secrets
@@ -20,7 +23,6 @@ from avo.tools.bench import Bench
 from avo.tools.process import kill_all
 from avo.types import AvoError, Cancelled
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 WRAPPED = ("RuntimeError: AvoError: ", "RuntimeError: Missing: ")
 """How AutoGen hands on what was raised inside of an agent."""
 
@@ -28,8 +30,14 @@ WRAPPED = ("RuntimeError: AvoError: ", "RuntimeError: Missing: ")
 class Session:
     """Runs until the loop ends. First Ctrl-C: after the current tool call; second: kill it; third: leave at once."""
 
-    def __init__(self, bench: Bench, models: Models, limits: Limits, progress: Progress) -> None:
-        self._bench, self._models, self._limits, self._progress = bench, models, limits, progress
+    def __init__(
+        self, bench: Bench, models: Models, limits: Limits, progress: Progress,
+        names: Mapping[str, str], prices: Mapping[str, Price | None],
+    ) -> None:  # fmt: skip
+        """names, prices: of the models, by agent."""
+        self._bench, self._models, self._progress = bench, models, progress
+        self._caps = Caps(bench, limits, progress.say)
+        self._terms = Terms(self._caps.may_call, names, prices)
         self._signals = 0
 
     async def run(self) -> str:
@@ -40,15 +48,19 @@ class Session:
             logging.getLogger(name).addHandler(logging.NullHandler())
             logging.getLogger(name).propagate = False
 
-        team = Team(self._bench, *self._models, self.stopped)
-        self._bench.journal.begin_session()
+        for model in self._models:
+            if isinstance(model, Resilient):
+                model.stopped, model.say = self._caps.stopped, self._progress.waits
+        team = Team(self._bench, *self._models, self._caps.stopped, terms=self._terms)
+        self._caps.begin()
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._interrupt)
         watching = asyncio.ensure_future(self._progress.watch())
         try:
             await plant_seed(self._bench)
-            return await evolve(self._bench, team, self._limits, self._failed)
+            self._bench.may_score = self._caps.may_score
+            return await evolve(self._bench, team, self._caps, self._failed)
         except Cancelled:
             return "interrupted"
         finally:
@@ -57,12 +69,9 @@ class Session:
                 await watching
             self._progress.end()
 
-    def stopped(self) -> bool:
-        """Whether to make no further model call."""
-        return self._signals > 0 or bool(self._limits.reached(self._bench.journal, self._bench.lineage))
-
     def _interrupt(self) -> None:
         self._signals += 1
+        self._caps.interrupted = True
         if self._signals == 1:
             self._progress.say(
                 "stopping after the current tool call; Ctrl-C again kills it, a third time leaves at once"
@@ -79,16 +88,6 @@ class Session:
         line = without_secrets(f"{type(error).__name__}: {error}".partition("\n")[0][:500])
         if isinstance(error, AvoError) or line.startswith(WRAPPED):
             raise AvoError(line.rpartition("Error: ")[2]) from error
-        with (self._bench.artifacts / "errors.log").open("a") as file:
-            file.write(without_secrets("".join(traceback.format_exception(error))))
+        self._bench.log(error)
         self._progress.say(f"the step failed: {line}")
         return line
-
-
-def keep_from_children() -> None:
-    """Let Ctrl-C reach this process alone: a terminal sends it to every child too, and git would die of it.
-
-    Children inherit the mask of the thread that starts them; one idle thread stays open to take the signals in.
-    """
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)

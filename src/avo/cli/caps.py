@@ -1,0 +1,70 @@
+"""A run held to its limits, its pauses and Ctrl-C while it goes on: what is polled reads no database."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from avo.evolve import Limits
+from avo.memory.journal import Journal
+from avo.memory.lineage import Lineage
+from avo.memory.steering import paused
+from avo.tools.bench import Bench
+
+SECONDS = 0.2
+"""Between two looks at whether a pause is over."""
+
+
+class Caps:
+    """Before each model call and each evaluation the limits are looked up; in between, time and Ctrl-C alone count."""
+
+    def __init__(self, bench: Bench, limits: Limits, say: Callable[[str], None]) -> None:
+        self._bench, self._limits, self._say = bench, limits, say
+        self._reason = ""
+        self._deadline = math.inf
+        self.interrupted = False
+        """Ctrl-C was pressed."""
+
+    def begin(self) -> None:
+        """From here on, time counts."""
+        self._bench.journal.begin_session()
+        if self._limits.minutes:
+            left = self._limits.minutes * 60 - self._bench.journal.elapsed()
+            self._deadline = time.monotonic() + left
+
+    def stopped(self) -> bool:
+        """Whether nothing is to be waited for any more. Polled several times a second."""
+        return self.interrupted or bool(self._reason) or time.monotonic() >= self._deadline
+
+    async def may_call(self) -> bool:
+        """Whether another model call may be made; waits while the run is paused."""
+        await self._while_paused()
+        if not self.stopped():
+            self._reason = self._limits.reached(self._bench.journal, self._bench.lineage)
+        return not self.stopped()
+
+    def may_score(self, wanted: int) -> int:
+        """How many of so many further evaluations may begin."""
+        if time.monotonic() >= self._deadline:
+            return 0
+        left = self._limits.attempts - self._bench.journal.count("attempts") if self._limits.attempts else wanted
+        return max(0, min(wanted, left))
+
+    def reached(self, journal: Journal, lineage: Lineage) -> str:
+        """Why the run is over; empty when it is not."""
+        late = "time" if time.monotonic() >= self._deadline else ""
+        return self._reason or self._limits.reached(journal, lineage) or late
+
+    async def _while_paused(self) -> None:
+        journal = self._bench.journal
+        if self.interrupted or not (since := paused(journal)):
+            return
+        journal.end_session()  # a pause takes no time from --minutes
+        self._say(f"paused since {since}: no model call is made until avo resume; Ctrl-C ends avo and keeps the pause")
+        while paused(journal) and not self.interrupted:
+            await asyncio.sleep(SECONDS)
+        self.begin()
+        if not self.interrupted:
+            self._say("goes on")

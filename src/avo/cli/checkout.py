@@ -1,0 +1,37 @@
+"""`avo lineage checkout`: the sources of a version in a folder of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avo.cli.options import AsJson, RunFolder, latest_run, print_json
+
+
+def checkout(
+    version: Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best.")],
+    to: Annotated[Path | None, typer.Option(envvar="AVO_TO", help="Folder, new or empty [default: ./VERSION].")] = None,
+    run: RunFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the sources of a version into a folder, to read, to edit, or to measure by name."""
+    from avo.run import existing
+    from avo.scenarios.abi import HEADER
+    from avo.tools.sources import write_sources
+    from avo.types import AvoError
+
+    journal, lineage = existing(run or latest_run())
+    journal.close()
+    found = lineage.version(version)
+    folder = to or Path(found.name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AvoError(f"{folder} is there and not empty: name another with --to DIR")
+    files = lineage.files(found)
+    abi = lineage.folder / HEADER  # the same in every version; compilers and editors look for it
+    write_sources(files | ({HEADER: abi.read_bytes()} if abi.is_file() else {}), folder)
+    if as_json:
+        print_json({"version": found.name, "folder": str(folder), "files": list(files)})
+    else:
+        print(f"{found.name} in {folder}: {', '.join(files)}")

@@ -1,0 +1,88 @@
+"""`avo compare`: two candidates side by side, as the gate measures them, and nothing is kept."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avo.cli.options import AsJson, RunFolder, ScenarioName, Target, latest_run, print_json, resolve_target
+
+if TYPE_CHECKING:
+    from avo.tools.executor import LocalExecutor
+    from avo.tools.sources import Sources
+    from avo.types import Comparison
+
+VERSION = re.compile(r"v\d+|best")
+SHOWN = ("ratio", "low", "high", "noise", "improved", "matched", "cases", "blocks")
+Side = Annotated[str, typer.Argument(help="A folder with sources, or a version of the run: v0, v1, … best.")]
+
+
+def compare(
+    scenario: ScenarioName,
+    first: Side,
+    second: Side,
+    target: Target = "auto",
+    run: RunFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Time SECOND against FIRST, interleaved in one lease of the device; both are checked. Exit code 1: one is wrong.
+
+    A folder that is called like a version is written ./v1.
+    """
+    from avo.scenarios.catalog import folder
+
+    folder(scenario)
+
+    from avo.scenarios.loader import load
+    from avo.tools.answers import comparison_text
+    from avo.tools.executor import LocalExecutor
+
+    loaded = load(scenario)
+    executor = LocalExecutor(loaded, resolve_target(target, loaded))
+    result, rejected = _measured(executor, [(name, _sources(name, run)) for name in (first, second)])
+    if result is None:
+        print_json({"first": first, "second": second, "rejected": rejected}) if as_json else print(rejected)
+        raise typer.Exit(1)
+    if as_json:
+        print_json({"first": first, "second": second} | {key: getattr(result, key) for key in SHOWN})
+        return
+    verdict = "faster" if result.improved else "not told apart" if result.matched else "slower"
+    print(f"{second} is {comparison_text(result, first)}\n{verdict}")
+
+
+def _measured(executor: LocalExecutor, sides: list[tuple[str, Sources]]) -> tuple[Comparison | None, str]:
+    """The comparison, or which side is rejected and why."""
+    from avo.tools.score.paired import compare as paired
+    from avo.types import Rejected
+
+    (first, one), (second, other) = sides
+    doing = first
+    try:
+        built = executor.build(one)
+        doing = second
+        against = executor.build(other)
+        with executor.held() as judge:
+            doing = first
+            with judge.load(built) as loaded:
+                judge.check(*loaded)  # `paired` checks the second
+            doing = second
+            return paired(judge, built, against), ""
+    except Rejected as error:
+        return None, f"{doing}: {error}" + (f"\n{error.log}" if error.log else "")
+
+
+def _sources(name: str, run: Path | None) -> Sources:
+    """The sources of a version, or in a folder. Raises AvoError."""
+    from avo.run import existing
+    from avo.tools.seeds import folder_sources
+    from avo.types import AvoError
+
+    if VERSION.fullmatch(name):
+        _, lineage = existing(run or latest_run())
+        return lineage.files(lineage.version(name))
+    if not Path(name).is_dir():
+        raise AvoError(f"no folder '{name}', and no version: those are called v0, v1, … best")
+    return folder_sources(Path(name))

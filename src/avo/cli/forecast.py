@@ -1,0 +1,132 @@
+"""What the limits of a run buy: `avo run scenario … --dry-run`, from the run's own ledger or from assumptions."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from avo.agents.prices import Price, Prices
+from avo.evolve import Limits
+from avo.memory.ledger import Means
+from avo.run import existing
+from avo.types import Missing
+
+ASSUMED = Means(
+    calls=0, steps=0, prompt=40_000, cached=28_000, completion=800, usd=None, calls_a_step=40, evaluations_a_step=6,
+    seconds_a_call=10, seconds_an_evaluation=15,
+)  # fmt: skip
+"""A step of a language model on a GPU, roughly: what stands in until the run has figures of its own."""
+TUNER = Means(
+    calls=0, steps=0, prompt=0, cached=0, completion=0, usd=0.0, calls_a_step=20, evaluations_a_step=4,
+    seconds_a_call=0, seconds_an_evaluation=5,
+)  # fmt: skip
+"""A step of the tuner on a CPU."""
+LEAST_CALLS = 10
+"""Model calls that a mean needs."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run has behind it."""
+
+    steps: int = 0
+    attempts: int = 0
+    usd: float = 0.0
+    minutes: float = 0.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What comes, if it goes on as the means say."""
+
+    steps: float | None
+    """None: nothing limits it."""
+    calls: float | None
+    evaluations: float | None
+    usd: float | None
+    """None also when the price is not known."""
+    minutes: float | None
+    stops_by: str
+    """The limit that is reached first; empty without one."""
+
+
+def behind(run: Path) -> tuple[Spent, Means | None]:
+    """What a run spent, and its means, if it has enough calls for them; nothing, when there is no run yet."""
+    try:
+        journal, _ = existing(run)
+    except Missing:
+        return Spent(), None
+    with closing(journal):
+        spent = Spent(journal.finished_steps(), journal.count("attempts"), journal.usd(), journal.elapsed() / 60)
+        means = journal.means()
+    return spent, means if means.calls >= LEAST_CALLS else None
+
+
+def forecast(limits: Limits, spent: Spent, means: Means, price: Price | None) -> Forecast:
+    """How far the limits reach, counted in steps of the mean size."""
+    call = price.usd(means.prompt, means.cached, means.completion) if price else None
+    minutes = (means.calls_a_step * means.seconds_a_call + means.evaluations_a_step * means.seconds_an_evaluation) / 60
+    usd = call * means.calls_a_step if call is not None else None
+    sizes = {
+        "steps": (limits.steps, spent.steps, 1.0), "budget": (limits.budget_usd, spent.usd, usd),
+        "time": (limits.minutes, spent.minutes, minutes), "attempts": (limits.attempts, spent.attempts,
+        means.evaluations_a_step),
+    }  # fmt: skip
+    reach = {name: max(most - so_far, 0) / size for name, (most, so_far, size) in sizes.items() if most and size}
+    if not reach:
+        return Forecast(None, None, None, None, None, "")
+    first = min(reach, key=lambda name: reach[name])
+    steps = reach[first]
+    return Forecast(
+        steps, steps * means.calls_a_step, steps * means.evaluations_a_step,
+        None if usd is None else steps * usd, steps * minutes, first,
+    )  # fmt: skip
+
+
+def dry_run(run: Path, limits: Limits, names: tuple[str, str], table: Prices) -> dict[str, Any]:
+    """All of it, for JSON. names: of the models of worker and supervisor; the worker's price counts."""
+    price = table.of(names[0])
+    spent, own = behind(run)
+    tunes = names[0].startswith("tuner")
+    if own and not own.prompt and not tunes:  # the calls so far were not a language model's
+        own = None
+    means = own or (TUNER if tunes else ASSUMED)
+    return {
+        "run": str(run), "model": names[0], "supervisor_model": names[1], "limits": asdict(limits),
+        "usd_per_million_tokens": asdict(price) if price else None, "prices_of": table.date,
+        "assumed": own is None, "means": asdict(means), "so_far": asdict(spent),
+        "expected": asdict(forecast(limits, spent, means, price)),
+    }  # fmt: skip
+
+
+def told(found: dict[str, Any]) -> str:
+    """The same for people."""
+    means, spent, price, more = (found[key] for key in ("means", "so_far", "usd_per_million_tokens", "expected"))
+    names = " and ".join(dict.fromkeys((found["model"], found["supervisor_model"])))
+    cost = "nothing" if price and not any(price.values()) else "a price that is not known"
+    if price and any(price.values()):
+        figures = f"{price['prompt']:g} (cached {price['cached']:g}) in, {price['completion']:g} out"
+        cost = f"{figures}: USD per million tokens, list of {found['prices_of']}; prices change, check them"
+    lines = [
+        f"{names}: {cost}",
+        f"so far: {spent['steps']} steps, {spent['attempts']} attempts, {spent['usd']:.2f} USD,"
+        f" {spent['minutes']:.0f} min",
+        f"a call: {means['prompt']:.0f} tokens in ({means['cached']:.0f} cached), {means['completion']:.0f} out,"
+        f" {means['seconds_a_call']:.1f} s; a step: {means['calls_a_step']:.0f} calls,"
+        f" {means['evaluations_a_step']:.1f} evaluations of {means['seconds_an_evaluation']:.1f} s"
+        + (" (assumed: this run has no figures yet)" if found["assumed"] else " (the means of this run)"),
+    ]
+    if more["steps"] is None:
+        lines.append("no limit that can be reckoned with: it goes on until the agents find nothing more to try")
+    elif not more["steps"]:
+        lines.append(f"the limits leave nothing: {more['stops_by']} is reached")
+    else:
+        usd = "an unknown number of" if more["usd"] is None else f"{more['usd']:.2f}"
+        lines.append(
+            f"the limits leave about {more['steps']:.1f} steps, {more['calls']:.0f} calls,"
+            f" {more['evaluations']:.0f} evaluations, {usd} USD, {more['minutes']:.0f} min;"
+            f" {more['stops_by']} is reached first"
+        )
+    return "\n".join([*lines, "nothing was started"])

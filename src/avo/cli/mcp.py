@@ -1,0 +1,64 @@
+"""`avo mcp`: your own coding agent as the variation operator, over the Model Context Protocol."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avo.cli.mcp_config import FILES, Client, snippet
+from avo.cli.options import ScenarioName, Target, resolve_target
+from avo.settings import runs_folder
+from avo.types import Missing
+
+
+def mcp(
+    scenario: ScenarioName,
+    target: Target = "auto",
+    run: Annotated[
+        Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
+    ] = None,
+    print_config: Annotated[
+        Client | None,
+        typer.Option(envvar="AVO_PRINT_CONFIG", help="Print what a client's configuration needs, and end."),
+    ] = None,
+) -> None:
+    """Serve the tools of a run to a coding agent that speaks MCP, on standard input and output, until it leaves.
+
+    A run that is not there is made, with the seed as v0. This server alone holds it; the step stays open at its end.
+    """
+    from avo.scenarios.catalog import folder, names
+
+    place = folder(scenario)
+
+    from avo.scenarios.loader import load
+
+    loaded = load(scenario)
+    target = resolve_target(target, loaded)
+    run = (run or runs_folder() / f"{loaded.name}-{target}").expanduser().resolve()
+    if print_config:
+        print(f"avo: for {FILES[print_config]}", file=sys.stderr)
+        name = scenario if scenario in names() else str(place)
+        print(snippet(print_config, [name, "--target", target, "--run", str(run)]))
+        return
+    try:
+        from avo.cli.mcp_server import serve
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "mcp":
+            raise
+        raise Missing("avo mcp needs the MCP SDK: pip install 'avo[mcp]'") from error
+
+    import asyncio
+
+    from avo.agents.tracing import traced
+    from avo.cli.mcp_stdio import take_stdio
+    from avo.cli.signals import keep_from_children
+    from avo.run import open_run
+
+    stdio = take_stdio()
+    keep_from_children()  # before the first git process, which stays for as long as the run is open
+    with traced(), open_run(run, loaded, target) as bench:
+        left_by = asyncio.run(serve(bench, stdio))
+    raise typer.Exit(130 if left_by else 0)

@@ -1,0 +1,127 @@
+"""An external agent at a run: its tool calls, one change at a time, journalled on both sides, stopped when it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from avo.cli.external import FOR_AGENTS, answered, begin, called, end, readable, told
+from avo.memory.steering import mark_seen, unseen
+from avo.run import plant_seed
+from avo.settings import without_secrets
+from avo.tools.all_tools import registry
+from avo.tools.bench import Bench
+from avo.tools.process import kill_all
+from avo.types import AvoError, Cancelled
+
+LONGEST_CALL = 2000
+"""Characters of a call's arguments that `avo memory log` shows; the journal holds all of them."""
+KILL_AGAIN_SECONDS = 0.05
+"""What is stopped may be between two children."""
+
+Answer = tuple[str, bool]
+"""What a tool said, and whether it did what was asked."""
+
+
+class Desk:
+    """Tools over one bench. Calls wait until the seed was scored; those that only read do not wait for others."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.registry = bench, registry(bench)
+        self._changing = asyncio.Lock()
+        self._working: asyncio.Task[Answer] | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._ready = asyncio.create_task(self._prepare())
+
+    async def _prepare(self) -> None:
+        await plant_seed(self.bench)
+        begin(self.bench)
+
+    async def brief(self) -> str:
+        """What the step is about, and what was tried so far. Raises AvoError when the seed scores nothing."""
+        await asyncio.shield(self._ready)
+        return await told(self.bench)
+
+    async def listed(self, tool: str) -> str:
+        """The answer of a tool that only reads and needs no arguments, for a resource."""
+        await asyncio.shield(self._ready)
+        return (await self.registry.call(tool, {}))[0]
+
+    def start(self, name: str, arguments: Mapping[str, Any]) -> asyncio.Task[Answer]:
+        """Call a tool; the task never raises but when it is cancelled before its turn came."""
+        return asyncio.create_task(self._answer(name, arguments))
+
+    def stop(self, task: asyncio.Task[Answer]) -> None:
+        """End what a call is doing; at once when it is still waiting for its turn."""
+        if task is not self._working:
+            task.cancel()
+            return
+        stopping = asyncio.create_task(_killed(task))
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopping.discard)
+
+    async def close(self) -> None:
+        """End whatever is under way, and wait until it is journalled."""
+        for task in (self._ready, self._working):
+            if task is not None:
+                await _killed(task)
+        self._ready.exception()
+
+    async def _answer(self, name: str, arguments: Mapping[str, Any]) -> Answer:
+        try:
+            await asyncio.shield(self._ready)
+        except (AvoError, Cancelled) as error:
+            return f"the run cannot begin: {error}", False
+        entry = self.registry.tools.get(name)
+        if not (entry and entry.changes):
+            return await self._call(name, arguments)
+        async with self._changing:
+            self._working = asyncio.current_task()
+            try:
+                return await self._call(name, arguments)
+            finally:
+                self._working = None
+
+    async def _call(self, name: str, arguments: Mapping[str, Any]) -> Answer:
+        said = f"{name}({json.dumps(arguments)})"
+        step = self.bench.step
+        number = called(self.bench.journal, step, name, said[:LONGEST_CALL], arguments)
+        versions = len(self.bench.lineage.versions())
+        text, worked = await self._outcome(name, arguments)
+        words = unseen(self.bench.journal)
+        text += "".join(f"\n[a person says: {entry.text}]" for entry in words)
+        answered(self.bench.journal, step, number, name, text)
+        mark_seen(self.bench.journal, words)
+        if len(self.bench.lineage.versions()) > versions:
+            version = self.bench.lineage.versions()[-1]
+            text = text.partition(FOR_AGENTS)[0] + self._next("committed", f"{version.name}: {version.message}")
+        elif self.bench.ended or self.bench.exhausted:
+            text = self._next("exhausted" if self.bench.exhausted else "gave_up", self.bench.ended).strip()
+        return readable(text), worked
+
+    async def _outcome(self, name: str, arguments: Mapping[str, Any]) -> Answer:
+        try:
+            return await self.registry.call(name, arguments)
+        except Cancelled:
+            return f"{name}: stopped by the client", False
+        except AvoError as error:
+            return f"{name}: {error}", False
+        except Exception as error:
+            self.bench.log(error)
+            return without_secrets(f"{name}: internal error: {type(error).__name__}: {error}"), False
+
+    def _next(self, outcome: str, summary: str) -> str:
+        """Close the step and open the next one; what to tell about it."""
+        over, bench = self.bench.step, self.bench
+        end(bench.journal, bench.lineage, over, outcome, summary)
+        bench.ended, bench.exhausted = "", False
+        begin(bench)
+        return f"\nStep {over} is over, step {bench.step} begins: the work tree holds {bench.lineage.best().name}."
+
+
+async def _killed(task: asyncio.Task[Any]) -> None:
+    while not task.done():
+        kill_all()
+        await asyncio.wait({task}, timeout=KILL_AGAIN_SECONDS)

@@ -1,0 +1,135 @@
+"""The MCP server: avo's tools, the brief and the run's lists for one client. The only module that imports the SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from mcp import McpError, types
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+from pydantic import AnyUrl
+
+import avo
+from avo.cli.mcp_desk import Answer, Desk
+from avo.cli.mcp_stdio import Answers, Lines
+from avo.cli.signals import SIGNALS
+from avo.tools.bench import Bench
+from avo.types import AvoError
+
+if TYPE_CHECKING:
+    from anyio import AsyncFile
+
+RULES = Path(__file__).with_name("operator.md")
+EVERY = 1.0
+"""Seconds between two notes of progress."""
+NOT_FOUND = -32002
+"""The protocol's code for a resource that is not there."""
+BRIEF = "What this step is about: the task, the versions so far, the latest attempts, the notes."
+
+
+async def serve(bench: Bench, stdio: tuple[int, int]) -> int:
+    """Serve until the client leaves (0) or a signal comes (its number). Nothing is under way afterwards."""
+    loop, signals, desk = asyncio.get_running_loop(), list[int](), Desk(bench)
+    lines = Lines(stdio[0])
+    answers = Answers(stdio[1], lines.end)
+    made = _server(desk)
+
+    def leave(number: int) -> None:
+        signals.append(number)
+        lines.end()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, leave, number)
+    try:
+        # The SDK reads lines and writes texts, nothing else of a file.
+        async with stdio_server(cast("AsyncFile[str]", lines), cast("AsyncFile[str]", answers)) as (read, write):
+            await made.run(read, write, made.create_initialization_options())
+    finally:
+        await desk.close()
+        answers.close()
+    return signals[0] if signals else 0
+
+
+def _server(desk: Desk) -> Server[Any, Any]:
+    made: Server[Any, Any] = Server("avo", avo.__version__, RULES.read_text())
+    resources: dict[str, tuple[str, Callable[[], Awaitable[str]]]] = {
+        "brief": (BRIEF, desk.brief),
+        "lineage": ("The versions kept so far, oldest first.", lambda: desk.listed("lineage")),
+        "notes": ("Lessons that were written down.", lambda: desk.listed("notes")),
+    }
+
+    async def list_tools(_: types.ListToolsRequest) -> types.ServerResult:
+        tools = [
+            types.Tool(
+                name=tool.name, description=tool.description, inputSchema=tool.schema,
+                annotations=types.ToolAnnotations(readOnlyHint=not tool.changes, openWorldHint=False),
+            )
+            for tool in desk.registry.tools.values()
+        ]  # fmt: skip
+        return types.ServerResult(types.ListToolsResult(tools=tools))
+
+    async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
+        task = desk.start(request.params.name, request.params.arguments or {})
+        text, worked = await _reported(made, request.params.name, desk, task)
+        content: list[types.ContentBlock] = [types.TextContent(type="text", text=text or "(no output)")]
+        return types.ServerResult(types.CallToolResult(content=content, isError=not worked))
+
+    async def list_prompts(_: types.ListPromptsRequest) -> types.ServerResult:
+        return types.ServerResult(types.ListPromptsResult(prompts=[types.Prompt(name="brief", description=BRIEF)]))
+
+    async def get_prompt(request: types.GetPromptRequest) -> types.ServerResult:
+        if request.params.name != "brief":
+            raise McpError(types.ErrorData(code=types.INVALID_PARAMS, message="there is one prompt: brief"))
+        said = types.TextContent(type="text", text=await _or_error(desk.brief()))
+        message = types.PromptMessage(role="user", content=said)
+        return types.ServerResult(types.GetPromptResult(description=BRIEF, messages=[message]))
+
+    async def list_resources(_: types.ListResourcesRequest) -> types.ServerResult:
+        there = [
+            types.Resource(name=name, uri=AnyUrl(f"avo://{name}"), description=what, mimeType="text/plain")
+            for name, (what, _) in resources.items()
+        ]
+        return types.ServerResult(types.ListResourcesResult(resources=there))
+
+    async def read_resource(request: types.ReadResourceRequest) -> types.ServerResult:
+        uri = request.params.uri
+        name = str(uri).removeprefix("avo://").strip("/")
+        if name not in resources:
+            names = ", ".join(f"avo://{known}" for known in resources)
+            raise McpError(types.ErrorData(code=NOT_FOUND, message=f"no resource {uri}; there are: {names}"))
+        text = await _or_error(resources[name][1]())
+        content = types.TextResourceContents(uri=uri, text=text, mimeType="text/plain")
+        return types.ServerResult(types.ReadResourceResult(contents=[content]))
+
+    made.request_handlers |= {
+        types.ListToolsRequest: list_tools, types.CallToolRequest: call_tool,
+        types.ListPromptsRequest: list_prompts, types.GetPromptRequest: get_prompt,
+        types.ListResourcesRequest: list_resources, types.ReadResourceRequest: read_resource,
+    }  # fmt: skip
+    return made
+
+
+async def _or_error(text: Awaitable[str]) -> str:
+    try:
+        return await text
+    except AvoError as error:
+        raise McpError(types.ErrorData(code=types.INTERNAL_ERROR, message=str(error))) from error
+
+
+async def _reported(made: Server[Any, Any], name: str, desk: Desk, task: asyncio.Task[Answer]) -> Answer:
+    """Wait for a call and tell the client how long it has taken so far; a client that calls it off stops it."""
+    context, started = made.request_context, time.monotonic()
+    token = context.meta.progressToken if context.meta else None
+    try:
+        while not (await asyncio.wait({task}, timeout=EVERY))[0]:
+            if token is not None:
+                seconds = round(time.monotonic() - started, 1)
+                await context.session.send_progress_notification(token, seconds, message=f"{name}: {seconds:.0f} s")
+        return task.result()
+    except asyncio.CancelledError:
+        desk.stop(task)
+        raise

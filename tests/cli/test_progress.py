@@ -1,0 +1,68 @@
+"""What a run shows of itself: where it is, what its limits leave, and what it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from avo.cli.progress import Progress
+from avo.evolve import Limits
+from avo.memory.steering import go_on, pause
+from avo.tools.bench import Bench
+
+
+@pytest.fixture
+def progress(bench: Bench) -> Progress:
+    shown = Progress(bench, Limits(steps=3, minutes=9, budget_usd=2, attempts=20))
+    shown.show()
+    return shown
+
+
+@pytest.fixture
+def next_line(bench: Bench, progress: Progress, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """Begins a step, and gives the line that is printed then where there is no terminal."""
+
+    def show() -> str:
+        bench.step += 1
+        capsys.readouterr()
+        progress.show()
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return show
+
+
+def test_it_tells_step_best_version_attempts_and_what_the_limits_leave(
+    bench: Bench, next_line: Callable[[], str]
+) -> None:
+    bench.journal.begin_session()
+    bench.journal.spend(1, "worker", "model", usd=0.5)
+    bench.journal.spend(1, "supervisor", "model", usd=0.25)
+    line = next_line()
+    assert line.startswith("step 2 (0 of 3 done), 1 of 20 attempts, best v0 ")
+    assert line.endswith(", 0.75 of 2.00 USD, 9.0 min left")
+
+
+def test_without_limits_it_tells_what_was_spent(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(bench, Limits())
+    progress.show()
+    bench.journal.spend(1, "worker", "model", usd=0.5)
+    bench.step = 2
+    progress.show()
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("step 2, 1 attempts, best v0 ")
+    assert line.endswith(", 0.50 USD")
+
+
+def test_it_tells_of_a_pause_and_of_a_model_that_is_waited_for(
+    bench: Bench, progress: Progress, next_line: Callable[[], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    progress.waits("model: 503\x1b[31m; again in 8 s")
+    assert capsys.readouterr().err == "model: 503[31m; again in 8 s\n"
+    assert next_line().endswith(", model: 503[31m; again in 8 s")
+    pause(bench.journal)
+    assert ", paused since 2" in next_line()
+    go_on(bench.journal)
+    bench.journal.spend(1, "worker", "model")
+    assert next_line().endswith(" min left")

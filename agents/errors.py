@@ -55,6 +55,8 @@ TOO_LONG = re.compile(
     r"|request too large",
     re.IGNORECASE,
 )
+THROTTLED = re.compile(r"rate.?limit|please wait|try again|throttl|per (second|minute|hour|day)", re.IGNORECASE)
+"""What a provider says that will serve the same request later, whatever it says of tokens."""
 UNPAID = re.compile(
     r"insufficient_quota|insufficient_funds|billing_error|billing_hard_limit_reached|billing_not_active"
     r"|credit balance is too low",
@@ -99,7 +101,7 @@ def _of_status(status: int, error: BaseException) -> Trouble:
         return Trouble(Fate.KEY, f"{status}: the key was refused")
     if status == 402 or UNPAID.search(text):
         return Trouble(Fate.QUOTA, f"{named}: {said}")
-    if status == 413 or (status in (400, 422, 429, 500) and TOO_LONG.search(text)):
+    if status == 413 or (status in (400, 422, 429, 500) and _too_long(status, text)):
         return Trouble(Fate.TOO_LONG, f"{status}: {said}")
     if status == 403:
         return Trouble(Fate.KEY, f"{status}: not permitted: {said}")
@@ -108,6 +110,10 @@ def _of_status(status: int, error: BaseException) -> Trouble:
     if status in LATER or status >= 500:
         return Trouble(Fate.WAIT, f"{named}: {said}" if status == 502 else named, after)
     return Trouble(Fate.REFUSED, f"{status}: {said}")
+
+
+def _too_long(status: int, text: str) -> bool:
+    return bool(TOO_LONG.search(text)) and not (status in (429, 500) and THROTTLED.search(text))
 
 
 def retry_after(headers: Any, text: str = "") -> float | None:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autogen_core.model_context import ChatCompletionContext
-from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage, ModelInfo, UserMessage
+from autogen_core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    ModelInfo,
+    UserMessage,
+)
 
 from avo.agents.client import LONGEST_TEXT, STOPPED, Client, Usage, readable, stopped_answer
 from avo.agents.prices import Price
@@ -57,9 +64,13 @@ class Metered(Client):
 
     def __init__(
         self, inner: ChatCompletionClient, paid: Paid, stopped: Callable[[], bool],
-        may_call: Callable[[], Awaitable[bool]] = always, said: Said = nothing,
+        may_call: Callable[[], Awaitable[bool]] = always, said: Said = nothing, *, estimate: bool = False,
     ) -> None:  # fmt: skip
-        """paid: keeps tokens, seconds and answer of a call before the answer is handed on."""
+        """paid: keeps tokens, seconds and answer of a call before the answer is handed on.
+
+        estimate: reckon four characters to a token where a server does not say how many there were.
+        """
+        self._estimate = estimate
         self._inner, self._paid, self._stopped = inner, paid, stopped
         self._may_call, self._said = may_call, said
 
@@ -68,15 +79,22 @@ class Metered(Client):
             return stopped_answer()
         messages = [*messages, *await self._said()]
         began = time.monotonic()
-        result = await self._inner.create(messages, **options)
+        try:
+            result = await self._inner.create(messages, **options)
+        except Exception:  # answers that were of no use are on the bill all the same
+            if (usage := getattr(self._inner, "last_usage", Usage())) != Usage():
+                await self._paid(usage, time.monotonic() - began, stopped_answer())
+            raise
         seconds = time.monotonic() - began
         if isinstance(result.content, list):  # a server knows the key that it was called with, and may say it again
             for call in result.content:
                 call.arguments = readable(without_secrets(call.arguments))
         else:
-            result.content = without_secrets(result.content).encode("utf-8", "replace").decode()[:LONGEST_TEXT]
-        result.thought = without_secrets(result.thought) if result.thought else result.thought
+            result.content = fit_to_keep(result.content)
+        result.thought = fit_to_keep(result.thought) if result.thought else result.thought
         usage = self._usage(result)
+        if usage == Usage() and self._estimate and result.content != STOPPED:
+            usage = Usage(self.count_tokens(messages), 0, self.count_tokens([answer_of(result)]))
         if result.content != STOPPED or usage != Usage():
             await self._paid(usage, seconds, result)
         return result
@@ -90,6 +108,15 @@ class Metered(Client):
     @property
     def model_info(self) -> ModelInfo:
         return self._inner.model_info
+
+
+def fit_to_keep(text: str) -> str:
+    """Without keys, without what UTF-8 cannot hold, and not too long."""
+    return without_secrets(text).encode("utf-8", "replace").decode()[:LONGEST_TEXT]
+
+
+def answer_of(result: CreateResult) -> AssistantMessage:
+    return AssistantMessage(content=result.content, thought=result.thought, source="model")
 
 
 async def steering(bench: Bench, context: ChatCompletionContext) -> Sequence[LLMMessage]:

@@ -21,6 +21,8 @@ POLL = 0.2
 """Seconds between two looks at whether the user stopped the run."""
 CANCELLED = 0.5
 """Seconds that a cancelled request is waited for."""
+REACHED: set[str] = set()
+"""Addresses that answered this process: whoever asks there, they were right."""
 NOTHING_SAID = "(an empty answer)"
 
 
@@ -72,11 +74,10 @@ class Resilient(Client):
         self.last_usage = Usage()
         self.heard = Overheard()
         """Of the last answer."""
-        self._answered = False
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
         """The answer; `stopped_answer()` within a second of `stopped()`. Raises AvoError, ContextTooLong."""
-        messages, tries = presentable(messages), Tries(self._waits)
+        messages, tries, self.last_usage = presentable(messages), Tries(self._waits), Usage()
         while True:
             try:
                 result, heard = await self._once(messages, options)
@@ -86,8 +87,9 @@ class Resilient(Client):
                 trouble = judged(error)
                 self._end_if_vain(trouble, error, tries)
             else:
-                self._answered, self.heard = True, heard
-                tries.spent = total(tries.spent, heard.usage(result))
+                self.heard = heard
+                REACHED.add(self.place.url)
+                self.last_usage = tries.spent = total(tries.spent, heard.usage(result))
                 lacking = tries.lacking(result, heard)
                 if lacking is None:
                     return self._counted(complete(result, heard), tries)
@@ -137,7 +139,7 @@ class Resilient(Client):
             raise AvoError(f"model {place.name}: no quota left: {trouble.what}") from None
         if trouble.fate is Fate.MODEL:
             raise AvoError(f"model {place.name}: not found{at}: {trouble.what}") from None
-        if not self._answered:
+        if place.url not in REACHED:
             tries.unreached += trouble.fate is Fate.HOST or "web page" in str(error)
             if trouble.what == "unknown host" or tries.unreached >= waits.contact:
                 what = trouble.what if trouble.fate is Fate.HOST else "it answers with a web page"

@@ -28,8 +28,10 @@ class Spanned(Client):
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
         with span(f"chat {self._name}", dict(self._facts)) as facts:
-            result = await self._inner.create(messages, **options)
-            self.last_usage = usage = getattr(self._inner, "last_usage", Usage())
+            try:
+                result = await self._inner.create(messages, **options)
+            finally:
+                self.last_usage = usage = getattr(self._inner, "last_usage", Usage())
             known = usage != Usage()
             facts["gen_ai.usage.input_tokens"] = usage.prompt if known else result.usage.prompt_tokens
             facts["gen_ai.usage.output_tokens"] = usage.completion if known else result.usage.completion_tokens

@@ -166,7 +166,7 @@ def texts(journal: Journal, patience: Patience) -> str:
     """Answers without a tool call."""
     count = 0
     for message in reversed(journal.messages(WORKER, last=3 * patience.texts)):
-        if message.kind not in ("text", "nudge", "said"):
+        if message.kind not in ("text", "nudge", "steering"):
             break
         count += message.kind == "text"
     return f"{count} answers in a row without a tool call" if patience.texts and count >= patience.texts else ""

@@ -8,8 +8,9 @@ from typing import Any
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import Response
-from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage, ToolCallSummaryMessage
 from autogen_core import CancellationToken
+from autogen_core.models import SystemMessage, UserMessage
 from pydantic import BaseModel, ConfigDict
 
 from avo.agents.client import STOPPED
@@ -20,6 +21,7 @@ from avo.tools.plan import plan_text
 
 NAME = "supervisor"
 SHOWN_ATTEMPTS, SHOWN_ADVICE = 40, 12
+CONCLUDE = "You have read enough. Answer now, with the JSON object and nothing else."
 
 
 class Direction(BaseModel):
@@ -73,7 +75,7 @@ class Supervisor(AssistantAgent):
 
     def __init__(self, bench: Bench, **options: Any) -> None:
         super().__init__(NAME, **options)
-        self._bench = bench
+        self._bench, self._options = bench, options
         self.trigger = ""
         """Why it has the floor."""
         self.advice: Advice | None = None
@@ -90,10 +92,24 @@ class Supervisor(AssistantAgent):
             if event.chat_message.to_text() == STOPPED:
                 yield event
                 continue
-            self.advice = read_advice(event.chat_message.to_text())
+            text = event.chat_message.to_text()
+            if isinstance(event.chat_message, ToolCallSummaryMessage):  # it read until its rounds were over
+                text = await self._concluded()
+            if text == STOPPED:
+                yield Response(chat_message=TextMessage(content=STOPPED, source=NAME))
+                continue
+            self.advice = read_advice(text)
             best = self._bench.lineage.best().name
             self._bench.journal.add_intervention(self._bench.step, self.trigger, self.advice.model_dump(), best)
             yield Response(chat_message=TextMessage(content=advice_text(self.advice), source=NAME))
+
+    async def _concluded(self) -> str:
+        """What it says when it may not read any further."""
+        context, model, bench = (self._options[key] for key in ("model_context", "model_client", "workbench"))
+        await context.add_message(UserMessage(content=CONCLUDE, source="avo"))
+        shown = [SystemMessage(content=self._options["system_message"]), *await context.get_messages()]
+        result = await model.create(shown, tools=await bench.list_tools(), tool_choice="none")
+        return result.content if isinstance(result.content, str) else "(it went on reading, and gave no advice)"
 
 
 def advice_text(advice: Advice) -> str:

@@ -110,7 +110,8 @@ class Team:
             return await steering(self._bench, context) if context and agent == worker.NAME else []
 
         model = Spanned(self._models[agent], agent, self._terms.models.get(agent, ""))
-        return Metered(model, paid, self._stopped, self._terms.may_call, said)
+        estimate = getattr(self._models[agent], "paid", True)
+        return Metered(model, paid, self._stopped, self._terms.may_call, said, estimate=estimate)
 
 
 def _prompt(name: str) -> str:

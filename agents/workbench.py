@@ -9,6 +9,7 @@ from typing import Any
 from autogen_core import CancellationToken
 from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
 
+from avo.settings import without_secrets
 from avo.tools.registry import Registry, Tool
 from avo.types import Cancelled
 
@@ -20,6 +21,8 @@ class RegistryWorkbench(Workbench):
         self._registry = registry
         tools = [tool for tool in registry.tools.values() if not (reading_only and tool.changes)]
         self.names = [tool.name for tool in tools]
+        self._changing = {tool.name for tool in tools if tool.changes}
+        self._one_by_one = asyncio.Lock()
         self._schemas = [_schema(tool) for tool in tools]  # once: pydantic takes 10 ms for all of them
 
     async def list_tools(self) -> list[ToolSchema]:
@@ -34,7 +37,7 @@ class RegistryWorkbench(Workbench):
     ) -> ToolResult:
         if name not in self.names:
             return _result(name, f"there is no tool '{name}'; there are: {', '.join(self.names)}", False)
-        task = asyncio.ensure_future(self._registry.call(name, arguments))
+        task = asyncio.ensure_future(self._call(name, arguments))
         if cancellation_token is not None:
             cancellation_token.link_future(task)
         try:
@@ -43,8 +46,16 @@ class RegistryWorkbench(Workbench):
             return _result(name, f"{name}: stopped by the user", False)
         except Exception as error:
             self._registry.bench.log(error)
-            return _result(name, f"{name}: internal error: {type(error).__name__}: {error}", False)
+            line = without_secrets(f"{name}: internal error: {type(error).__name__}: {error}")
+            return _result(name, line, False)
         return _result(name, text, worked)
+
+    async def _call(self, name: str, arguments: Mapping[str, Any] | None) -> tuple[str, bool]:
+        """AutoGen starts all calls of an answer at once; those that change something go in the model's order."""
+        if name not in self._changing:
+            return await self._registry.call(name, arguments)
+        async with self._one_by_one:
+            return await self._registry.call(name, arguments)
 
     async def start(self) -> None:
         """Nothing to start."""

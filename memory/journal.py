@@ -62,6 +62,7 @@ class Journal(Conversation, Guidance, Consulted, Ledger):
         """From here on, time counts towards `elapsed`."""
         now = time.time()
         self._session = self.insert("sessions", started=now, last_seen=now)
+        self._began = (now, time.monotonic())
 
     def end_session(self) -> None:
         """Time no longer counts, until a session is begun again."""

@@ -18,7 +18,7 @@ class Message:
     step: int
     agent: str
     kind: str
-    """task, advice, review, said (by a person), nudge, text, call or result."""
+    """task, advice, review, steering (by a person), nudge, text, call or result."""
     tool: str | None
     text: str
     payload: str

@@ -21,6 +21,8 @@ class Table:
     _db: sqlite3.Connection
     _session: int = 0
     """Row of this process in `sessions`; 0 before it has begun one."""
+    _began: tuple[float, float] = (0.0, 0.0)
+    """When it began, by the clock that people read and by the one that nobody sets."""
 
     def count(self, table: str) -> int:
         """Rows of one of COUNTED."""
@@ -30,7 +32,8 @@ class Table:
 
     def _seen(self) -> None:
         if self._session:
-            self.write("UPDATE sessions SET last_seen=? WHERE id=?", time.time(), self._session)
+            started, began = self._began
+            self.write("UPDATE sessions SET last_seen=? WHERE id=?", started + time.monotonic() - began, self._session)
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from avo.tools.bench import Bench
@@ -53,17 +54,20 @@ def in_cell(
         if entry.kind == "file" and fits and not entry.name.startswith(".git/"):
             files[entry.name] = read(work_tree, entry.name, LARGEST_BYTES)
     with enclosed(command, seconds, limits or Limits(), files=files, tools=tools, unsafe=unsafe) as ran:
-        return ran.finished, _take_over(ran.place, work_tree)
+        return ran.finished, _take_over(ran.place, work_tree, files)
 
 
-def _take_over(place: Path, work_tree: Path) -> list[str]:
-    """Bring changed, new and deleted sources back; what cannot be a source stays behind and is named."""
+def _take_over(place: Path, work_tree: Path, given: Mapping[str, bytes]) -> list[str]:
+    """Bring back the sources that the command changed, made or deleted; what cannot be a source stays and is named.
+
+    given: what the command began with; the work tree may have changed meanwhile by other hands.
+    """
     try:
         after, left = _sources(place, f"{TREE}/")
     except ToolError as error:
         raise ToolError(f"the command left files that cannot be read ({error}); nothing was taken over") from error
-    before, _ = _sources(work_tree)
-    changed = {name: content for name, content in after.items() if before.get(name) != content}
+    before = [name for name in _sources(work_tree)[0] if name in given]
+    changed = {name: content for name, content in after.items() if given.get(name) != content}
     if len(after) > MOST_SOURCES:
         raise ToolError(f"the command left more than {MOST_SOURCES} sources; nothing was taken over")
     for name in before:

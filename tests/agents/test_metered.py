@@ -147,3 +147,29 @@ def test_what_people_said_waits_while_no_call_is_made(bench: Bench) -> None:
     context = JournalContext("worker", bench)
     ask(metered(Inner(answer()), bench, may_call=never, said=lambda: steering(bench, context)))
     assert [entry.text for entry in unseen(bench.journal)] == ["try four sums"]
+
+
+def test_answers_of_no_use_are_entered_when_the_call_fails_after_them(bench: Bench) -> None:
+    with pytest.raises(RuntimeError):
+        ask(metered(Inner(RuntimeError("gone"), Usage(50, 0, 2)), bench))
+    (row,) = spent(bench)
+    assert (row["prompt_tokens"], row["completion_tokens"]) == (50, 2)
+
+
+def test_tokens_that_a_server_does_not_count_are_reckoned(bench: Bench) -> None:
+    silent = CreateResult(finish_reason="stop", content="x" * 4000, usage=RequestUsage(0, 0), cached=False)
+    terms = Terms(prices={"worker": Price(1.0, 1.0, 10.0)})
+    ask(metered(Inner(silent), bench, terms, estimate=True))
+    (row,) = spent(bench)
+    assert row["prompt_tokens"] > 0
+    assert 1000 <= row["completion_tokens"] < 1100
+    assert row["usd"] > 0.01
+
+
+def test_half_a_character_beside_a_call_does_not_lose_the_answer(bench: Bench) -> None:
+    odd = CreateResult(
+        finish_reason="function_calls", content=[FunctionCall(id="1", name="note", arguments="{}")],
+        usage=RequestUsage(100, 10), cached=False, thought="half: \ud83d",
+    )  # fmt: skip
+    assert ask(metered(Inner(odd), bench)).thought == "half: ?"
+    assert len(spent(bench)) == 1

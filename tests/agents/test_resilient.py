@@ -231,6 +231,14 @@ def test_an_address_that_never_answered_is_given_up_soon() -> None:
         ask(at("http://no-such-host.invalid/v1"))
 
 
+def test_an_address_that_answered_one_agent_is_right_for_the_other(model: Any) -> None:
+    with serving([CALL]) as provider:
+        ask(model(provider))
+        other = model(provider, retries=QUICK.model_copy(update={"give_up": 0.7}))
+    with pytest.raises(AvoError, match="nothing but failures"):
+        ask(other)
+
+
 def test_a_web_page_from_the_first_call_on_means_a_wrong_address(model: Any) -> None:
     faults = dict.fromkeys(range(100), Fault.HTML)
     with serving([CALL], faults) as provider, pytest.raises(AvoError, match="it answers with a web page"):
@@ -361,6 +369,7 @@ class Failed(Exception):
         (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"}, Fate.QUOTA),
         (429, [{"error": {"code": 429, "message": "You exceeded your current quota", "status": "X"}}], Fate.WAIT),
         (429, {"message": "Request too large for m on tokens per min (TPM): Limit 9"}, Fate.TOO_LONG),
+        (429, {"message": "Too many tokens, please wait before trying again."}, Fate.WAIT),
         (400, {"error": {"message": "Your credit balance is too low to access the API"}}, Fate.QUOTA),
         (400, {"error": {"message": "The input token count (9) exceeds the maximum number of tokens"}}, Fate.TOO_LONG),
         (400, {"error": {"message": "input length and `max_tokens` exceed context limit: 9"}}, Fate.TOO_LONG),

@@ -13,7 +13,7 @@ from autogen_core.models import CreateResult, LLMMessage
 from avo.agents.client import Client
 from avo.agents.stagnation import Patience
 from avo.agents.supervisor import Advice, Direction, advice_text, read_advice, review
-from avo.agents.team import Team
+from avo.agents.team import SUPERVISOR_ROUNDS, Team
 from avo.agents.tuner import call, say
 from avo.evolve import brief
 from avo.tools.bench import Bench
@@ -173,3 +173,13 @@ def test_a_search_that_is_stuck_from_step_to_step_gets_advice_before_the_worker_
     assert vary(bench, worker, supervisor).kind == "gave_up"
     assert [entry.trigger for entry in bench.journal.interventions()] == ["no improvement in 9 evaluations"]
     assert [message.source for message in worker.shown[0][1:]] == ["user", "supervisor"]
+
+
+def test_a_supervisor_that_only_reads_is_asked_for_its_advice(bench: Bench) -> None:
+    worker = Script(say("I wonder."), say("I do."), call("end_step", reason="enough"), say("bye"))
+    supervisor = Script(*[call("lineage")] * SUPERVISOR_ROUNDS, say(json.dumps(ANSWER)))
+    vary(bench, worker, supervisor)
+    (stored,) = bench.journal.interventions()
+    assert stored.advice["diagnosis"] == ANSWER["diagnosis"]
+    assert len(supervisor.shown) == SUPERVISOR_ROUNDS + 1
+    assert [entry.kind for entry in bench.journal.messages("supervisor")][-2:] == ["nudge", "text"]

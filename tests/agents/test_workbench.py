@@ -142,3 +142,19 @@ def test_every_tool_is_offered_with_its_docstring_and_closed_arguments(bench: Be
     edit = offered["edit_file"]["parameters"]  # type: ignore[typeddict-item]
     assert edit["required"] == ["path", "old", "new"]
     assert edit["additionalProperties"] is False
+
+
+def test_calls_of_one_answer_that_change_something_go_in_the_models_order(bench: Bench) -> None:
+    """AutoGen starts them all at once."""
+
+    async def answer() -> list[ToolResult]:
+        shared = RegistryWorkbench(registry(bench))
+        edit = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 2;"}
+        called = (("edit_file", edit), ("evaluate", {"direction": "two sums"}), ("evaluate", {"direction": "again"}))
+        return await asyncio.gather(*(shared.call_tool(name, arguments) for name, arguments in called))
+
+    edited, first, again = map(read, asyncio.run(answer()))
+    assert edited[1]
+    assert first[1]
+    assert again[1]
+    assert [(a.direction, a.knobs["SUMS"]) for a in bench.journal.attempts()[1:]] == [("two sums", "2")]

@@ -337,6 +337,10 @@ def test_what_a_person_says_reaches_the_client_once(run: Path) -> None:
         journal.close()
         assert (await agent.call("list_files")).endswith("[a person says: leave BACKWARDS alone]")
         assert "person" not in await agent.call("list_files")
+        journal = Journal(run / "avo.db")
+        steer(journal, "and ROWS")
+        journal.close()
+        assert (await agent.call("end_step", reason="enough")).endswith("[a person says: and ROWS]")
 
     play(run, part)
 

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -337,3 +338,10 @@ def test_what_came_of_advice_counts_up_to_the_next(journal: Journal) -> None:
     ]
     assert [entry.trigger for entry in journal.interventions(last=1)] == ["trigger 2"]
     assert journal.interventions(last=1)[0].attempts == 2
+
+
+def test_a_clock_that_is_set_meanwhile_does_not_count(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.begin_session()
+    later = time.time() + 8 * 3600
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert journal.elapsed() < 60

@@ -165,3 +165,30 @@ def test_a_long_answer_is_shown_by_head_and_tail(bench: Bench) -> None:
     assert "first" in shown
     assert shown.endswith("last")
     assert len(shown) < LONGEST_ANSWER + 200
+
+
+def test_what_others_write_meanwhile_is_left_alone(bench: Bench) -> None:
+    work = bench.work_tree
+
+    async def both() -> str:
+        command = asyncio.ensure_future(shell(bench, "echo '// by the command' >> matvec.cpp; sleep 2; touch made.cpp"))
+        await asyncio.sleep(1)
+        (work / "other.cpp").write_text("// by an editor\n")
+        return await command
+
+    (work / "kept.cpp").write_text("// before\n")
+    assert asyncio.run(both()).startswith("exit code 0")
+    assert (work / "other.cpp").read_text() == "// by an editor\n"
+    assert (work / "matvec.cpp").read_text().endswith("// by the command\n")
+    assert (work / "made.cpp").exists()
+
+
+def test_an_edit_made_meanwhile_is_not_undone(bench: Bench) -> None:
+    async def both() -> str:
+        command = asyncio.ensure_future(shell(bench, "sleep 2"))
+        await asyncio.sleep(1)
+        (bench.work_tree / "matvec.cpp").write_text("// by an editor\n")
+        return await command
+
+    assert asyncio.run(both()).startswith("exit code 0")
+    assert (bench.work_tree / "matvec.cpp").read_text() == "// by an editor\n"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avo.cli.commit import SHOWN
 from avo.cli.options import AsJson, RunFolder, ScenarioName, Target, latest_run, print_json, resolve_target
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from avo.types import Comparison
 
 VERSION = re.compile(r"v\d+|best")
-SHOWN = ("ratio", "low", "high", "noise", "improved", "matched", "cases", "blocks")
 Side = Annotated[str, typer.Argument(help="A folder with sources, or a version of the run: v0, v1, … best.")]
 
 

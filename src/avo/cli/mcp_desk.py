@@ -91,15 +91,15 @@ class Desk:
         versions = len(self.bench.lineage.versions())
         text, worked = await self._outcome(name, arguments)
         words = unseen(self.bench.journal)
-        text += "".join(f"\n[a person says: {entry.text}]" for entry in words)
-        answered(self.bench.journal, step, number, name, text)
-        mark_seen(self.bench.journal, words)
+        told = "".join(f"\n[a person says: {entry.text}]" for entry in words)
+        answered(self.bench.journal, step, number, name, text + told)
         if len(self.bench.lineage.versions()) > versions:
             version = self.bench.lineage.versions()[-1]
             text = text.partition(FOR_AGENTS)[0] + self._next("committed", f"{version.name}: {version.message}")
         elif self.bench.ended or self.bench.exhausted:
             text = self._next("exhausted" if self.bench.exhausted else "gave_up", self.bench.ended).strip()
-        return readable(text), worked
+        mark_seen(self.bench.journal, words)
+        return readable(text + told), worked
 
     async def _outcome(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         try:

@@ -26,13 +26,24 @@ RunFolder = Annotated[
     Path | None, typer.Option("--run", envvar="AVO_RUN", help="Run directory [default: the latest in runs/].")
 ]
 
+SeedFrom = Annotated[
+    str,
+    typer.Option("--seed-from", envvar="AVO_SEED_FROM", help="RUN, RUN@vN or RUN@best: begin from that version."),
+]
+
 
 def latest_run() -> Path:
     """The run that was written to last. Raises Missing when there is none."""
-    found = sorted(runs_folder().glob("*/avo.db"), key=lambda path: path.stat().st_mtime)
+    found = sorted(runs_folder().glob("*/avo.db"), key=_written)
     if not found:
         raise Missing(f"no run in {runs_folder()}/; start one: avo run scenario mha_causal (or name it with --run DIR)")
     return found[-1].parent
+
+
+def _written(journal: Path) -> float:
+    """When a journal was written to: SQLite puts what is new into a file beside it first."""
+    beside = journal.with_name(f"{journal.name}-wal")
+    return max(path.stat().st_mtime for path in (journal, beside) if path.exists())
 
 
 def resolve_target(name: str, scenario: Scenario) -> str:

@@ -39,12 +39,12 @@ class Progress:
         if self._status:
             self._status.start()
         while True:
-            self.show()
+            self._show()
             await asyncio.sleep(SECONDS)
 
     def end(self) -> None:
         """Show the rest and leave the terminal as it was."""
-        self.show()
+        self._show()
         if self._status:
             with contextlib.suppress(OSError, ValueError):
                 self._status.stop()
@@ -57,6 +57,14 @@ class Progress:
         """A model is waited for: said once, and shown in the status line until the ledger goes on."""
         self.say(line)
         self._waiting, self._entries = " ".join(line.split())[:WIDTH], self._bench.journal.entries()
+
+    def _show(self) -> None:
+        """A run does not end because it cannot be shown."""
+        try:
+            self.show()
+        except Exception as error:
+            with contextlib.suppress(OSError):
+                self._bench.log(error)
 
     def show(self) -> None:
         """What came since the last call."""

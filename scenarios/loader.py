@@ -106,7 +106,7 @@ class Target(Strict):
     """How candidates for one device are built and measured."""
 
     seed: str
-    """Folder below kernels/."""
+    """Folder beside scenario.toml, or below kernels/."""
     unit: Literal["GFLOP/s", "TFLOPS", "GB/s"]
     flags: tuple[str, ...]
     baselines: tuple[str, ...] = ()

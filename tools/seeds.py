@@ -11,11 +11,11 @@ from avo.types import AvoError, ToolError
 
 
 def seed_sources(scenario: Scenario, target: str) -> dict[str, bytes]:
-    """The seed's files. A relative `seed` lies below kernels/, or beside scenario.toml."""
+    """The seed's files. A relative `seed` lies beside scenario.toml, or one that it extends, or below kernels/."""
     name = scenario.target(target).seed
-    for folder in (scenario.path / name, KERNELS / name):
-        if folder.is_dir():
-            return folder_sources(folder)
+    for place in (*(file.parent for file in scenario.files), KERNELS):
+        if (place / name).is_dir():
+            return folder_sources(place / name)
     raise AvoError(f"{scenario.path / 'scenario.toml'}: targets.{target}.seed: no folder '{name}' here or in kernels/")
 
 

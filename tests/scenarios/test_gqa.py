@@ -19,10 +19,10 @@ NAMES = [name for name in names() if name.startswith("gqa_")]
 SCENARIO = load("gqa_32_8_causal")
 FAMILIES = ("randn", "x8", "rising", "needle", "constant", "huge_key", "heads", "one_head")
 FAULTS = {
-    "heads taken in turn": "bh % a->H / (a->H / heads)|bh % a->H % heads",
-    "the first head of keys for all": "bh % a->H / (a->H / heads)|0",
-    "the last group one head short": "bh % a->H / (a->H / heads)|(bh % a->H + 1) / (a->H / heads) % heads",
-    "batches mixed up": "bh / a->H * a->S * key_stride|0 * a->S * key_stride",
+    "heads taken in turn": "h / (a->H / heads) * D|h % heads * D",
+    "the first head of keys for all": "h / (a->H / heads) * D|0",
+    "the last group one head short": "h / (a->H / heads) * D|(h + 1) / (a->H / heads) % heads * D",
+    "batches mixed up": "from = b * key_stride|from = 0 * key_stride",
 }
 
 

@@ -81,7 +81,11 @@ def test_the_lock_of_a_device_can_be_taken_by_every_user() -> None:
         assert device_lock("cpu").stat().st_mode & 0o666 == 0o666
 
 
-def test_who_waited_gets_the_device_before_its_last_holder() -> None:
+def test_who_waited_gets_the_device_before_its_last_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def own_lock(name: str) -> Path:
+        return tmp_path / f"{name}.lock"
+
+    monkeypatch.setattr(module, "device_lock", own_lock)
     order: list[str] = []
 
     def ask() -> None:
@@ -94,7 +98,7 @@ def test_who_waited_gets_the_device_before_its_last_holder() -> None:
             thread = threading.Thread(target=ask)
             thread.start()
             for _ in range(500):
-                if _queued():
+                if _queued(own_lock("queue-cpu")):
                     break
                 time.sleep(0.01)
         with lease("cpu"):
@@ -103,9 +107,9 @@ def test_who_waited_gets_the_device_before_its_last_holder() -> None:
         assert order == ["who waited", "its last holder"]
 
 
-def _queued() -> bool:
-    """Whether somebody waits for the CPU."""
-    with device_lock("queue-cpu").open("a") as queue:
+def _queued(lock: Path) -> bool:
+    """Whether somebody waits for the device."""
+    with lock.open("a") as queue:
         try:
             fcntl.flock(queue, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -44,8 +44,15 @@ def error_ratio(scenario: Scenario, case: Case, inputs: Tensors, outputs: Tensor
 
     Per element |o - r| <= magnitude * m + relative * |r| + absolute; per output ||o - r|| <= frobenius * ||r||.
     """
+    return ratio_to(scenario, case, expected(scenario, case, inputs), outputs)
+
+
+def ratio_to(
+    scenario: Scenario, case: Case, wanted: Mapping[str, tuple[torch.Tensor, torch.Tensor]], outputs: Tensors
+) -> float:
+    """error_ratio for what `expected` answered."""
     tolerance, worst = scenario.tolerance, 0.0
-    for name, (value, magnitude) in expected(scenario, case, inputs).items():
+    for name, (value, magnitude) in wanted.items():
         if not (value.isfinite().all() and magnitude.isfinite().all()):
             raise AvoError(f"{scenario.path / 'reference.py'}: {name} of case '{case.id}' is not finite")
         if outputs[name].is_floating_point() and not outputs[name].isfinite().all():

@@ -23,23 +23,16 @@ constexpr int EXP = 0;  // 0: the C library's expf; 1: range reduction and a pol
 static_assert(KV_TILE % LANES == 0 && D % LANES == 0);
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
-// Heads of keys and values: as many as of queries, unless the ABI says otherwise (grouped-query attention).
-template <class Args>
-int64_t key_heads(const Args& a) {
-    if constexpr (requires { a.Hkv; }) return a.Hkv;
-    else return a.H;
+template <class A> int64_t key_heads(const A& a) {  // fewer than of queries where the ABI has Hkv (grouped queries)
+    if constexpr (requires { a.Hkv; }) return a.Hkv; else return a.H;
 }
-
 float widen(avo_bf16 x) { return std::bit_cast<float>(uint32_t(x) << 16); }
-
 avo_bf16 narrow(float f) {  // round to nearest, ties to even
     const uint32_t bits = std::bit_cast<uint32_t>(f);
     return avo_bf16((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
-
 vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
 void store(float* p, vec x) { *reinterpret_cast<vec*>(p) = x; }
-
 vec load(const avo_bf16* p) {
     vec v;
     for (int i = 0; i < LANES; i++) v[i] = widen(p[i]);
@@ -136,7 +129,6 @@ void attend(const avo_args* a, const avo_bf16* q, const T* k, const T* v, int64_
     for (int r = 0; r < rows; r++)
         for (int d = 0; d < D; d++) o[(i0 + r) * row_stride + d] = narrow(acc[r][d] / l[r]);
 }
-
 }  // namespace
 
 extern "C" int avo_launch(const avo_args* a, void*) {
@@ -144,8 +136,8 @@ extern "C" int avo_launch(const avo_args* a, void*) {
     const int64_t row_stride = a->H * D, heads = key_heads(*a), key_stride = heads * D;
     float *wk = reinterpret_cast<float*>(a->workspace), *wv = wk + (a->S + KV_TILE - 1) / KV_TILE * KV_TILE * D;
     for (int64_t bh = 0; bh < a->B * a->H; bh++) {
-        const int64_t at = bh / a->H * a->S * row_stride + bh % a->H * D;
-        const int64_t from = bh / a->H * a->S * key_stride + bh % a->H / (a->H / heads) * D;
+        const int64_t b = bh / a->H * a->S, h = bh % a->H;
+        const int64_t at = b * row_stride + h * D, from = b * key_stride + h / (a->H / heads) * D;
         if constexpr (K_LAYOUT != 0) unpack(a->k + from, a->v + from, key_stride, a->S, wk, wv);
         for (int64_t i0 = 0; i0 < a->S; i0 += Q_ROWS) {
             const int rows = int(a->S - i0 < Q_ROWS ? a->S - i0 : Q_ROWS);

@@ -39,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.callback()(scenario.search_in)
 app.add_typer(run.app, name="run")
 app.command("eval")(score.evaluate)
 app.command("build")(score.build)

@@ -1,0 +1,222 @@
+"""`avo scenario check`: sound scenarios pass, and a fault in one is found, with file, key and what to change."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from avo.scenarios.catalog import folder
+from avo.scenarios.loader import Scenario, load
+from avo.scenarios.scaffold import create
+from avo.tools.soundness import Finding, examine
+
+SECOND_CASE = '[[cases]]\nid = "narrow"\ndims = { R = 8, C = 65536 }\n[[tests]]\nid = "odd"'
+
+
+def changed(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def only(place: Path) -> Finding:
+    """The one finding about a scenario."""
+    report = examine(load(str(place)), "cpu")
+    assert len(report.findings) == 1, "\n".join(report.lines())
+    return report.findings[0]
+
+
+def test_a_sound_scenario_has_no_finding(tiny: Scenario) -> None:
+    report = examine(tiny, "cpu")
+    assert report.findings == ()
+    assert report.facts["score"] > 0
+    assert list(report.facts["cases"]) == ["wide"]
+    assert 0 < report.facts["baselines"]["torch_mv"] <= 1
+    assert report.lines()[-1] == "tiny on cpu: sound"
+
+
+@pytest.mark.parametrize("name", ["mha_causal", "mha_noncausal", "gqa_32_4_causal"])
+def test_the_shipped_ones_are_sound(name: str, tmp_path: Path) -> None:
+    """With smaller cases and two of the tests, for time."""
+    made = create("small", tmp_path, name)
+    grouped = ", Hkv = 1" if "gqa" in name else ""
+    text = "".join(
+        f'[[{kind}]]\nid = "{i}"\ndims = {{ B = 2, S = {i}, H = 2{grouped}, D = 128 }}\n'
+        for kind, i in (("cases", 64), ("cases", 96), ("tests", 1), ("tests", 33))
+    )
+    file = made / "scenario.toml"
+    file.write_text(file.read_text() + text)
+    report = examine(load(str(made)), "cpu")
+    assert report.findings == (), "\n".join(report.lines())
+    assert "torch_sdpa" in report.facts["baselines"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "problem"),
+    [
+        ('"4 * (R * C + R + C)"', '"4 * R"', "work.bytes", "512 in case 'wide', but inputs and outputs .* are 2114048"),
+        ('"2 * R * C"', '"1e9 * R"', "work", "at most .*: it counts more than the seed does"),
+        ("frobenius = 1e-5", "frobenius = 1e-9", "tolerance", "refuses the expected values, rounded to .*: raise it"),
+        ('seed = "seed"', 'seed = "sed"', "targets.cpu.seed", r"no folder 'sed' here or in kernels/"),
+        ('"torch_mv"', '"torch_mw"', "targets.cpu.baselines", "'torch_mw' is no function of reference.py: define it"),
+        (
+            'name = "x"', 'name = "x"\ndtype = "fp32"\nshape = ["C"]\nrole = "in"\n[[tensors]]\nname = "b"',
+            "make_inputs(case 'wide')", "must return b with the shape",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_in_scenario_toml_is_found(own_scenario: Path, old: str, new: str, key: str, problem: str) -> None:
+    changed(own_scenario / "scenario.toml", old, new)
+    found = first(own_scenario, problem)
+    assert found.key == key
+    assert found.file == str(own_scenario / ("reference.py" if "make_inputs" in key else "scenario.toml"))
+
+
+WIDE = "relative = 1.1e-2\nabsolute = 1e-6\nfrobenius = 1e-2"
+
+
+def widen(place: Path, to: str = WIDE) -> None:
+    changed(place / "scenario.toml", "relative = 1e-5\nabsolute = 1e-6\nfrobenius = 1e-5", to)
+
+
+def test_a_tolerance_that_lets_one_wrong_element_pass_is_found(own_scenario: Path) -> None:
+    widen(own_scenario)
+    found = only(own_scenario)
+    assert (found.file, found.key) == (str(own_scenario / "scenario.toml"), "tolerance")
+    assert found.problem.startswith("accepts y with one element off by 1 %, in every case: lower")
+
+
+def test_one_wrong_element_has_to_be_seen_only_where_it_shows_most(own_scenario: Path) -> None:
+    widen(own_scenario, "relative = 1e-5\nabsolute = 0.3\nfrobenius = 1e-2")  # 1 % of a small element is less
+    assert examine(load(str(own_scenario)), "cpu").findings == ()
+
+
+def test_a_tolerance_that_lets_anything_pass_is_told_fault_by_fault(own_scenario: Path) -> None:
+    widen(own_scenario, "relative = 1\nabsolute = 1e4\nfrobenius = 2")
+    told = [finding.problem for finding in examine(load(str(own_scenario)), "cpu").findings]
+    faults = ["zeros", "the mean everywhere", "entries exchanged along the first axis",
+              "everything shifted by one element", "an eighth of the rows zero",
+              "rounded to 4 bits of mantissa"]  # fmt: skip
+    assert [line.partition("fault: ")[2].partition(": ")[0] for line in told[:-1]] == faults
+    assert "one element off by 1 %" in told[-1]
+
+
+def first(place: Path, problem: str) -> Finding:
+    """The finding that says so; others may stand beside it."""
+    report = examine(load(str(place)), "cpu")
+    found = [finding for finding in report.findings if re.search(problem, finding.problem)]
+    assert len(found) == 1, "\n".join(report.lines())
+    return found[0]
+
+
+def test_work_that_does_not_go_with_the_time_is_found(own_scenario: Path) -> None:
+    toml = own_scenario / "scenario.toml"
+    changed(toml, '[[tests]]\nid = "odd"', SECOND_CASE)
+    changed(toml, '"2 * R * C"', '"R ** 3"')
+    found = only(own_scenario)
+    assert (found.file, found.key) == (str(toml), "work.flops")
+    assert "times as long for a unit of it in case 'narrow' as in 'wide'" in found.problem
+
+
+def test_an_input_that_does_not_matter_is_found(own_scenario: Path) -> None:
+    toml = own_scenario / "scenario.toml"
+    changed(
+        toml,
+        '[[tensors]]\nname = "y"',
+        '[[tensors]]\nname = "b"\ndtype = "fp32"\nshape = ["R"]\nrole = "in"\n[[tensors]]\nname = "y"',
+    )
+    changed(toml, "R + C)", "2 * R + C)")
+    changed(own_scenario / "reference.py", '"x": x}', '"x": x, "b": a[:, 0].clone()}')
+    found = only(own_scenario)
+    assert (found.file, found.key) == (str(toml), "tensors.2")
+    assert found.problem.startswith("outputs stay right when 'b' alone is redrawn")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "problem"),
+    [
+        ("(a @ x, ", "((a @ x).log(), ", "reference(case 'wide')", "y is not finite: mend it, or draw other inputs"),
+        ("a.abs() @ x.abs()", "a @ x", "reference(case 'wide')", "the magnitude of y is negative: take absolute"),
+        ("(a @ x, ", "((a @ x)[:, None], ", "reference(case 'wide')", "value and magnitude of y must have the shape"),
+        ("(a @ x, ", "(a @ x + torch.rand(1), ", "reference(case 'wide')", "answers differently for the same inputs"),
+        ("(a @ x, ", "(inputs['a'].zero_().double() @ x, ", "reference(case 'wide')", "changes its input a: "),
+        ("def reference(", "def referenz(", "reference", "missing: define reference(case, inputs)"),
+        ('case.dims["C"], generator=generator, device=device)\n    return', 'case.dims["R"])\n    return',
+         "make_inputs(case 'wide')", "must return x with the shape [4096]"),
+        ("manual_seed(seed)", "manual_seed(7)", "make_inputs(case 'wide')", "draws the same for every seed"),
+        ('"x": x}', '"x": torch.randn(len(x))}', "make_inputs(case 'wide')", "x differs between two calls"),
+        ('"x": x}', '"x": x.double()}', "make_inputs(case 'wide')", "x is float64, but scenario.toml says fp32"),
+        ('inputs["a"] @ inputs["x"]', 'inputs["a"] @ inputs["z"]', "torch_mv", "raises KeyError: 'z': mend it"),
+        ('inputs["a"] @ inputs["x"]', '1.01 * inputs["a"] @ inputs["x"]', "torch_mv", "a baseline that is wrong: y["),
+        ("import torch\n", "import torch\nimport nowhere_to_be_found\n", "", "cannot be imported: ModuleNotFoundError"),
+    ],
+)  # fmt: skip
+def test_a_fault_in_reference_py_is_found(own_scenario: Path, old: str, new: str, key: str, problem: str) -> None:
+    file = own_scenario / "reference.py"
+    changed(file, old, new)
+    found = only(own_scenario)
+    assert (found.file, found.key) == (str(file), key)
+    assert problem in found.problem
+
+
+def test_a_reference_that_rounds_too_much_is_found(own_scenario: Path) -> None:
+    changed(own_scenario / "reference.py", "(a @ x, ", '(((inputs["a"] + 1e5) - 1e5).double() @ x, ')
+    found = only(own_scenario)
+    assert found.key == "reference(case 'wide')"
+    assert found.problem.startswith("its own rounding takes ")
+
+
+def test_a_reference_that_does_not_bear_the_signs_of_timed_launches_is_found(own_scenario: Path) -> None:
+    file = own_scenario / "reference.py"
+    changed(file, '"x": x}', '"x": x.abs()}')
+    changed(file, "(a @ x, ", "(a @ x.sqrt() ** 2, ")
+    found = only(own_scenario)
+    assert found.key == "reference(case 'wide')"
+    assert found.problem.startswith("y is not finite once inputs have other signs")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("a->y[i] = y;", "a->y[i] = y * 1.001f;", "INCORRECT_NUMERICAL: y["),
+        ("a->y[i] = y;", "a->y[i] = z;", "COMPILE_ERROR: "),
+    ],
+)
+def test_a_seed_that_scores_nothing_is_found(own_scenario: Path, old: str, new: str, problem: str) -> None:
+    changed(own_scenario / "seed" / "matvec.cpp", old, new)
+    found = only(own_scenario)
+    assert (found.file, found.key) == (str(own_scenario / "scenario.toml"), "targets.cpu.seed")
+    assert found.problem.startswith(f"the seed scores nothing: {problem}")
+
+
+def test_a_key_that_a_base_holds_is_found_in_the_bases_file(own_scenario: Path, tmp_path: Path) -> None:
+    widen(own_scenario)
+    made = create("child", tmp_path, str(own_scenario))
+    assert only(made).file == str(own_scenario / "scenario.toml")
+
+
+def test_the_command_tells_findings_and_ends_with_1(own_scenario: Path, cli: Any) -> None:
+    toml = own_scenario / "scenario.toml"
+    widen(own_scenario)
+    done = cli("scenario", "check", own_scenario, "--target", "cpu")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith(f"{toml}: tolerance: accepts y with one element off by 1 %")
+    assert done.stdout.endswith("tiny on cpu: 1 finding\n")
+    changed(toml, "relative", "relativ")
+    done = cli("scenario", "check", own_scenario, "--json")
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert not told["sound"]
+    assert told["findings"][0]["file"] == str(toml)
+    assert "unknown key 'tolerance.relativ'" in told["findings"][0]["problem"]
+
+
+def test_a_sound_one_ends_with_0_and_one_that_is_not_there_with_2(cli: Any) -> None:
+    done = cli("scenario", "check", folder(str(Path(__file__).parents[1] / "tiny")), "--target", "cpu", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sound"]
+    assert cli("scenario", "check", "mha_casual").returncode == 2

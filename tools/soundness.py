@@ -1,0 +1,199 @@
+"""Whether a scenario is sound: its files, its reference, its tolerance, its work, its seed and its baselines."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from avo.scenarios.abi import ITEM_BYTES
+from avo.scenarios.expressions import evaluate
+from avo.scenarios.layers import holder, layers
+from avo.scenarios.loader import Scenario, shape_of
+from avo.tools.executor import LocalExecutor
+from avo.tools.seeds import seed_sources
+from avo.types import AvoError, Missing, Status, Verdict
+
+if TYPE_CHECKING:
+    from avo.tools.score.judge import Judge
+
+CALL = re.compile(r"(\w+\(case '[^']*'\)):? (.*)", re.DOTALL)
+"""What is said of a function of reference.py."""
+MOST_APART = 100.0
+"""Factor by which the seed's time per unit of work may differ between timed cases."""
+NOISY = 1.3
+"""median / min of a timed case that is worth a remark."""
+SHORT_MS = 0.05
+"""A timed case below it is worth a remark: what starting a launch costs counts for too much."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to mend."""
+
+    file: str
+    key: str
+    """Key of scenario.toml, or function of reference.py; may be empty."""
+    problem: str
+    """What is wrong, and what to change."""
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (self.file, self.key, self.problem)))
+
+
+@dataclass
+class Report:
+    """What was found of a scenario on one target."""
+
+    scenario: str
+    target: str
+    findings: tuple[Finding, ...] = ()
+    remarks: list[str] = field(default_factory=list)
+    """Worth knowing; nothing that has to be mended."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Of the seed: score, unit, seconds of its evaluation, and by case min_ms, noise, error; baselines: worst error."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"sound": not self.findings, **asdict(self)}
+
+    def lines(self) -> list[str]:
+        """For people: findings, remarks, the figures, and the verdict."""
+        shown = [*map(str, self.findings), *(f"remark: {remark}" for remark in self.remarks)]
+        if self.facts.get("cases"):
+            facts = self.facts
+            shown.append(f"seed: {facts['score']:.4g} {facts['unit']}; an evaluation takes {facts['seconds']:.1f} s")
+            for case, told in facts["cases"].items():
+                figures = (
+                    f"{told['min_ms']:.3f} ms, noise {told['noise']:.3f}, error {told['error']:.2g} of the allowed"
+                )
+                shown.append(f"  {case:10} {figures}")
+        for name, worst in self.facts.get("baselines", {}).items():
+            shown.append(f"  {name}: error {worst:.2g} of the allowed")
+        count = len(self.findings)
+        verdict = f"{count} finding{'s' if count > 1 else ''}" if count else "sound"
+        return [*shown, f"{self.scenario} on {self.target}: {verdict}"]
+
+
+def of_the_files(line: str) -> Finding:
+    """The finding in an AvoError's line: "file: key: problem", or less."""
+    file, _, rest = line.partition(": ")
+    if not file.endswith((".toml", ".py")):
+        return Finding("", "", line)
+    if call := CALL.match(rest):
+        return Finding(file, call[1], call[2])
+    key, _, problem = rest.partition(": ")
+    return Finding(file, key, problem) if problem and " " not in key else Finding(file, "", rest)
+
+
+def examine(scenario: Scenario, target: str) -> Report:
+    """Prove the scenario sound on a target, or say what is not. Raises Missing without compiler or device."""
+    report, found = Report(scenario.name, target), list[Finding]()
+    executor = LocalExecutor(scenario, target)
+    steps: tuple[Callable[[], Iterator[Finding]], ...] = (
+        lambda: _functions(scenario),
+        lambda: _proofs(executor.judge),
+        lambda: _baselines(executor.judge, report),
+        lambda: _traffic(scenario, target),
+        lambda: _seed(executor, report),
+    )
+    for number, step in enumerate(steps):
+        try:
+            for finding in step():
+                found.append(finding)
+        except Missing:
+            raise
+        except AvoError as error:
+            found.append(of_the_files(str(error)))
+        if number < 2 and any(number == 0 or finding.file.endswith(".py") for finding in found):
+            break  # nothing can be said on a reference that is wrong
+    report.findings = tuple(dict.fromkeys(found))
+    return report
+
+
+def at(scenario: Scenario, problem: str, *key: str | int) -> Finding:
+    """A finding about a key of scenario.toml, in the file that the key stands in."""
+    return Finding(str(holder(layers(scenario.path), key)), ".".join(map(str, key)), problem)
+
+
+def _functions(scenario: Scenario) -> Iterator[Finding]:
+    """reference.py can be imported, and has what scenario.toml names."""
+    file = str(scenario.path / "reference.py")
+    try:
+        module = scenario.reference
+    except AvoError:
+        raise
+    except Exception as error:  # somebody's code: it may raise whatever it likes
+        yield Finding(file, "", f"cannot be imported: {type(error).__name__}: {error}")
+        return
+    for name, what in (("make_inputs", "(case, seed, device) -> inputs by name"),
+                       ("reference", "(case, inputs) -> {output: (value, magnitude)}")):  # fmt: skip
+        if not callable(getattr(module, name, None)):
+            yield Finding(file, name, f"missing: define {name}{what}")
+    for target, settings in scenario.targets.items():
+        for name in settings.baselines:
+            if not callable(getattr(module, name, None)):
+                problem = f"'{name}' is no function of reference.py: define it there, or leave it out"
+                yield at(scenario, problem, "targets", target, "baselines")
+
+
+def _proofs(judge: Judge) -> Iterator[Finding]:
+    from avo.tools.score.proof import proofs
+
+    with judge.on_device():
+        yield from proofs(judge)
+
+
+def _baselines(judge: Judge, report: Report) -> Iterator[Finding]:
+    from avo.tools.score.proof import baselines
+
+    with judge.on_device():
+        found, report.facts["baselines"] = baselines(judge, report.remarks)
+    yield from found
+
+
+def _traffic(scenario: Scenario, target: str) -> Iterator[Finding]:
+    """No launch can move less than its inputs and outputs."""
+    for case in scenario.timed(target):
+        moved = [tensor for tensor in scenario.tensors if tensor.role != "workspace"]
+        least = sum(math.prod(shape_of(tensor, case)) * ITEM_BYTES[tensor.dtype] for tensor in moved)
+        counted = evaluate(scenario.work.bytes, case.dims)
+        if counted < least:
+            problem = f"{counted:.6g} in case '{case.id}', but inputs and outputs alone are {least}: count each once"
+            yield at(scenario, problem, "work", "bytes")
+            return
+
+
+def _seed(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
+    """It builds, is right, and its time goes with the work."""
+    scenario, target = executor.scenario, executor.target
+    verdict = executor.evaluate(seed_sources(scenario, target))
+    seconds = verdict.cost.get("total", 0.0) - verdict.cost.get("wait", 0.0)
+    if verdict.status is Status.ABOVE_ROOFLINE:
+        yield at(scenario, f"{verdict.reason}: it counts more than the seed does", "work")
+        return
+    if not verdict.passed:
+        log = next((f" ({line})" for line in verdict.log.splitlines() if "error" in line), "")
+        told = f"{verdict.status}: {verdict.reason}{'' if verdict.reason in log else log}"
+        yield at(scenario, f"the seed scores nothing: {told}: mend it", "targets", target, "seed")
+        return
+    report.facts |= {"score": verdict.score, "unit": verdict.unit, "seconds": round(seconds, 2), "cases": {
+        case.id: {"min_ms": case.min_ms, "noise": case.noise, "error": case.error_ratio} for case in verdict.cases
+    }}  # fmt: skip
+    report.remarks += _remarks(verdict)
+    paces = {case.id: 1 / case.value for case in verdict.cases}
+    slow, fast = max(paces, key=paces.__getitem__), min(paces, key=paces.__getitem__)
+    if paces[slow] > MOST_APART * paces[fast]:
+        kind = "bytes" if verdict.unit == "GB/s" else "flops"
+        problem = f"the seed takes {paces[slow] / paces[fast]:.0f} times as long for a unit of it in case '{slow}' "
+        problem += f"as in '{fast}': let it count what is computed in every case"
+        yield at(scenario, problem, "work", kind)
+
+
+def _remarks(verdict: Verdict) -> Iterator[str]:
+    for case in verdict.cases:
+        if case.noise > NOISY:
+            yield f"case '{case.id}' is noisy (median / min {case.noise:.2f}): is the machine busy?"
+        if case.min_ms < SHORT_MS:
+            yield f"case '{case.id}' takes {case.min_ms:.3f} ms: too short to be timed well, make it larger"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -21,7 +20,6 @@ try:
 except ImportError as error:
     raise Missing("avo needs git; on Debian: apt-get install git") from error
 from git.exc import GitCommandError, InvalidGitRepositoryError
-from gitdb import IStream  # type: ignore[import-untyped]
 
 SCORE_FILE = "score.json"
 ADDED = (SCORE_FILE, "avo_abi.h")
@@ -29,7 +27,8 @@ ADDED = (SCORE_FILE, "avo_abi.h")
 ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0",
     "GIT_AUTHOR_NAME": "avo", "GIT_AUTHOR_EMAIL": "avo@localhost",
-    "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+    "GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+    "GIT_CONFIG_KEY_1": "core.fsync", "GIT_CONFIG_VALUE_1": "all",
     "GIT_COMMITTER_NAME": "avo", "GIT_COMMITTER_EMAIL": "avo@localhost",
 }  # fmt: skip
 """The user's own git settings (hooks, signing, filters) have no say here."""
@@ -42,7 +41,7 @@ FETCHING = (
     "protocol.allow=never", "protocol.file.allow=always",
 )  # fmt: skip
 """Objects from elsewhere are checked, stay packed, and come from a file."""
-TRAILER = re.compile(r"^Avo-([A-Za-z]+): (.*)$", re.MULTILINE)
+TRAILER = re.compile(r"^Avo-([A-Za-z-]+): (.*)$", re.MULTILINE)
 CLOCKS = re.compile(r", \d+ MHz, \d+ W, \d+ °C$")
 """What earlier versions of avo wrote behind the name of a GPU."""
 
@@ -234,7 +233,7 @@ class Lineage:
         index.unlink(missing_ok=True)
         entries = []
         for name, content in files.items():
-            blob = self._repo.odb.store(IStream("blob", len(content), io.BytesIO(content))).hexsha.decode()
+            blob = self._stored(content)
             entries.append(f"100644 {blob}\t{name}\0")
         with self._repo.git.custom_environment(GIT_INDEX_FILE=str(index)), tempfile.TemporaryFile() as listing:
             listing.write("".join(entries).encode())
@@ -250,6 +249,13 @@ class Lineage:
             commit = str(self._repo.git.commit_tree(tree, *parents, "-F", file.name))
         self._repo.git.update_ref("refs/heads/main", commit, parent or "0" * 40)
         return commit
+
+    def _stored(self, content: bytes) -> str:
+        """Name of a blob, once it is on disk: git waits for it, GitPython's own writer does not."""
+        with tempfile.TemporaryFile() as file:
+            file.write(content)
+            file.seek(0)
+            return str(self._repo.git.hash_object("-w", "--stdin", istream=file))
 
 
 def _environment() -> dict[str, str]:

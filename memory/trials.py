@@ -85,7 +85,7 @@ class Trials(Table):
         rows = self.rows(
             "SELECT attempts.id FROM comparisons JOIN attempts USING (tree) WHERE accepted"
             " ORDER BY comparisons.id DESC LIMIT 1"
-        ) or self.rows("SELECT MIN(id) AS id FROM attempts")
+        ) or self.rows("SELECT MIN(id) AS id FROM attempts WHERE status='PASSED'")
         return int(rows[0]["id"] or 0)
 
     def calls(self, agent: str, since: str) -> int:

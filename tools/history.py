@@ -7,8 +7,10 @@ from typing import Any
 from avo.memory.journal import Intervention
 from avo.tools.answers import attempt_line, verdict_text
 from avo.tools.bench import Bench
+from avo.tools.brought import SEED_FROM, Brought, brought
 from avo.tools.plan import LARGEST_NUMBER, plan_text
 from avo.tools.process import elide
+from avo.tools.sources import Sources, read_sources, write_sources
 from avo.types import AvoError, ToolError, Version
 
 LONGEST_ANSWER = 30_000
@@ -26,6 +28,12 @@ def _version(bench: Bench, name: str) -> Version:
         return bench.lineage.version(name)
     except AvoError as error:
         raise ToolError(str(error)) from error
+
+
+def _brought(bench: Bench) -> Brought:
+    if came := brought(bench.journal):
+        return came
+    raise ToolError(f"this run was not begun from another, so it has no {SEED_FROM}")
 
 
 async def lineage(bench: Bench) -> str:
@@ -49,13 +57,22 @@ def version_line(version: Version) -> str:
 
 async def read_version(bench: Bench, version: str, path: str = "") -> str:
     """Read a source file of an earlier version (v0, v1 … or best); without path, its message, scores and files."""
+    if version == SEED_FROM:
+        came = _brought(bench)
+        return _read(came.files, path, SEED_FROM, f"{SEED_FROM}: {came.label}, {came.score:.2f} {came.unit} there")
     found = _version(bench, version)
-    files = bench.lineage.files(found)
+    scores = ", ".join(f"{case} {value:.2f}" for case, value in found.scores.items())
+    return _read(
+        bench.lineage.files(found), path, found.name, f"{version_line(found)}\n{found.message}\nscores: {scores}"
+    )
+
+
+def _read(files: Sources, path: str, name: str, head: str) -> str:
+    """One of the files, or what there is to say of all."""
     if not path:
-        scores = ", ".join(f"{case} {value:.2f}" for case, value in found.scores.items())
-        return f"{version_line(found)}\n{found.message}\nscores: {scores}\nfiles: {', '.join(files)}"
+        return f"{head}\nfiles: {', '.join(files)}"
     if path not in files:
-        raise ToolError(f"{found.name} has no file '{path}'; it has: {', '.join(files)}")
+        raise ToolError(f"{name} has no file '{path}'; it has: {', '.join(files)}")
     return elide(files[path].decode("utf-8", "replace"), LONGEST_ANSWER)
 
 
@@ -72,6 +89,13 @@ async def compare_versions(bench: Bench, first: str, second: str) -> str:
 
 async def checkout(bench: Bench, version: str) -> str:
     """Put the sources of a version (v0 … or best) into the work tree; what was not committed is gone."""
+    if version == SEED_FROM:
+        came = _brought(bench)
+        bench.lineage.restore()
+        for name in read_sources(bench.work_tree):
+            (bench.work_tree / name).unlink()
+        write_sources(came.files, bench.work_tree)
+        return f"the work tree is what was brought in now: {came.label}"
     found = _version(bench, version)
     bench.lineage.restore(found)
     return f"the work tree is {found.name} now"

@@ -12,6 +12,7 @@ from avo.memory.steering import recalled
 from avo.tools.bench import Bench
 from avo.tools.history import attempts, guidance, lineage, notes, shortened
 from avo.tools.sources import digest
+from avo.tools.transfer import adaptation
 from avo.types import Outcome, ToolError
 
 STUCK = ("stalled", "error")
@@ -106,6 +107,7 @@ async def brief(bench: Bench, resumed: bool) -> str:
     again = " (resumed): it was interrupted; the work tree is as it was left" if resumed else ""
     parts = [
         f"# Step {bench.step}{again}\n{bench.scenario.task.strip()}\nTarget: {bench.target}.",
+        *adaptation(bench),
         f"# Versions so far\n{shortened(await lineage(bench))}",
         f"# Latest attempts\n{await attempts(bench, 10)}",
         f"# Notes\n{await notes(bench)}",

@@ -11,14 +11,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from avo.memory.archive import JOURNAL, LINEAGE, SETTINGS, Manifest, settings_in, unpack
-from avo.memory.journal import COUNTED, Journal
+from avo.memory.journal import COUNTED, Attempt, Journal
 from avo.memory.lineage import Lineage
 from avo.scenarios.loader import Scenario
 from avo.settings import runs_folder
 from avo.tools.bench import Bench
+from avo.tools.brought import brought, keep
 from avo.tools.executor import LocalExecutor
 from avo.tools.seeds import seed_sources
 from avo.tools.sources import NAME, Sources, digest, write_sources
+from avo.tools.transfer import bring, tried
 from avo.types import AvoError, Missing, NothingScored, Version
 
 ARTIFACTS = "artifacts"
@@ -28,11 +30,13 @@ KEPT = ("scenario", "target", "model", "digest")
 
 
 @contextmanager
-def open_run(folder: Path, scenario: Scenario, target: str, model: str = "") -> Iterator[Bench]:
+def open_run(folder: Path, scenario: Scenario, target: str, model: str = "", seed_from: str = "") -> Iterator[Bench]:
     """The bench of the run in `folder`, which is made when it is not there. Raises AvoError when it is another's.
 
     model: as run.toml is to name it; without one, what stands there stays.
+    seed_from: RUN, RUN@vN or RUN@best, a version to begin a new run from in place of the scenario's seed.
     """
+    came = bring(seed_from, folder, target) if seed_from else None
     with _locked(folder):
         _claim(folder, scenario, target, model)
         journal = Journal(folder / JOURNAL, create=True)
@@ -40,6 +44,8 @@ def open_run(folder: Path, scenario: Scenario, target: str, model: str = "") -> 
         lineage.repair()
         if journal.count("steps") and not lineage.versions():
             raise AvoError(f"{folder}: the journal has steps, but the lineage has no version: it was lost or replaced")
+        if came:
+            keep(journal, came)
         artifacts = folder / ARTIFACTS
         artifacts.mkdir(exist_ok=True)
         bench = Bench(scenario, target, lineage, journal, LocalExecutor(scenario, target), artifacts)
@@ -98,10 +104,27 @@ def _write_settings(path: Path, settings: Mapping[str, str]) -> None:
 
 
 async def plant_seed(bench: Bench) -> None:
-    """Score the seed and commit it as v0, unless that was done. Raises NothingScored when it does not pass."""
+    """Commit v0, unless that was done: what was brought in, if it passes, else the scenario's seed.
+
+    Raises NothingScored when that does not pass either.
+    """
     if bench.lineage.versions():
         _mend_work_tree(bench)
         return
+    came = brought(bench.journal)
+    if came and (attempt := await tried(bench, came)).verdict.passed:
+        files, title, direction = came.files, f"{came.label}, as it is", "brought in"
+    else:
+        files, attempt = await _seed(bench)
+        title, direction = f"Seed of {bench.scenario.name}", "the seed"
+    trailers = {"Target": bench.target, "Direction": direction, "Attempts": str(bench.journal.count("attempts"))}
+    origin = {"Seed-From": came.origin} if came else {}
+    bench.lineage.commit(files, bench.added(), attempt.tree, attempt.verdict, title, trailers=trailers | origin)
+    bench.lineage.restore()
+
+
+async def _seed(bench: Bench) -> tuple[Sources, Attempt]:
+    """The scenario's own seed, scored. Raises NothingScored when it does not pass."""
     files = seed_sources(bench.scenario, bench.target)
     write_sources(files, bench.work_tree)
     bench.journal.forget_rejected(digest(files))  # the scenario or the machine may have been mended since
@@ -109,11 +132,7 @@ async def plant_seed(bench: Bench) -> None:
     if not attempt.verdict.passed:
         verdict = attempt.verdict
         raise NothingScored(f"the seed of {bench.scenario.name} scores nothing: {verdict.status}: {verdict.reason}")
-    bench.lineage.commit(
-        files, bench.added(), attempt.tree, attempt.verdict, f"Seed of {bench.scenario.name}",
-        trailers={"Target": bench.target, "Direction": "the seed", "Attempts": "1"},
-    )  # fmt: skip
-    bench.lineage.restore()
+    return files, attempt
 
 
 def _mend_work_tree(bench: Bench) -> None:
@@ -132,7 +151,9 @@ def held(folder: Path) -> Iterator[tuple[Journal, Lineage]]:
     """Journal and lineage of a run that is there, to write to, alone. Raises Missing, AvoError when it is another's."""
     existing(folder)[0].close()
     with _locked(folder), closing(Journal(folder / JOURNAL)) as journal:
-        yield journal, Lineage(folder / LINEAGE)
+        lineage = Lineage(folder / LINEAGE)
+        lineage.repair()  # a killed process may have left it half way
+        yield journal, lineage
 
 
 def existing(folder: Path) -> tuple[Journal, Lineage]:

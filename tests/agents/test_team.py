@@ -222,6 +222,8 @@ def test_a_call_that_was_left_open_is_answered_before_the_model_is_asked(bench: 
 
 
 def test_tokens_are_counted_per_agent(bench: Bench) -> None:
-    vary(bench, Script(raw(("lineage", "{}")), raw(("end_step", '{"reason": "x"}')), say("bye")))
+    last = say("bye")
+    last.usage = RequestUsage(1, 1)
+    vary(bench, Script(raw(("lineage", "{}")), raw(("end_step", '{"reason": "x"}')), last))
     (spent,) = [entry for entry in bench.journal.spent() if entry["kind"] == "model"]
-    assert (spent["agent"], spent["prompt_tokens"], spent["completion_tokens"]) == ("worker", 14, 6)
+    assert (spent["agent"], spent["prompt_tokens"], spent["completion_tokens"]) == ("worker", 15, 7)

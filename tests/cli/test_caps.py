@@ -218,3 +218,12 @@ def test_a_limit_that_means_nothing_is_named(cli: Cli, option: str) -> None:
     done = cli("run", "scenario", TINY, option)
     assert done.returncode == 2
     assert option.partition("=")[0] in done.stderr
+
+
+def test_a_run_goes_on_with_its_own_model_when_none_is_named(run: Path, cli: Cli) -> None:
+    settings = run / "run.toml"
+    settings.write_text(settings.read_text().replace('model = "tuner"', 'model = "openai:gpt-5"'))
+    done = cli("run", "scenario", TINY, "--run", run, "--steps", 1, OPENAI_API_KEY="")
+    assert done.returncode == 3
+    assert "going on with the model of this run: openai:gpt-5" in done.stderr
+    assert "model openai:gpt-5 needs a key: set OPENAI_API_KEY" in done.stderr

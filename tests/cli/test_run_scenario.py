@@ -122,6 +122,7 @@ def test_mistakes_are_one_line_with_the_choices(run: Path, cli: Cli, tmp_path: P
     assert "did you mean 'mha_causal'?" in one_line(cli("run", "scenario", "mha_casual"), 2)
     assert "no target 'sm_80'; there are: cpu" in one_line(cli("run", "scenario", TINY, "--target", "sm_80"), 2)
     assert "no scenario.toml in folder" in one_line(cli("run", "scenario", "./nowhere"), 2)
+    assert "no run in nowhere" in one_line(cli("run", "scenario", TINY, "--seed-from", "nowhere@best"), 2)
     other = one_line(cli("run", "scenario", "mha_causal", "--run", run), 2)
     assert "holds a run of tiny on cpu, not of mha_causal on cpu" in other
     assert not (tmp_path / "runs").exists()

@@ -214,3 +214,7 @@ def test_a_commit_of_somebody_else_is_no_version(lineage: Lineage) -> None:
     (lineage.folder / "a.cpp").write_text("mine")
     git(lineage.folder, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-qam", "my own")
     assert [version.name for version in Lineage(lineage.folder).versions()] == ["v0"]
+
+
+def test_git_waits_until_a_version_is_on_disk(lineage: Lineage) -> None:
+    assert lineage._repo.git.config("core.fsync") == "all"

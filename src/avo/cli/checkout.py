@@ -11,7 +11,7 @@ from avo.cli.options import AsJson, RunFolder, latest_run, print_json
 
 
 def checkout(
-    version: Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best.")],
+    version: Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best; seed-from: what was brought in.")],
     to: Annotated[Path | None, typer.Option(envvar="AVO_TO", help="Folder, new or empty [default: ./VERSION].")] = None,
     run: RunFolder = None,
     as_json: AsJson = False,
@@ -19,19 +19,24 @@ def checkout(
     """Write the sources of a version into a folder, to read, to edit, or to measure by name."""
     from avo.run import existing
     from avo.scenarios.abi import HEADER
+    from avo.tools.brought import SEED_FROM, brought
     from avo.tools.sources import write_sources
     from avo.types import AvoError
 
     journal, lineage = existing(run or latest_run())
+    came = brought(journal) if version == SEED_FROM else None
+    if came:
+        name, files = SEED_FROM, dict(came.files)
+    else:
+        found = lineage.version(version)
+        name, files = found.name, lineage.files(found)
     journal.close()
-    found = lineage.version(version)
-    folder = to or Path(found.name)
+    folder = to or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AvoError(f"{folder} is there and not empty: name another with --to DIR")
-    files = lineage.files(found)
     abi = lineage.folder / HEADER  # the same in every version; compilers and editors look for it
     write_sources(files | ({HEADER: abi.read_bytes()} if abi.is_file() else {}), folder)
     if as_json:
-        print_json({"version": found.name, "folder": str(folder), "files": list(files)})
+        print_json({"version": name, "folder": str(folder), "files": list(files)})
     else:
-        print(f"{found.name} in {folder}: {', '.join(files)}")
+        print(f"{name} in {folder}: {', '.join(files)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, Target, print_json, printable, resolve_target
+from avo.cli.options import AsJson, ScenarioName, SeedFrom, Target, print_json, printable, resolve_target
 from avo.settings import runs_folder
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def commit(
         Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
     ] = None,
     direction: Direction = "",
+    seed_from: SeedFrom = "",
     as_json: AsJson = False,
 ) -> None:
     """Keep a candidate as a new version, if it passes and is not slower than the best one. Exit code 1 when refused.
@@ -55,7 +56,7 @@ def commit(
     loaded = load(scenario)
     target = resolve_target(target, loaded)
     run = run or runs_folder() / f"{loaded.name}-{target}"
-    with external_step(run, loaded, target, path) as bench:
+    with external_step(run, loaded, target, path, seed_from) as bench:
 
         async def work() -> str:
             if direction:

@@ -38,7 +38,9 @@ class Offered(Bench):
 
 
 @contextmanager
-def external_step(run: Path, scenario: Scenario, target: str, path: Path | None) -> Iterator[Bench]:
+def external_step(
+    run: Path, scenario: Scenario, target: str, path: Path | None, seed_from: str = ""
+) -> Iterator[Bench]:
     """The run's bench over the candidate in `path` (default: the work tree); a new run gets its seed first.
 
     The step stays open: evaluations belong to it until a commit, which closes it.
@@ -48,7 +50,7 @@ def external_step(run: Path, scenario: Scenario, target: str, path: Path | None)
     if path and not path.is_dir():
         raise AvoError(f"no folder '{path}'")
     offered = folder_sources(path) if path else None
-    with traced(), open_run(run, scenario, target) as bench:
+    with traced(), open_run(run, scenario, target, seed_from=seed_from) as bench:
         asyncio.run(plant_seed(bench))
         if offered is not None:
             bench = Offered(**{f.name: getattr(bench, f.name) for f in fields(bench)}, offered=offered)

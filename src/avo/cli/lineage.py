@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from avo.cli import archive, checkout, plot
 from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
+
+if TYPE_CHECKING:
+    from avo.memory.lineage import Lineage
+    from avo.types import Version
 
 app = typer.Typer(help="Read the versions that a run kept; take a run to another machine.", no_args_is_help=True)
 app.command("checkout")(checkout.checkout)
@@ -28,12 +32,22 @@ def log(run: RunFolder = None, as_json: AsJson = False) -> None:
     if as_json:
         keys = ("version", "commit", "score", "unit", "gain", "message", "scores", "improved", "at", "device")
         told = [version.as_dict() | {"version": version.name} for version in lineage.versions()]
-        print_json([{key: (entry | {"device": devices[entry["name"]]})[key] for key in keys} for entry in told])
+        listed = [{key: (entry | {"device": devices[entry["name"]]})[key] for key in keys} for entry in told]
+        print_json(
+            [entry | _origin(lineage, version) for entry, version in zip(listed, lineage.versions(), strict=True)]
+        )
         return
     before = ""
     for version in lineage.versions():
         device, before = devices[version.name] if devices[version.name] != before else "", devices[version.name]
-        print(printable(version_line(version) + (f"  [{device}]" if device else "")))
+        origin = "".join(f"  (begun from {text})" for text in _origin(lineage, version).values())
+        print(printable(version_line(version) + (f"  [{device}]" if device else "") + origin))
+
+
+def _origin(lineage: Lineage, version: Version) -> dict[str, str]:
+    """Where the lineage came from, beside its first version."""
+    text = lineage.facts(version).get("Seed-From") if version.name == "v0" else ""
+    return {"seed_from": text} if text else {}
 
 
 @app.command("show")
@@ -47,12 +61,14 @@ def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -
     consulted = journal.consulted_for(found.tree)
     if as_json:
         told = [{key: row[key] for key in ("chunk", "query")} for row in consulted]
-        print_json(found.as_dict() | {"files": files, "consulted": told})
+        print_json(found.as_dict() | {"files": files, "consulted": told} | _origin(lineage, found))
         return
     print(
         f"{found.name} {found.commit} {found.at}\n"
         f"{found.score:.2f} {found.unit}, x{found.gain:.4f}\n\n{printable(found.message)}\n"
     )
+    for text in _origin(lineage, found).values():
+        print(printable(f"begun from {text}\n"))
     for case, value in found.scores.items():
         print(f"{case:10} {value:10.2f} {found.unit}")
     if consulted:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from avo.cli.mcp_config import FILES, Client, snippet
-from avo.cli.options import ScenarioName, Target, resolve_target
+from avo.cli.options import ScenarioName, SeedFrom, Target, resolve_target
 from avo.settings import runs_folder
 from avo.types import Missing
 
@@ -20,6 +20,7 @@ def mcp(
     run: Annotated[
         Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
     ] = None,
+    seed_from: SeedFrom = "",
     print_config: Annotated[
         Client | None,
         typer.Option(envvar="AVO_PRINT_CONFIG", help="Print what a client's configuration needs, and end."),
@@ -40,8 +41,9 @@ def mcp(
     run = (run or runs_folder() / f"{loaded.name}-{target}").expanduser().resolve()
     if print_config:
         print(f"avo: for {FILES[print_config]}", file=sys.stderr)
+        origin = ["--seed-from", str(Path(seed_from).absolute())] if seed_from else []
         name = scenario if scenario in names() else str(place)
-        print(snippet(print_config, [name, "--target", target, "--run", str(run)]))
+        print(snippet(print_config, [name, "--target", target, "--run", str(run), *origin]))
         return
     try:
         from avo.cli.mcp_server import serve
@@ -59,6 +61,6 @@ def mcp(
 
     stdio = take_stdio()
     keep_from_children()  # before the first git process, which stays for as long as the run is open
-    with traced(), open_run(run, loaded, target) as bench:
+    with traced(), open_run(run, loaded, target, seed_from=seed_from) as bench:
         left_by = asyncio.run(serve(bench, stdio))
     raise typer.Exit(130 if left_by else 0)

@@ -118,6 +118,7 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
     """Count steps, messages, attempts by status, versions, advice and what came of it, and what was spent."""
     from avo.memory.steering import paused, unseen
     from avo.run import existing
+    from avo.tools.brought import transfer, transfer_text
     from avo.tools.history import advice_line
 
     journal, lineage = existing(run or latest_run())
@@ -137,6 +138,8 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
         "seconds": round(journal.elapsed(), 1), "spent": journal.spent(),
         "paused": paused(journal) or None, "steering": journal.count("steering"), "unseen": len(unseen(journal)),
     }  # fmt: skip
+    if came := transfer(journal, lineage):
+        figures["seed_from"] = came
     if as_json:
         print_json(figures)
         return
@@ -144,6 +147,8 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
         f"{figures['steps']} steps, {figures['messages']} messages, {figures['versions']} versions, "
         f"{figures['seconds']} s"
     )
+    if came:
+        print(printable(transfer_text(came)))
     print("attempts: " + (", ".join(f"{number} {status}" for status, number in statuses.items()) or "none"))
     print(f"advice: {figures['advice']}, {figures['advice_followed_by_a_version']} times followed by a version")
     for entry in interventions[-LISTED_ADVICE:]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, Target, printable, resolve_target
+from avo.cli.options import AsJson, ScenarioName, SeedFrom, Target, printable, resolve_target
 from avo.settings import kb_folder, runs_folder
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def run_scenario(
     run: Annotated[
         Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
     ] = None,
+    seed_from: SeedFrom = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="AVO_DRY_RUN", help="Say what the limits buy; start and write nothing.")
     ] = False,
@@ -77,7 +78,7 @@ def run_scenario(
     from avo.evolve import Limits
 
     limits = Limits(steps, minutes, goal, budget_usd, max_attempts)
-    specs = named(model, supervisor_model)
+    specs = named(model or _model_of(run), supervisor_model)
     names, table = (model_name(specs[0]), model_name(specs[1])), prices(settings().prices)
     if budget_usd:
         for agent in names:
@@ -100,7 +101,7 @@ def run_scenario(
 
     models = clients(*specs, base_url)
     keep_from_children()  # before the first git process, which stays for as long as the run is open
-    with traced(), open_run(run, scenario, target, specs[0]) as bench:
+    with traced(), open_run(run, scenario, target, specs[0], seed_from) as bench:
         if not (kb_folder() / "current").exists():
             print("avo: no knowledge base: avo kb build (going on without)", file=sys.stderr)
         bench.unsafe_shell = unsafe_shell and _warned()
@@ -114,6 +115,18 @@ def run_scenario(
         result = _summary(bench, str(run), specs[0], reason)
     print(json.dumps(result) if as_json else _told(result, run))
     raise typer.Exit({"interrupted": 130, "error": 1}.get(reason, 0))
+
+
+def _model_of(run: Path) -> str:
+    """The language model that a run was begun with, so that one resumed without a word of it does not lose it."""
+    from avo.memory.archive import SETTINGS, settings_in
+
+    path = run / SETTINGS
+    model = settings_in(path).get("model", "") if path.is_file() else ""
+    if not model or model.partition(":")[0] == "tuner":
+        return ""
+    print(f"avo: going on with the model of this run: {model}", file=sys.stderr)
+    return model
 
 
 def _warned() -> bool:
@@ -130,13 +143,16 @@ def _summary(bench: Bench, run: str, model: str, reason: str) -> dict[str, Any]:
     versions = bench.lineage.versions()
     seed, best = versions[0], bench.lineage.champion()
     gain = round(best.score / seed.score, 3)
+    from avo.tools.brought import transfer
+
+    came = transfer(bench.journal, bench.lineage)
     return {
         "run": run, "scenario": bench.scenario.name, "target": bench.target, "model": model, "stop_reason": reason,
         "steps": bench.journal.count("steps"), "attempts": bench.journal.count("attempts"),
         "seed": {"score": seed.score, "unit": seed.unit},
         "best": {"version": best.name, "commit": best.commit, "score": best.score, "gain": gain},
         "versions": len(versions) - 1, "usd": _usd(bench),
-    }  # fmt: skip
+    } | ({"seed_from": came} if came else {})  # fmt: skip
 
 
 def _usd(bench: Bench) -> float | None:
@@ -149,12 +165,16 @@ def _told(result: dict[str, Any], run: Path) -> str:
     best, seed = result["best"], result["seed"]
     cost = f", {result['usd']:.2f} USD" if result["usd"] else ""
     option = f" --run {run}" if run.parent != runs_folder() else ""
+
+    from avo.tools.brought import transfer_text
+
     avo = "avo" if shutil.which("avo") or sys.argv[0] == "-c" else sys.argv[0]
+    came = f"{transfer_text(result['seed_from'])}\n" if "seed_from" in result else ""
     return (
         f"{result['stop_reason']}: {result['versions']} versions from {result['attempts']} attempts in "
         f"{result['steps']} steps{cost}\n"
         f"best {best['version']}: {best['score']:.2f} {seed['unit']}, "
-        f"x{best['gain']:.2f} of the seed's {seed['score']:.2f}\n"
+        f"x{best['gain']:.2f} of the seed's {seed['score']:.2f}\n{came}"
         f"next: {avo} lineage log{option}    what was kept; {avo} lineage diff v0 {best['version']}{option}\n"
         f"      {avo} memory log{option}    the conversation; {avo} memory stats{option}\n"
         f"      the best sources: {run / 'lineage'}"

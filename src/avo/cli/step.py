@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from avo.cli.mcp_config import avo_command
-from avo.cli.options import AsJson, RunFolder, Target, latest_run, print_json, printable, resolve_target
+from avo.cli.options import AsJson, RunFolder, SeedFrom, Target, latest_run, print_json, printable, resolve_target
 from avo.settings import runs_folder
 
 app = typer.Typer(help="Begin and end a step in which you are the agent.", no_args_is_help=True)
@@ -44,6 +44,7 @@ def begin(
         Path | None,
         typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET, or the latest in runs/]."),
     ] = None,
+    seed_from: SeedFrom = "",
     as_json: AsJson = False,
 ) -> None:
     """Print the brief of your step: task, versions, attempts, notes, rules, commands. Goes on with one that is open.
@@ -72,7 +73,7 @@ def begin(
     loaded = load(scenario)
     target = resolve_target(target, loaded)
     run = (run or runs_folder() / f"{loaded.name}-{target}").expanduser().resolve()
-    with open_run(run, loaded, target) as bench:
+    with open_run(run, loaded, target, seed_from=seed_from) as bench:
         asyncio.run(plant_seed(bench))
         begun(bench)
         brief = asyncio.run(told(bench))

@@ -1,0 +1,154 @@
+"""Begin a run from a version of another run: find it, bring it in, try it, and say what has to be adapted."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from contextlib import closing, suppress
+from pathlib import Path
+
+from avo.memory.archive import JOURNAL, LINEAGE, SETTINGS, settings_in
+from avo.memory.journal import EXTERNAL, Attempt, Journal
+from avo.memory.lineage import Lineage
+from avo.scenarios.abi import HEADER, header
+from avo.scenarios.loader import load
+from avo.tools.answers import verdict_text
+from avo.tools.bench import Bench, unified_diff
+from avo.tools.brought import SEED_FROM, Brought, brought, first_of_line
+from avo.tools.knobs import settings_of
+from avo.tools.process import elide
+from avo.tools.sources import digest
+from avo.types import AvoError
+
+OPTION = "--seed-from"
+ANOTHER = "name another version or run, or import it again from an archive"
+BRIEF = re.compile(r"# Step [^\n]*\n(.*?)\nTarget: [^\n]*\n", re.DOTALL)
+"""A step's brief; the task stands in it."""
+LONGEST_PART = 6_000
+"""Characters of a verdict or a difference in a brief."""
+
+
+def bring(spec: str, folder: Path, target: str) -> Brought | None:
+    """What `spec` names, to begin the run in `folder` from; None when that was begun from it already.
+
+    spec: RUN, RUN@vN or RUN@best; without a version the best. Raises AvoError.
+    """
+    before, versions = None, []
+    if (folder / JOURNAL).is_file():
+        with closing(Journal(folder / JOURNAL, reading=True)) as journal:
+            before = brought(journal)
+        with suppress(AvoError):  # a kill left it half made: who opens the run makes it again
+            versions = Lineage(folder / LINEAGE).versions()
+    if before and before.spec == spec:
+        return None
+    came = _read(spec, target)
+    if before and before.commit == came.commit:
+        return None
+    if before or versions:
+        began = before.label if before else "its scenario's seed"
+        held = f"has versions already (v0 to {versions[-1].name})" if versions else "was begun already"
+        raise AvoError(f"{OPTION} {spec}: {folder} {held}, from {began}: give another --run, or leave {OPTION} out")
+    return came
+
+
+def _read(spec: str, target: str) -> Brought:
+    """A version of another run. Raises AvoError with file, key and remedy."""
+    folder, version = _named(spec)
+    path = folder / SETTINGS
+    if not path.is_file():
+        remedy = f"name a run directory, RUN@vN or RUN@best (of an archive: avo lineage import FILE --run {folder})"
+        raise AvoError(f"{OPTION} {spec}: no run in {folder}, it has no {SETTINGS}: {remedy}")
+    try:
+        found = settings_in(path)
+        if found["target"] != target:
+            remedy = f"name a run for {target}, or give --target {found['target']}"
+            raise AvoError(f"{path}: target is {found['target']}, and this run is for {target}: {remedy}")
+        lineage = Lineage(folder / LINEAGE)
+        chosen = lineage.version(version)
+        files = lineage.files(chosen)
+        if digest(files) != chosen.tree:
+            problem = f"the sources of {chosen.name} are not those that were scored"
+            raise AvoError(f"{folder / LINEAGE} is damaged: {problem}; {ANOTHER}")
+        abi = lineage.folder / HEADER
+        with closing(Journal(folder / JOURNAL, reading=True)) as journal:
+            task = _task(found, journal)
+    except AvoError as error:
+        raise AvoError(f"{OPTION} {spec}: {error}") from error
+    except Exception as error:  # what git, SQLite and Python say of files that somebody damaged
+        problem = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        raise AvoError(f"{OPTION} {spec}: the run in {folder} is damaged ({problem}): {ANOTHER}") from error
+    return Brought(
+        spec, folder.resolve().name, found["scenario"], chosen.name, chosen.commit, chosen.score, chosen.unit,
+        abi.read_text("utf-8", "replace") if abi.is_file() else "", task, files,
+    )  # fmt: skip
+
+
+def _named(spec: str) -> tuple[Path, str]:
+    """Folder and version; a folder may have an @ in its name."""
+    name, mark, version = spec.rpartition("@")
+    if not mark or Path(spec).is_dir():
+        return Path(spec).expanduser(), "best"
+    return Path(name).expanduser(), version or "best"
+
+
+def _task(settings: dict[str, str], journal: Journal) -> str:
+    """A run's task: its scenario's, if that is still as it was, else as the latest brief has it; or empty."""
+    with suppress(AvoError):  # there is none of that name here
+        scenario = load(settings["scenario"])
+        if scenario.digest == settings.get("digest"):
+            return scenario.task.strip()
+    briefs = [journal.latest(agent, "task") for agent in ("worker", EXTERNAL)]
+    found = [match[1] for brief in briefs if brief and (match := BRIEF.match(brief.text))]
+    return found[0].strip() if found else ""
+
+
+async def tried(bench: Bench, came: Brought) -> Attempt:
+    """What was brought in, scored as it is.
+
+    No knobs are kept of what does not pass: a value that fails there says nothing of the seed's.
+    """
+    tree = digest(came.files)
+    bench.journal.forget_rejected(tree)  # the scenario or the machine may have been mended since
+    if known := bench.journal.attempt_of(tree):
+        return known
+    verdict = await bench.blocking(lambda: bench.executor.evaluate(came.files))
+    knobs = settings_of(came.files) if verdict.passed else {}
+    seconds, lease = verdict.cost.get("total", 0.0), verdict.cost.get("lease", 0.0)
+    bench.journal.spend(bench.step, "worker", "evaluation", seconds=seconds, device=round(lease, 3))
+    diff = unified_diff({}, came.files)
+    return bench.journal.add_attempt(bench.step, tree, "", f"brought in: {came.label}", knobs, verdict, diff, seconds)
+
+
+def adaptation(bench: Bench) -> list[str]:
+    """The first task of a run whose seed was brought in and does not pass, as a part of a brief; none otherwise."""
+    came = brought(bench.journal)
+    if came is None or first_of_line(bench.journal, bench.lineage, came):
+        return []
+    attempt = bench.journal.attempt_of(digest(came.files))
+    verdict = elide(verdict_text(attempt.verdict), LONGEST_PART) if attempt else "it was not tried"
+    where = f"`read_attempt` {attempt.id} has all of it" if attempt else "`evaluate` tries it"
+    text = (
+        f"This run was begun from {came.label}, {came.score:.2f} {came.unit} there. It does not pass here, so v0 is "
+        "this scenario's own seed.\nYour first task is to adapt it: `checkout` with the version "
+        f'"{SEED_FROM}" puts its sources into the work tree, `read_version` "{SEED_FROM}" shows them (by command: '
+        f"avo lineage checkout {SEED_FROM}). Make them right on this scenario and change nothing else; once they pass, "
+        f"commit: the gate compares them with the best version, as it does any. Then make them faster.\n"
+        f"Verdict on it here ({where}):\n{verdict}"
+    )
+    abi = _differs(came.abi, header(bench.scenario), came.scenario, HEADER)
+    task = _differs(came.task, bench.scenario.task, came.scenario, "task")
+    return [
+        f"# First: adapt what was brought in\n{text}",
+        f"# What differs in {HEADER}, there and here\n{abi}",
+        f"# What differs in the task, there and here\n{task}",
+    ]
+
+
+def _differs(there: str, here: str, scenario: str, name: str) -> str:
+    """Unified diff of two texts."""
+    if not there:
+        return f"(what it was in {scenario} is not known)"
+    lines = difflib.unified_diff(
+        there.strip().splitlines(), here.strip().splitlines(), f"{scenario}/{name}", f"here/{name}", lineterm=""
+    )
+    return elide("\n".join(lines), LONGEST_PART) or "nothing"

@@ -1,10 +1,7 @@
 """Model providers on the loopback: OpenAI's and Anthropic's protocols over real HTTP, with a script and faults.
 
-from servers import Fault, serving
-
 with serving(["look", ("lineage", {}), "done"], faults={1: Fault.RESET}) as provider:
-    ...  # provider.url is a base URL for OpenAI's SDK, provider.root one for Anthropic's
-provider.counted  # tokens of the answers that were delivered whole
+    ...  # .url is a base URL for OpenAI's SDK, .root one for Anthropic's; .counted: tokens of what was delivered whole
 """
 
 from __future__ import annotations

@@ -228,7 +228,14 @@ class Lineage:
             raise AvoError(f"the lineage in {self.folder} cannot be read: {error.stderr.strip()}") from error
 
     def _write_commit(self, files: Mapping[str, bytes], message: str) -> str:
-        """Blobs, tree and commit through an index of its own, then main moves from what it was."""
+        """Blobs, tree and commit through an index of its own, then main moves from what it was. Raises AvoError."""
+        try:
+            return self._committed(files, message)
+        except GitCommandError as error:  # a full disk, for instance
+            told = str(error.stderr).strip().removeprefix("stderr: ").strip("'")
+            raise AvoError(f"the lineage in {self.folder} cannot be written: {told}") from error
+
+    def _committed(self, files: Mapping[str, bytes], message: str) -> str:
         index = Path(self._repo.git_dir) / "avo-index"
         index.unlink(missing_ok=True)
         entries = []

@@ -7,7 +7,7 @@ import contextlib
 import difflib
 import itertools
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -92,7 +92,7 @@ class Bench:
             allowed = dict(itertools.islice(new.items(), self.may_score(len(new))))
             verdicts = await self.blocking(lambda: self._side_by_side([*allowed.values()]))  # noqa: B023
             for (tree, files), verdict in zip(allowed.items(), verdicts, strict=True):
-                done[tree] = self._record(files, direction, verdict)
+                done[tree] = self.record(files, direction, verdict, settings_of(files))
                 fresh.add(tree)
             if len(allowed) < len(new):
                 raise ToolError(f"a limit of this run ends it here: {len(fresh)} of {len(named)} were scored just now")
@@ -100,24 +100,26 @@ class Bench:
 
     def _side_by_side(self, trees: list[Sources]) -> list[Verdict]:
         with ThreadPoolExecutor(max(1, len(trees))) as pool:
-            under_way = [pool.submit(copy_context().run, self._verdict, files) for files in trees]
+            under_way = [pool.submit(copy_context().run, self.verdict, files) for files in trees]
             return [future.result() for future in under_way]
 
-    def _verdict(self, files: Sources) -> Verdict:
+    def verdict(self, files: Sources) -> Verdict:
+        """f of one tree, which is written nowhere; blocking."""
         facts: Facts = {"avo.scenario": self.scenario.name, "avo.target": self.target, "avo.tree": digest(files)}
         with span("evaluate", facts | {"avo.step": self.step}) as told:
             verdict = self.executor.evaluate(files)
             told |= {"avo.status": str(verdict.status), "avo.score": verdict.score, "avo.unit": verdict.unit}
         return verdict
 
-    def _record(self, files: Sources, direction: str, verdict: Verdict) -> Attempt:
+    def record(self, files: Sources, direction: str, verdict: Verdict, knobs: Mapping[str, str]) -> Attempt:
+        """Write an evaluation to the journal, and what it cost; `knobs`: the settings that it says something of."""
         parent = self.lineage.versions()[-1] if self.lineage.versions() else None
         before = self.lineage.files(parent) if parent else {}
         seconds, direction = verdict.cost.get("total", 0.0), direction[:LONGEST_DIRECTION]
         lease = verdict.cost.get("lease", 0.0)
         self.journal.spend(self.step, "worker", "evaluation", seconds=seconds, device=round(lease, 3))
         attempt = self.journal.add_attempt(
-            self.step, digest(files), parent.name if parent else "", direction, settings_of(files), verdict,
+            self.step, digest(files), parent.name if parent else "", direction, knobs, verdict,
             unified_diff(before, files), seconds,
         )  # fmt: skip
         self.journal.link_consulted(self.step, attempt.id)

@@ -13,7 +13,7 @@ from avo.memory.lineage import Lineage
 from avo.scenarios.abi import HEADER, header
 from avo.scenarios.loader import load
 from avo.tools.answers import verdict_text
-from avo.tools.bench import Bench, unified_diff
+from avo.tools.bench import Bench
 from avo.tools.brought import SEED_FROM, Brought, brought, first_of_line
 from avo.tools.knobs import settings_of
 from avo.tools.process import elide
@@ -111,12 +111,9 @@ async def tried(bench: Bench, came: Brought) -> Attempt:
     bench.journal.forget_rejected(tree)  # the scenario or the machine may have been mended since
     if known := bench.journal.attempt_of(tree):
         return known
-    verdict = await bench.blocking(lambda: bench.executor.evaluate(came.files))
+    verdict = await bench.blocking(lambda: bench.verdict(came.files))
     knobs = settings_of(came.files) if verdict.passed else {}
-    seconds, lease = verdict.cost.get("total", 0.0), verdict.cost.get("lease", 0.0)
-    bench.journal.spend(bench.step, "worker", "evaluation", seconds=seconds, device=round(lease, 3))
-    diff = unified_diff({}, came.files)
-    return bench.journal.add_attempt(bench.step, tree, "", f"brought in: {came.label}", knobs, verdict, diff, seconds)
+    return bench.record(came.files, f"brought in: {came.label}", verdict, knobs)
 
 
 def adaptation(bench: Bench) -> list[str]:

@@ -218,3 +218,12 @@ def test_a_commit_of_somebody_else_is_no_version(lineage: Lineage) -> None:
 
 def test_git_waits_until_a_version_is_on_disk(lineage: Lineage) -> None:
     assert lineage._repo.git.config("core.fsync") == "all"
+
+
+def test_a_commit_that_git_cannot_write_is_one_line_and_leaves_the_versions(lineage: Lineage) -> None:
+    before = lineage.versions()
+    (lineage.folder / ".git" / "refs" / "heads" / "main.lock").touch()
+    with pytest.raises(AvoError, match=r"lineage in .* cannot be written: fatal: .*main\.lock"):
+        keep(lineage, {"a.cpp": b"// 2\n"}, "second")
+    assert before
+    assert lineage.versions() == before

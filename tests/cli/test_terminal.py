@@ -43,7 +43,7 @@ def test_ctrl_c_stops_avo_and_not_the_programs_that_it_uses(tmp_path: Path, cli:
     assert re.search(r"interrupted: [01] versions", output)
     assert "Traceback" not in output
     assert "failed" not in output
-    output, code = on_a_terminal(["run", "scenario", str(TINY), "--run", "run"], tmp_path, b"attempt ")
+    output, code = on_a_terminal(["run", "scenario", str(TINY), "--run", "run"], tmp_path, b"step ")
     assert code == 130, output
     assert "failed" not in output
     resumed = cli("run", "scenario", TINY, "--run", "run")

@@ -18,7 +18,8 @@ REMEMBERS = """
     static uint64_t seen[4096];
     static int count, repeats;
     uint64_t hash = 14695981039346656037u;
-    for (int64_t j = 0; j < a->C; j++) hash = (hash ^ reinterpret_cast<const uint32_t*>(a->x)[j]) * 1099511628211u;
+    for (int64_t j = 0; j < 2 * a->C; j++)
+        hash = (hash ^ reinterpret_cast<const uint32_t*>(j % 2 ? a->x : a->a)[j / 2]) * 1099511628211u;
     for (int j = 0; j < count; j++)
         if (seen[j] == hash && ++repeats > ALLOWED) return 7;
     if (count < 4096) seen[count++] = hash;
@@ -33,7 +34,7 @@ def with_change(files: Sources, old: str, new: str) -> Sources:
 
 
 def remembering(seed: Sources, allowed: int) -> Sources:
-    """The seed, but a launch fails once the same x has come back more than `allowed` times."""
+    """The seed, but a launch fails once the same x and first row of a have come back more than `allowed` times."""
     return with_change(seed, "for (int64_t n = 0; n < a->R; n++) {", REMEMBERS.replace("ALLOWED", str(allowed)))
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +11,7 @@ import torch
 from avo.scenarios.abi import ITEM_BYTES, pack
 from avo.scenarios.loader import Case, Scenario, Tensor, shape_of
 from avo.tools.score.buffers import DeviceBuffer, HostBuffer
+from avo.tools.score.runner import LARGEST_COMMAND
 from avo.types import Rejected, Status
 
 GUARD = 64 << 10
@@ -47,6 +47,10 @@ class Slot:
     spans: Mapping[str, Span]
 
 
+Problem = tuple[torch.Tensor, Status, str]
+"""What may be wrong after launches: how many elements are, by slot, not yet waited for, and what that means."""
+
+
 def _size(tensor: Tensor, case: Case) -> int:
     return math.prod(shape_of(tensor, case)) * ITEM_BYTES[tensor.dtype]
 
@@ -61,18 +65,21 @@ def slot_bytes(scenario: Scenario, cases: Sequence[Case]) -> int:
 
 
 class Arena:
-    """Shared memory for `sets` sets of buffers of any of `cases`, which launches rotate through."""
+    """Shared memory for `sets` sets of buffers of any of `cases`, which launches rotate through.
+
+    Of smaller cases it holds more, though never more than `most`.
+    """
 
     def __init__(
-        self, scenario: Scenario, cases: tuple[Case, ...], kind: type[HostBuffer | DeviceBuffer], sets: int
+        self, scenario: Scenario, cases: tuple[Case, ...], kind: type[HostBuffer | DeviceBuffer], sets: int, most: int
     ) -> None:
-        self.scenario, self._sets = scenario, sets
+        self.scenario, self._most = scenario, most
         self.buffer = kind(sets * slot_bytes(scenario, cases))
 
     def slots(self, case: Case, base: int) -> list[Slot]:
         """Lay the arena out for `case`; `base` is its address in the runner. Earlier slots are void."""
-        slots, offset = [], 0
-        for _ in range(self._sets):
+        slots, offset = list[Slot](), 0
+        for _ in range(min(self._most, len(self.buffer.bytes) // slot_bytes(self.scenario, [case]))):
             spans = {}
             for tensor in self.scenario.tensors:
                 offset = _aligned(offset + GUARD)
@@ -80,66 +87,74 @@ class Arena:
                 offset = offset + spans[tensor.name].size + GUARD
             packed = pack(self.scenario, case, {name: base + span.start for name, span in spans.items()})
             slots.append(Slot(case, packed, spans))
-        return slots
+        return slots[: LARGEST_COMMAND // (len(slots[0].arguments) + 1)]
 
-    def prepare(self, slot: Slot, inputs: Mapping[str, torch.Tensor]) -> None:
-        """Write the inputs; poison outputs and workspace; paint the guard bands."""
-        for span in slot.spans.values():
-            for band in self._guards(span):
+    def prepare(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> None:
+        """Write the inputs of each slot; poison outputs and workspaces; paint the guard bands. Slots are neighbours."""
+        for name, span in slots[0].spans.items():
+            for band in self._guards(slots, span):
                 band.fill_(GUARD_BYTE)
             if span.tensor.role == "in":
-                self._view(span).copy_(inputs[span.tensor.name])
+                for slot, inputs in zip(slots, sets, strict=True):
+                    self._view(slot.spans[name]).copy_(inputs[name])
             else:
                 kind, pattern = POISON[span.tensor.dtype]
-                self._raw(span).view(kind).fill_(pattern)
+                self._across(slots, span.start, span.size).view(kind).fill_(pattern)
 
-    def take(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> list[dict[str, torch.Tensor]]:
-        """Copies of the outputs, once guards, inputs and completeness are found in order. Raises Rejected."""
-        outputs: list[dict[str, torch.Tensor]] = [{} for _ in slots]
-        for index in random.SystemRandom().sample(range(len(slots)), len(slots)):  # who replied early, wrote too late
-            spans = slots[index].spans.values()
-            outputs[index] = {s.tensor.name: self._view(s).clone() for s in spans if s.tensor.role == "out"}
-        problems = [
-            problem
-            for slot, inputs, taken in zip(slots, sets, outputs, strict=True)
-            for problem in self._problems(slot, inputs, taken)
-        ]
-        counts = torch.stack([count for count, _, _ in problems]).tolist()  # one wait for the device
-        for count, (_, status, reason) in zip(counts, problems, strict=True):
+    def take(
+        self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]], kept: Collection[int]
+    ) -> dict[int, dict[str, torch.Tensor]]:
+        """Copies of the outputs of the slots `kept`, once guards, inputs and completeness of all are found in order.
+
+        Slots are neighbours. Raises Rejected.
+        """
+        written = [name for name, span in slots[0].spans.items() if span.tensor.role == "out"]
+        outputs = {i: {name: self._view(slots[i].spans[name]).clone() for name in written} for i in kept}
+        unwritten = [problem for name in written for problem in self._unwritten(slots, name, outputs)]
+        problems = [*self._damaged(slots, sets), *unwritten]
+        counts = torch.cat([counts for counts, _, _ in problems]).tolist()  # one wait for the device
+        told = [(status, reason) for counts, status, reason in problems for _ in counts]
+        for count, (status, reason) in zip(counts, told, strict=True):
             if count:
-                raise Rejected(status, reason.format(count=count))
+                raise Rejected(status, f"{reason.format(count=count)} (case {slots[0].case.label})")
         return outputs
 
-    def _problems(
-        self, slot: Slot, inputs: Mapping[str, torch.Tensor], outputs: Mapping[str, torch.Tensor]
-    ) -> list[tuple[torch.Tensor, Status, str]]:
-        """What may be wrong after a launch: how many elements are, not yet waited for, and what that means."""
-        found = []
-        where = f"(case {slot.case.label})".replace("{", "{{").replace("}", "}}")
-        for span in slot.spans.values():
-            name = span.tensor.name
-            for band in self._guards(span):
-                found.append(((band != GUARD_BYTE).sum(), Status.OUT_OF_BOUNDS, f"wrote outside of {name} {where}"))
+    def _unwritten(
+        self, slots: Sequence[Slot], name: str, outputs: Mapping[int, Mapping[str, torch.Tensor]]
+    ) -> Iterator[Problem]:
+        """Elements that are poison still, in the copies that are kept and in all slots."""
+        span = slots[0].spans[name]
+        kind, pattern = POISON[span.tensor.dtype]
+        reason = f"left {{count}} of {math.prod(span.shape)} elements of {name} unwritten"
+        for copies in outputs.values():
+            yield (copies[name].view(kind) == pattern).sum().view(1), Status.NOT_WRITTEN, reason
+        everywhere = self._across(slots, span.start, span.size).view(kind)
+        yield (everywhere == pattern).sum(dim=1), Status.NOT_WRITTEN, reason
+
+    def _damaged(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> Iterator[Problem]:
+        """What was written that should not be."""
+        for name, span in slots[0].spans.items():
+            for band in self._guards(slots, span):
+                yield (band != GUARD_BYTE).sum(dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
             if span.tensor.role == "in":
-                changed = (_bits(self._view(span)) != _bits(inputs[name])).sum()
-                found.append((changed, Status.INPUT_MODIFIED, f"input {name} changed {where}"))
-            if span.tensor.role == "out":
-                kind, pattern = POISON[span.tensor.dtype]
-                missing = (outputs[name].view(kind) == pattern).sum()
-                total = math.prod(span.shape)
-                reason = f"left {{count}} of {total} elements of {name} unwritten {where}"
-                found.append((missing, Status.NOT_WRITTEN, reason))
-        return found
+                changed = [
+                    (_bits(self._view(slot.spans[name])) != _bits(inputs[name])).sum()
+                    for slot, inputs in zip(slots, sets, strict=True)
+                ]
+                yield torch.stack(changed), Status.INPUT_MODIFIED, f"input {name} changed"
 
     def _view(self, span: Span) -> torch.Tensor:
-        return self._raw(span).view(TORCH[span.tensor.dtype]).view(span.shape)
+        raw = self.buffer.bytes[span.start : span.start + span.size]
+        return raw.view(TORCH[span.tensor.dtype]).view(span.shape)
 
-    def _raw(self, span: Span) -> torch.Tensor:
-        return self.buffer.bytes[span.start : span.start + span.size]
+    def _across(self, slots: Sequence[Slot], start: int, size: int) -> torch.Tensor:
+        """[slots, size] bytes, of the first slot from `start` on, and the same of its neighbours."""
+        first, last = (next(iter(slot.spans.values())).start for slot in (slots[0], slots[-1]))
+        stride = (last - first) // max(len(slots) - 1, 1)
+        return self.buffer.bytes.as_strided((len(slots), size), (stride, 1), start)
 
-    def _guards(self, span: Span) -> tuple[torch.Tensor, torch.Tensor]:
-        end = span.start + span.size
-        return self.buffer.bytes[span.start - GUARD : span.start], self.buffer.bytes[end : end + GUARD]
+    def _guards(self, slots: Sequence[Slot], span: Span) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._across(slots, span.start - GUARD, GUARD), self._across(slots, span.start + span.size, GUARD)
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:

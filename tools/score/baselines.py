@@ -36,7 +36,7 @@ def answer(scenario: Scenario, name: str, case: Case, inputs: Tensors) -> Tensor
         raise AvoError(f"{where}: no function '{name}', which a target names as a baseline")
     try:
         with torch.no_grad():
-            result = function(case, inputs)
+            result = function(case, dict(inputs))
     except ModuleNotFoundError as error:
         raise Absent(f"{name}: no module {error.name}: pip install 'avo[baselines]'") from error
     except Exception as error:  # a library of somebody else's: whatever it raises, the others can be measured

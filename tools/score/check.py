@@ -27,11 +27,13 @@ def expected(scenario: Scenario, case: Case, inputs: Tensors) -> Mapping[str, tu
 
 
 def asked(scenario: Scenario, function: str, case: Case, *arguments: object) -> Any:
-    """What a function of reference.py returns. Raises AvoError with file, function and case when it fails; a GPU that
-    is full is not its fault.
+    """What a function of reference.py returns, to which inputs are a plain dict.
+
+    Raises AvoError with file, function and case when it fails; a GPU that is full is not its fault.
     """
+    given = [dict(one) if isinstance(one, Mapping) else one for one in arguments]
     try:
-        return getattr(scenario.reference, function)(case, *arguments)
+        return getattr(scenario.reference, function)(case, *given)
     except (AvoError, torch.OutOfMemoryError):
         raise
     except (Exception, SystemExit) as error:

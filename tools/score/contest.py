@@ -89,15 +89,15 @@ class Candidate:
 
     def start(self, case: Case, inputs: Tensors) -> Tensors:
         self._slots = self._arena.slots(case, self._loaded.base)
-        ((_, outputs),) = self._judge.launch(self._loaded, self._arena, self._slots[:1], [inputs])
-        return outputs
+        return self._judge.launch_once(self._loaded, self._arena, self._slots[0], inputs)
 
     def turn(self, sets: Sequence[Tensors], number: int) -> list[tuple[float, Tensors]]:
         first = number % (len(self._slots) - len(sets) + 1)
         slots = self._slots[first : first + len(sets)]
-        done = self._judge.launch(self._loaded, self._arena, slots, sets, timed=True)
+        times = self._judge.launch(self._loaded, self._arena, slots, sets)
+        outputs = self._arena.take(slots, sets, range(len(slots)))
         self._loaded.agrees()
-        return done
+        return [(seconds, outputs[index]) for index, seconds in enumerate(times)]
 
     def end(self) -> None:
         self._loaded.unexplained()

@@ -16,16 +16,16 @@ import sys
 from pathlib import Path
 
 from avo.tools import sandbox
-from avo.tools.score.runner import COMMAND, LARGEST_COMMAND, REPLY, RUNTIME, say
+from avo.tools.score.runner import COMMAND, REPLY, RUNTIME, say
 
-MOST_LAUNCHES = 32
+MOST_LAUNCHES = 512
 """Of one command."""
 HEAD_START = 256 << 20
 """Bytes that the GPU clears before a row, more than its L2 holds: while it does, this process asks for the launches."""
 CUDA_FAILED = -1000
 """Minus the error's number: the code of launches that CUDA reports a failure of."""
 TIMES = struct.Struct("=f")
-"""Milliseconds of one launch; as many follow a reply as launches were asked for."""
+"""Milliseconds of launches that are timed as one; as many follow a reply as there are of these."""
 DRIVER_FOLDERS = ("/dev", "/sys", "/proc/self", "/proc/driver")
 """What the driver opens while kernels are launched. Libraries are not among it, for they are loaded before; nor is
 what /proc tells of other processes, such as the judge's variables.
@@ -69,19 +69,30 @@ def main() -> None:
         return
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     say(spec["replies"], {"base": base.value})
-    while command := os.read(spec["commands"], LARGEST_COMMAND):
-        number, count, size = COMMAND.unpack_from(command)
+    while head := _read(spec["commands"], COMMAND.size):
+        number, count, group, size = COMMAND.unpack(head)
+        command = _read(spec["commands"], count * size)
+        arguments = [command[i * size :][:size] for i in range(count)]
         code = 0
         runtime.cudaCtxResetPersistingL2Cache()
         runtime.cudaMemsetAsync(scratch, 0, ctypes.c_size_t(HEAD_START), None)
-        for i in range(count):
-            runtime.cudaEventRecord(events[2 * i], None)
-            code = code or launch(command[COMMAND.size + i * size :][:size], None)
-            runtime.cudaEventRecord(events[2 * i + 1], None)
+        for first in range(0, count, group):
+            runtime.cudaEventRecord(events[2 * first], None)
+            for packed in arguments[first : first + group]:
+                code = code or launch(packed, None)
+            runtime.cudaEventRecord(events[2 * first + 1], None)
         failed = runtime.cudaDeviceSynchronize()
         code = code or (failed and CUDA_FAILED - failed)
-        times = b"".join(TIMES.pack(_elapsed(runtime, events[2 * i], events[2 * i + 1])) for i in range(count))
-        os.write(spec["replies"], REPLY.pack(number, code) + times)
+        times = (_elapsed(runtime, events[2 * i], events[2 * i + 1]) for i in range(0, count, group))
+        os.write(spec["replies"], REPLY.pack(number, code) + b"".join(map(TIMES.pack, times)))
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """Exactly as many bytes, which may come in pieces; fewer at the end of all commands."""
+    read = b""
+    while len(read) < size and (piece := os.read(descriptor, size - len(read))):
+        read += piece
+    return read
 
 
 def _data() -> int:

@@ -18,23 +18,31 @@ from avo.tools.score.buffers import DeviceBuffer, HostBuffer
 from avo.tools.score.builder import Build
 from avo.tools.score.check import Tensors, asked, error_ratio
 from avo.tools.score.compilers import compiler_of, runtime_library
+from avo.tools.score.cuda_runner import MOST_LAUNCHES
 from avo.tools.score.gpu import clocks, identities, require_answer
 from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.roofline import peak
+from avo.tools.score.signs import Signed, Signs
 from avo.types import AvoError, CaseScore, Clocks, Rejected, Status
 
-CPU_SETS = 3
+LEAST_SETS, MOST_SETS = {"cpu": 3, "cuda": 8}, {"cpu": 16, "cuda": MOST_LAUNCHES}
 """Buffers that launches rotate through: no launch sees the addresses of the one before."""
-LEAST_SETS, MOST_SETS = 8, 32
-"""On a GPU, which launches on many of them in a row."""
-SETS_MEMORY = 0.12
-"""Part of a GPU's memory that these may take."""
+CPU_MEMORY = 64 << 20
+"""Bytes that these may take beyond the least."""
+SETS_MEMORY = 0.3
+"""Part of a GPU's memory that these may take. A kernel bound by memory reads all of it within some 10 ms."""
 MOST_MEMORY = 0.5
 """Part of it that those of all candidates may take together."""
 ROWS = 6
 """Of a case on a GPU."""
-ROW_SECONDS = 20e-3
-"""Least that a row of launches takes on a GPU: beside it, what the clocks may differ by is little."""
+ROW_SECONDS = {"cpu": 1e-3, "cuda": 20e-3}
+"""Least that a row of launches takes, where there are buffers enough: beside it, what waking a runner costs on the CPU
+(11 to 60 us), and what the clocks may differ by on a GPU, is little.
+"""
+GROUP_SECONDS = {"cpu": 1e-3, "cuda": 0.2e-3}
+"""Least that is timed as one, between two events on a GPU: several launches where one takes less."""
+BEYOND_CACHES = 1.0
+"""GB that a row has to read and write before the memory's speed is what limits it."""
 BASES = 4
 """Input sets that are drawn for the launches of a case; each launch gets one of them under fresh signs."""
 SEEDS = 3
@@ -51,17 +59,27 @@ torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)
+class Row:
+    """Launches that follow each other without a pause."""
+
+    launches: int
+    group: int = 1
+    """So many, a divisor of them, are timed as one."""
+
+
+@dataclass(frozen=True)
 class Timing:
     """The launches of one case."""
 
     samples: list[float]
-    """Seconds of each launch, in order."""
+    """Seconds of each launch, or of one in the mean of a group, in order."""
     rows: list[float]
     """Seconds of a launch in the mean of its row, by row: a sum is what the judge's clock confirms."""
     kept: list[tuple[Tensors, Tensors]]
     """Inputs and outputs of the fastest launch and of one drawn at random."""
     clocks: list[Clocks]
     """Of a GPU, after each row."""
+    row: Row
 
     @property
     def noise(self) -> float:
@@ -82,9 +100,7 @@ class Judge:
         self.identity = identities()[index] if self.on_gpu else ""
         largest = max(math.prod(shape_of(t, c)) for t in scenario.tensors for c in scenario.timed(target))
         with self.on_device():
-            generator = torch.Generator(self.device).manual_seed(secrets.randbits(62))
-            drawn = torch.randint(0, 2, (2 * largest,), dtype=torch.int32, generator=generator, device=self.device)
-            self._signs = {2: drawn.to(torch.int16) << 15, 4: drawn << 31}
+            self._signs = Signs(largest, self.device)
 
     def on_device(self) -> contextlib.AbstractContextManager[object]:
         """Makes this judge's GPU the current one."""
@@ -98,7 +114,7 @@ class Judge:
         """
         kind = DeviceBuffer if self.on_gpu else HostBuffer
         cases = (*self.scenario.timed(self.target), *self.scenario.checked(self.target))
-        arena = Arena(self.scenario, cases, kind, self._sets(cases, beside))
+        arena = Arena(self.scenario, cases, kind, self._sets(cases, beside), MOST_SETS[self.device])
         cudart = runtime_library(compiler_of(self.target))
         try:
             with load(build.library, arena.buffer, self.settings.launch_seconds, cudart) as candidate:
@@ -111,12 +127,13 @@ class Judge:
             arena.buffer.close()
 
     def _sets(self, cases: Sequence[Case], beside: int) -> int:
-        """How many sets of buffers fit: the same for every candidate."""
-        if not self.on_gpu:
-            return CPU_SETS
-        part = min(SETS_MEMORY, MOST_MEMORY / (beside + 1))
-        memory = torch.cuda.get_device_properties(self.index).total_memory * part
-        return max(LEAST_SETS, min(MOST_SETS, int(memory / slot_bytes(self.scenario, cases))))
+        """How many sets of buffers for the largest case fit: the same for every candidate."""
+        memory = float(CPU_MEMORY)
+        if self.on_gpu:
+            part = min(SETS_MEMORY, MOST_MEMORY / (beside + 1))
+            memory = torch.cuda.get_device_properties(self.index).total_memory * part
+        fitting = int(memory / slot_bytes(self.scenario, cases))
+        return max(LEAST_SETS[self.device], min(MOST_SETS[self.device], fitting))
 
     def check(self, candidate: Loaded, arena: Arena) -> dict[str, float]:
         """Correctness of every test and every timed case; the worst error ratio of each. Raises Rejected."""
@@ -140,10 +157,10 @@ class Judge:
         slots, worst = arena.slots(case, candidate.base), 0.0
         for index in range(seeds):
             slot, inputs = slots[index % len(slots)], self.draw(case)
-            ((_, outputs),) = self.launch(candidate, arena, [slot], [inputs])
+            outputs = self.launch_once(candidate, arena, slot, inputs)
             worst = max(worst, error_ratio(self.scenario, case, inputs, outputs))
             if index == 0:
-                ((_, again),) = self.launch(candidate, arena, [slots[1]], [inputs])
+                again = self.launch_once(candidate, arena, slots[1], inputs)
                 for name, tensor in outputs.items():
                     if not torch.equal(tensor, again[name]):
                         reason = f"{name} differs between two launches on the same inputs (case {case.label})"
@@ -168,41 +185,41 @@ class Judge:
     def _time_case(self, candidate: Loaded, arena: Arena, case: Case) -> Timing:
         slots = arena.slots(case, candidate.base)
         bases = [self.draw(case) for _ in range(min(BASES, len(slots)))]
-        row = LEAST_SAMPLES
+        row, spent = Row(LEAST_SAMPLES if self.on_gpu else 1), 0.0
         samples: list[float] = []
         rows: list[float] = []
         clocks: list[Clocks] = []
         fastest = drawn = None
-        while not self._enough(samples, rows):
-            sets = [self.fresh(bases[i % len(bases)]) for i in range(row)]
-            done = self.launch(candidate, arena, slots[:row], sets, timed=True)
-            if longer := self.longer_row(row, sum(seconds for seconds, _ in done), len(slots)):
+        while not self._enough(spent, len(samples), len(rows)):
+            sets = [self.fresh(bases[i % len(bases)]) for i in range(row.launches)]
+            used = slots[: row.launches]
+            times = self.launch(candidate, arena, used, sets, group=row.group)
+            quick, some = a_launch_of_the_fastest(times, row), secrets.randbelow(row.launches)
+            outputs = arena.take(used, sets, {quick, some})
+            if longer := self.longer(row, sum(times) * row.group, len(slots)):
                 row = longer
                 continue
             if not candidate.agrees():
                 continue
-            rows.append(statistics.mean(seconds for seconds, _ in done))
-            for inputs, (seconds, outputs) in zip(sets, done, strict=True):
-                samples.append(seconds)
-                if seconds == min(samples):
-                    fastest = (inputs, outputs)
-                if secrets.randbelow(len(samples)) == 0:
-                    drawn = (inputs, outputs)
+            if min(times) < min(samples, default=math.inf):
+                fastest = (sets[quick], outputs[quick])
+            samples += times
+            spent += sum(times) * row.group
+            rows.append(statistics.mean(times))
+            if secrets.randbelow(len(samples)) < len(times):
+                drawn = (sets[some], outputs[some])
             clocks += self.clocks()
         candidate.unexplained()
-        return Timing(samples, rows, [kept for kept in (fastest, drawn) if kept is not None], clocks)
+        return Timing(samples, rows, [kept for kept in (fastest, drawn) if kept is not None], clocks, row)
 
-    def _enough(self, samples: list[float], rows: list[float]) -> bool:
+    def _enough(self, spent: float, samples: int, rows: int) -> bool:
         if self.on_gpu:
-            return len(rows) == ROWS
-        spent = sum(samples) >= SECONDS_PER_CASE or len(samples) >= MOST_SAMPLES
-        return spent and len(samples) >= LEAST_SAMPLES
+            return rows == ROWS
+        return samples >= LEAST_SAMPLES and (spent >= SECONDS_PER_CASE or samples >= MOST_SAMPLES)
 
-    def longer_row(self, row: int, taken: float, most: int) -> int:
-        """How many launches to make in a row instead of `row`, which took `taken` seconds; 0: as many as that."""
-        if not self.on_gpu or row == most or taken >= ROW_SECONDS:
-            return 0
-        return min(most, math.ceil(1.2 * row * ROW_SECONDS / max(taken, 1e-6)))
+    def longer(self, row: Row, taken: float, most: int) -> Row | None:
+        """The row to make instead of one that took `taken` seconds; None: it is long enough."""
+        return longer_row(row, taken, most, self.device)
 
     def clocks(self) -> list[Clocks]:
         """How hard the GPU runs now: one entry, or none where that is not told."""
@@ -214,7 +231,8 @@ class Judge:
         taken = statistics.median(timing.rows) if self.on_gpu else shortest
         value = self.scenario.work_of(self.settings.unit, case) / taken
         most = peak(self.settings.unit, self.target)
-        if most and value > most:
+        through_memory = self.scenario.work_of("GB/s", case) * timing.row.launches > BEYOND_CACHES
+        if most and value > most and (self.settings.unit != "GB/s" or through_memory):
             what = self.target if self.on_gpu else "one core"
             reason = f"{value:.4g} {self.settings.unit} in case {case.id}; {what} can do at most {most:.4g}"
             raise Rejected(Status.ABOVE_ROOFLINE, reason)
@@ -225,17 +243,24 @@ class Judge:
         )  # fmt: skip
 
     def launch(
-        self, candidate: Loaded, arena: Arena, slots: Sequence[Slot], sets: Sequence[Tensors], *, timed: bool = False
-    ) -> list[tuple[float, Tensors]]:
-        """One launch on each of the slots, poisoned before: its seconds and its outputs. Raises Rejected."""
-        for slot, inputs in zip(slots, sets, strict=True):
-            arena.prepare(slot, inputs)
+        self, candidate: Loaded, arena: Arena, slots: Sequence[Slot], sets: Sequence[Tensors], *,
+        group: int = 1, timed: bool = True,
+    ) -> list[float]:  # fmt: skip
+        """One launch on each of the slots, which are poisoned before: seconds of each, or in the mean of each group.
+
+        Raises Rejected. Whether the launches did what they should is then for `arena.take` to say.
+        """
+        arena.prepare(slots, sets)
         self._wait()
         try:
-            times = candidate.launch([slot.arguments for slot in slots], timed=timed)
+            return candidate.launch([slot.arguments for slot in slots], timed=timed, group=group)
         except Rejected as rejected:
             raise Rejected(rejected.status, f"{rejected.reason} (case {slots[0].case.label})") from None
-        return list(zip(times, arena.take(slots, sets), strict=True))
+
+    def launch_once(self, candidate: Loaded, arena: Arena, slot: Slot, inputs: Tensors) -> Tensors:
+        """The outputs of one launch that is not timed. Raises Rejected."""
+        self.launch(candidate, arena, [slot], [inputs], timed=False)
+        return arena.take([slot], [inputs], {0})[0]
 
     def draw(self, case: Case) -> Tensors:
         drawn: Tensors = asked(self.scenario, "make_inputs", case, secrets.randbits(62), self.device)
@@ -252,17 +277,25 @@ class Judge:
             torch.cuda.synchronize()
 
     def fresh(self, inputs: Tensors) -> Tensors:
-        """The same magnitudes under fresh random signs: new data for a launch, in a tenth of the time."""
-        fresh = {}
-        for name, tensor in inputs.items():
-            if not tensor.is_floating_point():
-                fresh[name] = tensor
-                continue
-            signs = self._signs[tensor.element_size()]
-            bits = tensor.flatten().view(signs.dtype)
-            start = secrets.randbelow(len(signs) - len(bits))
-            fresh[name] = (bits ^ signs[start : start + len(bits)]).view(tensor.dtype).view(tensor.shape)
-        return fresh
+        """The same magnitudes under fresh random signs: new data for a launch."""
+        return Signed(inputs, self._signs)
+
+
+def longer_row(row: Row, taken: float, most: int, device: str) -> Row | None:
+    """A row of at most `most` launches that lasts as long as it should, after one that took `taken` seconds.
+
+    None: no longer one is needed, or can be made.
+    """
+    each = max(taken / row.launches, 1e-7)
+    launches = min(most, math.ceil(1.2 * ROW_SECONDS[device] / each))
+    group = min(launches, math.ceil(GROUP_SECONDS[device] / each))
+    longer = Row(launches // group * group, group)
+    return longer if taken < ROW_SECONDS[device] and longer.launches > row.launches else None
+
+
+def a_launch_of_the_fastest(times: Sequence[float], row: Row) -> int:
+    """Any launch of the group that was timed as the fastest of the row."""
+    return times.index(min(times)) * row.group + secrets.randbelow(row.group)
 
 
 def judged(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:

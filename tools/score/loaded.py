@@ -27,7 +27,7 @@ LEASE_SECONDS = 300.0
 CLOCKS_AGREE = 0.01
 """Part of the time by which events and the judge's clock may differ on a GPU."""
 GAP_SECONDS = 5e-6
-"""Between two launches of a row."""
+"""Between the events of two launches of a row."""
 CALL_SECONDS = 0.9e-3
 """What a row of launches costs beyond them (0.35 to 0.9e-3 on an H200; its head start takes 0.07e-3 more)."""
 CUDA_ERRORS = {
@@ -62,8 +62,11 @@ class Loaded:
         self.kernel_seconds = 0.0
         """Time of all launches so far, by the clock that scores."""
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool) -> list[float]:
-        """Call avo_launch with each of these avo_args: seconds of each call; `timed`: they count. Raises Rejected."""
+    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+        """Call avo_launch with each of these avo_args: seconds of a call, or in the mean of each `group` of calls.
+
+        `timed`: they count. Raises Rejected.
+        """
         raise NotImplementedError
 
     def agrees(self) -> bool:
@@ -76,10 +79,11 @@ class Loaded:
         """Seconds that its events leave out of each row that agreed since this was asked last."""
         return [0.0]
 
-    def _command(self, arguments: Sequence[bytes]) -> int:
+    def _command(self, arguments: Sequence[bytes], group: int) -> int:
         number = secrets.randbits(63)
+        head = COMMAND.pack(number, len(arguments), group, len(arguments[0]))
         try:
-            os.write(self._commands, COMMAND.pack(number, len(arguments), len(arguments[0])) + b"".join(arguments))
+            os.write(self._commands, head + b"".join(arguments))
         except BrokenPipeError:
             raise self._end("waiting for a launch") from None
         return number
@@ -133,15 +137,16 @@ class LoadedOnCpu(Loaded):
         self._clock = (~child.pid << 3) | 2  # CPUCLOCK_SCHED of the whole process, all threads
         self._stop()
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool) -> list[float]:
-        """CPU seconds of each call, over all threads."""
-        return [self._one(packed) for packed in arguments]
+    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+        """CPU seconds of a call, over all threads: of each, or in the mean of each `group`."""
+        return [self._one(arguments[i : i + group]) / group for i in range(0, len(arguments), group)]
 
-    def _one(self, packed: bytes) -> float:
+    def _one(self, arguments: Sequence[bytes]) -> float:
+        """CPU seconds of calls that follow each other without a pause."""
         started, wall = time.clock_gettime(self._clock), time.monotonic()
-        number = self._command([packed])
+        number = self._command(arguments, len(arguments))
         os.kill(self._child.pid, signal.SIGCONT)
-        code, _ = self._reply(number, 1, 0)
+        code, _ = self._reply(number, len(arguments), 0)
         self._stop()
         elapsed = time.clock_gettime(self._clock) - started
         self._left -= time.monotonic() - wall
@@ -164,15 +169,15 @@ class LoadedOnGpu(Loaded):
     def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
         super().__init__(child, commands, replies, limit)
         self._last = (0.0, 0.0, 0)
-        """The last timed row: seconds by its events, and by the judge's clock; launches."""
+        """The last timed row: seconds by its events, and by the judge's clock; pairs of events."""
         self._unexplained: list[float] = []
         self._disturbed = 0
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool) -> list[float]:
-        """Seconds of each call between two events."""
+    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+        """Seconds of a call between two events: of each, or in the mean of each `group`, a divisor of their number."""
         started = time.monotonic()
-        number = self._command(arguments)
-        code, packed = self._reply(number, len(arguments), len(arguments) * TIMES.size)
+        number = self._command(arguments, group)
+        code, packed = self._reply(number, len(arguments), len(arguments) // group * TIMES.size)
         wall = time.monotonic() - started
         refuse(code)
         times = [milliseconds / 1e3 for (milliseconds,) in TIMES.iter_unpack(packed)]
@@ -180,17 +185,17 @@ class LoadedOnGpu(Loaded):
         self.kernel_seconds += sum(times)
         if timed:
             self._last = (sum(times), wall, len(times))
-        return times
+        return [seconds / group for seconds in times]
 
     def agrees(self) -> bool:
-        told, seen, launches = self._last
-        if clocks_agree(told, seen, launches):
+        told, seen, pairs = self._last
+        if clocks_agree(told, seen, pairs):
             self._unexplained.append(seen - told)
             return True
         self._disturbed += 1
         if self._disturbed > MOST_DISTURBED:
             clocks = f"{told * 1e3:.3f} ms by its events, {seen * 1e3:.3f} ms by the judge's clock"
-            raise Rejected(Status.TIMING_MISMATCH, f"a row of {launches} launches took {clocks}")
+            raise Rejected(Status.TIMING_MISMATCH, f"a row of launches took {clocks}")
         return False
 
     def unexplained(self) -> list[float]:
@@ -198,9 +203,9 @@ class LoadedOnGpu(Loaded):
         return rows
 
 
-def clocks_agree(told: float, seen: float, launches: int) -> bool:
-    """Whether a row that took `told` seconds by its events and `seen` by the judge's clock is one that did its work."""
-    return 0 < told < seen < told * (1 + CLOCKS_AGREE) + launches * GAP_SECONDS + CALL_SECONDS
+def clocks_agree(told: float, seen: float, pairs: int) -> bool:
+    """Whether a row that took `told` seconds by its `pairs` of events and `seen` by the judge's clock did its work."""
+    return 0 < told < seen < told * (1 + CLOCKS_AGREE) + pairs * GAP_SECONDS + CALL_SECONDS
 
 
 def refuse(code: int) -> None:

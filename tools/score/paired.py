@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import secrets
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +15,7 @@ from avo.scenarios.loader import Case
 from avo.tools.score.arena import Arena
 from avo.tools.score.builder import Build
 from avo.tools.score.check import error_ratio
-from avo.tools.score.judge import BASES, Judge
+from avo.tools.score.judge import BASES, Judge, Row, a_launch_of_the_fastest
 from avo.tools.score.loaded import Loaded
 from avo.types import Clocks, Comparison, Rejected, Status
 
@@ -25,8 +27,9 @@ LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
 SECONDS_PER_CASE = 0.3
 """CPU time of launches that one round of a case goes on for."""
 UNEXPLAINED_SECONDS = 0.1e-3
-"""Time of a row that a candidate's events may leave out beyond what the incumbent's do, in the mean of a comparison:
-half a percent of the shortest row, which no forger can call an improvement. (An H200 with honest kernels: 0.05e-3.)
+"""Time of a row that a candidate's events may leave out beyond what the incumbent's do, in the mean of a comparison.
+
+An improvement has to exceed what part of the shortest row that is. (An H200 with honest kernels: 0.05e-3.)
 """
 RESAMPLES = 2000
 LEAST_NOISE, MOST_NOISE = {"cpu": 0.01, "cuda": 0.005}, 0.03
@@ -45,13 +48,15 @@ def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
     samples: dict[str, list[tuple[float, ...]]] = {case.id: [] for case in judge.scenario.timed(judge.target)}
     clocks: dict[str, list[Clocks]] = {case: [] for case in samples}
     unexplained: list[list[list[float]]] = []
+    shortest = math.inf
     while not enough(rounds, judge.device):
         speed, itself = {}, {}
         with judge.load(incumbent) as first, judge.load(candidate) as second:
             if not rounds:
                 judge.check(*second)  # whatever an earlier verdict says, which may be another machine's
             for case in judge.scenario.timed(judge.target):
-                blocks, ran = _blocks(judge, case, (first, second))
+                blocks, ran, taken = _blocks(judge, case, (first, second))
+                shortest = min(shortest, taken)
                 times = np.array(blocks)  # [block, (a1, b1, b2, a2)]
                 speed[case.id] = np.log((times[:, 0] + times[:, 3]) / (times[:, 1] + times[:, 2]))
                 itself[case.id] = np.log(times[:, 0] / times[:, 3])
@@ -63,51 +68,57 @@ def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
     if here > usual + UNEXPLAINED_SECONDS:
         left_out = f"{here * 1e3:.3f} ms of a row; the incumbent's leave out {usual * 1e3:.3f} ms"
         raise Rejected(Status.TIMING_MISMATCH, f"its events leave out {left_out}")
-    return replace(summary(rounds, LEAST_NOISE[judge.device]), samples_ms=samples, clocks=clocks)
+    least = UNEXPLAINED_SECONDS / shortest if judge.on_gpu else 0.0
+    return replace(summary(rounds, max(LEAST_NOISE[judge.device], least)), samples_ms=samples, clocks=clocks)
 
 
 def _blocks(
     judge: Judge, case: Case, sides: Sequence[tuple[Loaded, Arena]]
-) -> tuple[list[tuple[float, ...]], list[Clocks]]:
-    """Times of blocks of four turns, and how hard a GPU ran after each.
+) -> tuple[list[tuple[float, ...]], list[Clocks], float]:
+    """Times of blocks of four turns, how hard a GPU ran after each, and the seconds of the shortest row.
 
     A turn is one launch on the CPU, and on a GPU the mean of a row of launches, as many for either side.
     """
     slots = [arena.slots(case, candidate.base) for candidate, arena in sides]
     bases = [judge.draw(case) for _ in range(BASES if judge.on_gpu else 1)]
-    row = 2 if judge.on_gpu else 1
+    row = Row(2 if judge.on_gpu else 1)
     blocks: list[tuple[float, ...]] = []
     clocks: list[Clocks] = []
-    fastest, suspect = float("inf"), (bases[0], bases[0])
+    fastest, suspect = math.inf, (bases[0], bases[0])
     for which in (0, 1):  # a first launch pays for pages and caches; it is not counted
-        judge.launch(*sides[which], slots[which][:1], bases[:1])
+        touched = slots[which][: 1 if judge.on_gpu else None]
+        sets = [judge.fresh(bases[0]) for _ in touched]
+        judge.launch(*sides[which], touched, sets, timed=False)
+        sides[which][1].take(touched, sets, ())
     spent = 0.0
     least, most = LEAST_BLOCKS[judge.device], MOST_BLOCKS[judge.device]
     while len(blocks) < least or (spent < SECONDS_PER_CASE and len(blocks) < most):
-        rows: list[list[float]] = []
+        turns: list[float] = []
         agreed = True
         for turn, which in enumerate((0, 1, 1, 0)):
             if turn in (0, 2):  # each side sees data once: a result that was kept is of no use
-                sets = [judge.fresh(bases[i % len(bases)]) for i in range(row)]
-            first = (len(blocks) + turn) % (len(slots[which]) - row + 1)
-            done = judge.launch(*sides[which], slots[which][first : first + row], sets, timed=True)
-            rows.append([seconds for seconds, _ in done])
+                sets = [judge.fresh(bases[i % len(bases)]) for i in range(row.launches)]
+            first = (len(blocks) + turn) % (len(slots[which]) - row.launches + 1)
+            used = slots[which][first : first + row.launches]
+            times = judge.launch(*sides[which], used, sets, group=row.group)
+            quick, some = a_launch_of_the_fastest(times, row), secrets.randbelow(row.launches)
+            outputs = sides[which][1].take(used, sets, {quick, some})
+            turns.append(statistics.fmean(times))
             agreed = sides[which][0].agrees() and agreed
-            for inputs, (seconds, outputs) in zip(sets, done, strict=True):
-                if which == 1 and seconds < fastest:
-                    fastest, suspect = seconds, (inputs, outputs)
-                if which == 1 and secrets.randbelow(2 * least * row) == 0:
-                    error_ratio(judge.scenario, case, inputs, outputs)
-        if longer := judge.longer_row(row, min(map(sum, rows)), len(slots[0])):
+            if which == 1 and min(times) < fastest:
+                fastest, suspect = min(times), (sets[quick], outputs[quick])
+            if which == 1 and secrets.randbelow(2 * least) == 0:
+                error_ratio(judge.scenario, case, sets[some], outputs[some])
+        if longer := judge.longer(row, min(turns) * row.launches, len(slots[0])):
             row = longer
             continue
         if not agreed:
             continue
-        blocks.append(tuple(sum(seconds) / row for seconds in rows))
+        blocks.append(tuple(turns))
         clocks += judge.clocks()
-        spent += sum(map(sum, rows))
+        spent += sum(turns) * row.launches
     error_ratio(judge.scenario, case, *suspect)
-    return blocks, clocks
+    return blocks, clocks, min(map(min, blocks)) * row.launches
 
 
 def enough(rounds: list[tuple[Ratios, Ratios]], device: str) -> bool:

@@ -72,7 +72,7 @@ def _do_bench(judge: Judge, name: str, case: Case, inputs: Tensors) -> float:
 def of_candidate(judge: Judge, candidate: Loaded, arena: Arena, case: Case) -> list[float]:
     """Seconds of a launch by each of the ten measurements. Raises Rejected."""
     slot, inputs = arena.slots(case, candidate.base)[0], judge.draw(case)
-    arena.prepare(slot, inputs)
+    arena.prepare([slot], [inputs])
     results = []
     for _ in range(REPEATS):
         time.sleep(SLEEP_SECONDS)
@@ -81,8 +81,7 @@ def of_candidate(judge: Judge, candidate: Loaded, arena: Arena, case: Case) -> l
         for _ in range(warmup):
             candidate.launch([slot.arguments], timed=False)
         results.append(statistics.fmean(_launch(candidate, slot) for _ in range(timed)))
-    (outputs,) = arena.take([slot], [inputs])
-    error_ratio(judge.scenario, case, inputs, outputs)
+    error_ratio(judge.scenario, case, inputs, arena.take([slot], [inputs], {0})[0])
     return results
 
 

@@ -34,10 +34,14 @@ TENSOR_TFLOPS = {"sm_80": 312.0, "sm_90a": 990.0, "sm_100a": 2500.0}
 """Dense bf16 by the data sheets of A100, H200 and B200, in TFLOPS."""
 
 
+MEMORY_GBS = {"sm_80": 2039.0, "sm_90a": 4800.0, "sm_100a": 8000.0}
+"""Of their memory, by the data sheets, in GB/s."""
+
+
 def peak(unit: str, target: str = "cpu") -> float:
     """Most of `unit` per second that one core, or a GPU, can do; 0 where nothing is known."""
     if target != "cpu":
-        return TENSOR_TFLOPS.get(target, 0.0) if unit == "TFLOPS" else 0.0
+        return {"TFLOPS": TENSOR_TFLOPS, "GB/s": MEMORY_GBS}.get(unit, {}).get(target, 0.0)
     _, flags = processor()
     for flag, flop in FLOP_PER_CYCLE:
         if flag in flags:

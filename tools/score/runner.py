@@ -17,12 +17,14 @@ from pathlib import Path
 
 from avo.tools import sandbox
 
-COMMAND = struct.Struct("=QII")
-"""A number that the reply repeats; how many launches; bytes of one avo_args. As many avo_args follow."""
+COMMAND = struct.Struct("=QIII")
+"""A number that the reply repeats; how many launches; how many of them are timed as one; bytes of one avo_args. As many
+avo_args follow.
+"""
 REPLY = struct.Struct("=Qq")
 """The number; what avo_launch returned, the first time that it was not 0."""
-LARGEST_COMMAND = 1 << 15
-"""Bytes: less than a pipe holds."""
+LARGEST_COMMAND = 60 << 10
+"""Bytes: less than a pipe holds, so that nobody waits for a runner that does not read."""
 RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
 """Loaded before the sandbox closes, so that the candidate's own loading opens nothing else."""
 OWN_MEMORY = 1 << 30
@@ -51,7 +53,7 @@ def main() -> None:
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     say(spec["replies"], {"base": base})
     while command := os.read(spec["commands"], LARGEST_COMMAND):
-        number, count, size = COMMAND.unpack_from(command)
+        number, count, _, size = COMMAND.unpack_from(command)
         codes = [launch(command[COMMAND.size + i * size :][:size], None) for i in range(count)]
         os.write(spec["replies"], REPLY.pack(number, next(filter(None, codes), 0)))
 

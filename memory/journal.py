@@ -25,8 +25,8 @@ AGENT, EXTERNAL = "agent", "external"
 LASTING = {
     "steps": "id, parent, started", "interventions": "id, step, trigger, advice", "sessions": "id, started",
     "consulted": "id, step, chunk, query, at", "steering": "id, text, at", "pauses": "id, at",
-    "plan": "id, step, text, at",
-    **dict.fromkeys(("messages", "attempts", "revisits", "comparisons", "notes", "ledger", "summaries"), "*"),
+    "plan": "id, step, text, at", "comparisons": "id, step, tree, incumbent, result, at",
+    **dict.fromkeys(("messages", "attempts", "revisits", "notes", "ledger", "summaries"), "*"),
 }  # fmt: skip
 """Table -> columns that never change once they are written."""
 

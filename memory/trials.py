@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -112,6 +112,16 @@ class Trials(Table):
             "comparisons", step=step, tree=tree, incumbent=incumbent, result=data, accepted=int(accepted),
             **self._so_far(), at=now(),
         )  # fmt: skip
+
+    def settle(self, kept: Collection[str]) -> None:
+        """Take back what was accepted and then not committed, because avo was killed in between: it may be tried again.
+
+        kept: the trees of all versions.
+        """
+        for row in self.rows("SELECT id, tree FROM comparisons WHERE accepted ORDER BY id DESC"):
+            if row["tree"] in kept:
+                break
+            self.write("UPDATE comparisons SET accepted=0 WHERE id=?", row["id"])
 
     def _so_far(self) -> dict[str, int]:
         return {"attempts_before": self.count("attempts"), "revisits_before": self.count("revisits")}

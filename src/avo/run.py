@@ -41,7 +41,7 @@ def open_run(folder: Path, scenario: Scenario, target: str, model: str = "", see
         _claim(folder, scenario, target, model)
         journal = Journal(folder / JOURNAL, create=True)
         lineage = Lineage(folder / LINEAGE, create=True)
-        lineage.repair()
+        _recover(journal, lineage)
         if journal.count("steps") and not lineage.versions():
             raise AvoError(f"{folder}: the journal has steps, but the lineage has no version: it was lost or replaced")
         if came:
@@ -53,6 +53,16 @@ def open_run(folder: Path, scenario: Scenario, target: str, model: str = "", see
             yield bench
         finally:
             journal.close()
+
+
+def _recover(journal: Journal, lineage: Lineage) -> None:
+    """Bring both to one state: a killed process may have left the lineage half way, or the journal ahead of it."""
+    lineage.repair()
+    if versions := lineage.versions():
+        journal.settle([version.tree for version in versions])
+        advice = journal.interventions(last=1)
+        if advice and advice[0].version_before != versions[-1].name:
+            journal.record_effect(versions[-1].name)
 
 
 @contextmanager
@@ -69,26 +79,33 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
     """Write run.toml, or check that the one there belongs to the same scenario and target."""
-    path = folder / SETTINGS
-    if path.is_file():
-        found = settings_in(path)
-        model = model or found.get("model", "")
-        if (found.get("scenario"), found.get("target")) != (scenario.name, target):
-            there = f"{found.get('scenario')} on {found.get('target')}"
-            raise AvoError(f"{folder} holds a run of {there}, not of {scenario.name} on {target}: give another --run")
-        if found.get("digest") != scenario.digest and (folder / LINEAGE / ".git" / "refs" / "tags" / "v0").is_file():
-            changed = f"{scenario.path} is not as it was when this run began, so its scores would not compare"
-            raise AvoError(f"{changed}: give another --run, or put scenario.toml and reference.py back")
-    elif any((folder / name).exists() for name in (JOURNAL, LINEAGE)):
-        raise AvoError(f"{folder} holds a run without its {SETTINGS}")
-    else:
-        _empty(folder)
+    found = claimed(folder, scenario, target)
+    model = model or found.get("model", "")
     settings = {"scenario": scenario.name, "target": target, "model": model, "digest": scenario.digest}
-    _write_settings(path, settings)
+    _write_settings(folder / SETTINGS, settings)
+
+
+def claimed(folder: Path, scenario: Scenario, target: str) -> dict[str, str]:
+    """What run.toml says of the run in `folder`, nothing where one can begin. Raises AvoError when it is another's."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        if any((folder / name).exists() for name in (JOURNAL, LINEAGE)):
+            raise AvoError(f"{folder} holds a run without its {SETTINGS}")
+        _empty(folder)
+        return {}
+    found = settings_in(path)
+    if (found.get("scenario"), found.get("target")) != (scenario.name, target):
+        there = f"{found.get('scenario')} on {found.get('target')}"
+        raise AvoError(f"{folder} holds a run of {there}, not of {scenario.name} on {target}: give another --run")
+    if found.get("digest") != scenario.digest and (folder / LINEAGE / ".git" / "refs" / "tags" / "v0").is_file():
+        changed = f"{scenario.path} is not as it was when this run began, so its scores would not compare"
+        raise AvoError(f"{changed}: give another --run, or put scenario.toml and reference.py back")
+    return found
 
 
 def _empty(folder: Path) -> None:
-    if others := [entry.name for entry in folder.iterdir() if entry.name != LOCK]:
+    others = [entry.name for entry in folder.iterdir() if entry.name != LOCK] if folder.is_dir() else []
+    if others:
         raise AvoError(f"{folder} is not a run and not empty (it has {others[0]}): give another --run")
 
 
@@ -152,7 +169,7 @@ def held(folder: Path) -> Iterator[tuple[Journal, Lineage]]:
     existing(folder)[0].close()
     with _locked(folder), closing(Journal(folder / JOURNAL)) as journal:
         lineage = Lineage(folder / LINEAGE)
-        lineage.repair()  # a killed process may have left it half way
+        _recover(journal, lineage)
         yield journal, lineage
 
 

@@ -10,7 +10,10 @@ from typing import Any
 from avo.agents.prices import Price, Prices
 from avo.evolve import Limits
 from avo.memory.ledger import Means
-from avo.run import existing
+from avo.run import claimed, existing
+from avo.scenarios.loader import Scenario
+from avo.tools.brought import brought
+from avo.tools.transfer import bring
 from avo.types import Missing
 
 ASSUMED = Means(
@@ -85,6 +88,24 @@ def forecast(limits: Limits, spent: Spent, means: Means, price: Price | None) ->
     )  # fmt: skip
 
 
+def begins_from(run: Path, scenario: Scenario, target: str, seed_from: str) -> dict[str, Any]:
+    """What `--seed-from` names, for JSON; nothing without it. Raises AvoError for what a start would refuse.
+
+    already: the run was begun from there, and nothing more is brought in.
+    """
+    came = bring(seed_from, run, target) if seed_from else None
+    claimed(run, scenario, target)
+    if not seed_from:
+        return {}
+    if already := came is None:
+        journal, _ = existing(run)
+        with closing(journal):
+            came = brought(journal)
+    assert came
+    facts = {key: getattr(came, key) for key in ("run", "scenario", "version", "commit", "score", "unit")}
+    return {"seed_from": facts | {"files": [*came.files], "already": already}}
+
+
 def dry_run(run: Path, limits: Limits, names: tuple[str, str], table: Prices) -> dict[str, Any]:
     """All of it, for JSON. names: of the models of worker and supervisor; the worker's price counts."""
     price = table.of(names[0])
@@ -129,4 +150,14 @@ def told(found: dict[str, Any]) -> str:
             f" {more['evaluations']:.0f} evaluations, {usd} USD, {more['minutes']:.0f} min;"
             f" {more['stops_by']} is reached first"
         )
-    return "\n".join([*lines, "nothing was started"])
+    return "\n".join([*lines, *_origin(found.get("seed_from")), "nothing was started"])
+
+
+def _origin(came: dict[str, Any] | None) -> list[str]:
+    if came is None:
+        return []
+    label = f"{came['version']} of {came['run']} ({came['scenario']})"
+    if came["already"]:
+        return [f"begun from {label} already: nothing more would be brought in"]
+    there = f"{came['score']:.2f} {came['unit']} there, {', '.join(came['files'])}"
+    return [f"would be brought in: {label}, {there}: v0 if it passes here, else the first thing to adapt"]

@@ -84,10 +84,11 @@ def run_scenario(
         for agent in names:
             table.needed(agent)
     if dry_run:
+        from avo.cli.forecast import begins_from, told
         from avo.cli.forecast import dry_run as forecast
-        from avo.cli.forecast import told
 
-        found = forecast(run, limits, names, table)
+        origin = begins_from(run, scenario, target, seed_from)
+        found = forecast(run, limits, names, table) | origin
         print(json.dumps(found) if as_json else printable(told(found)))
         return
 

@@ -62,21 +62,21 @@ class LocalExecutor:
         self._rejected: dict[str, Rejected] = {}
         self._judges: dict[int, Judge] = {}
 
-    @property
-    def judge(self) -> Judge:
-        """The judge on the first device."""
-        return self.judge_on(0)
-
     def judge_on(self, device: int) -> Judge:
         """The judge on one device; loads torch. Raises Missing when the target's device is not there."""
-        from avo.tools.score.gpu import require_gpu
         from avo.tools.score.judge import Judge
 
         if device not in self._judges:
-            if self.target != "cpu":
-                require_gpu(self.target)
+            self.require_device()
             self._judges[device] = Judge(self.scenario, self.target, device)
         return self._judges[device]
+
+    def require_device(self) -> None:
+        """Raise Missing when the target's device is not there."""
+        from avo.tools.score.gpu import require_gpu
+
+        if self.target != "cpu":
+            require_gpu(self.target)
 
     def build(self, files: Sources) -> Build:
         tree = digest(files)
@@ -106,8 +106,9 @@ class LocalExecutor:
         from avo.tools.score.roofline import device
 
         started = time.monotonic()
-        unit, version = self.judge.settings.unit, compiler_of(self.target).version
-        verdict = Verdict(Status.PASSED, "", unit, device="" if self.judge.on_gpu else device(), compiler=version)
+        self.require_device()  # the judge is made on the device that is leased, and on no other
+        unit, version = self.scenario.target(self.target).unit, compiler_of(self.target).version
+        verdict = Verdict(Status.PASSED, "", unit, device=device() if self.target == "cpu" else "", compiler=version)
         cost: dict[str, float] = {}
         try:
             built = self.build(files)

@@ -159,7 +159,7 @@ class RedTeam:
 
     def play(self, team: Sequence[Candidate]) -> Iterator[Outcome]:
         """One outcome after the other; everything is compiled first. Raises Missing without the device."""
-        _ = self.executor.judge
+        self.executor.require_device()
         self.executor.prepare([candidate.files for candidate in team])
         for candidate in team:
             started = time.monotonic()

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from avo.scenarios.abi import ITEM_BYTES
 from avo.scenarios.expressions import evaluate
@@ -15,9 +15,6 @@ from avo.scenarios.loader import Scenario, shape_of
 from avo.tools.executor import LocalExecutor
 from avo.tools.seeds import seed_sources
 from avo.types import AvoError, Missing, Status, Verdict
-
-if TYPE_CHECKING:
-    from avo.tools.score.judge import Judge
 
 CALL = re.compile(r"(\w+\(case '[^']*'\)):? (.*)", re.DOTALL)
 """What is said of a function of reference.py."""
@@ -93,8 +90,8 @@ def examine(scenario: Scenario, target: str) -> Report:
     executor = LocalExecutor(scenario, target)
     steps: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: _functions(scenario),
-        lambda: _proofs(executor.judge),
-        lambda: _baselines(executor.judge, report),
+        lambda: _proofs(executor),
+        lambda: _baselines(executor, report),
         lambda: _traffic(scenario, target),
         lambda: _seed(executor, report),
     )
@@ -138,17 +135,17 @@ def _functions(scenario: Scenario) -> Iterator[Finding]:
                 yield at(scenario, problem, "targets", target, "baselines")
 
 
-def _proofs(judge: Judge) -> Iterator[Finding]:
+def _proofs(executor: LocalExecutor) -> Iterator[Finding]:
     from avo.tools.score.proof import proofs
 
-    with judge.on_device():
+    with executor.held() as judge:
         yield from proofs(judge)
 
 
-def _baselines(judge: Judge, report: Report) -> Iterator[Finding]:
+def _baselines(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
     from avo.tools.score.proof import baselines
 
-    with judge.on_device():
+    with executor.held() as judge:
         found, report.facts["baselines"] = baselines(judge, report.remarks)
     yield from found
 

@@ -82,6 +82,15 @@ def brought(journal: Journal) -> Brought | None:
     return came
 
 
+def sources_of(journal: Journal, lineage: Lineage, name: str) -> tuple[str, Sources]:
+    """Name and sources of a version, or of what was brought in. Raises AvoError."""
+    came = brought(journal) if name == SEED_FROM else None
+    if came:
+        return SEED_FROM, came.files
+    version = lineage.version(name)
+    return version.name, lineage.files(version)
+
+
 def first_of_line(journal: Journal, lineage: Lineage, came: Brought) -> Version | None:
     """The first version that is what was brought in, or made of it; None so far.
 

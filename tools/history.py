@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from avo.memory.journal import Intervention
 from avo.tools.answers import attempt_line, verdict_text
-from avo.tools.bench import Bench
+from avo.tools.bench import Bench, unified_diff
 from avo.tools.brought import SEED_FROM, Brought, brought
 from avo.tools.plan import LARGEST_NUMBER, plan_text
 from avo.tools.process import elide
-from avo.tools.sources import Sources, read_sources, write_sources
+from avo.tools.sources import Sources, digest, read_sources, write_sources
 from avo.types import AvoError, ToolError, Version
 
 LONGEST_ANSWER = 30_000
@@ -27,7 +28,8 @@ def _version(bench: Bench, name: str) -> Version:
     try:
         return bench.lineage.version(name)
     except AvoError as error:
-        raise ToolError(str(error)) from error
+        more = f", and {SEED_FROM}" if brought(bench.journal) else ""
+        raise ToolError(f"{error}{more}") from error
 
 
 def _brought(bench: Bench) -> Brought:
@@ -59,7 +61,7 @@ async def read_version(bench: Bench, version: str, path: str = "") -> str:
     """Read a source file of an earlier version (v0, v1 … or best); without path, its message, scores and files."""
     if version == SEED_FROM:
         came = _brought(bench)
-        return _read(came.files, path, SEED_FROM, f"{SEED_FROM}: {came.label}, {came.score:.2f} {came.unit} there")
+        return _read(came.files, path, SEED_FROM, _origin(came))
     found = _version(bench, version)
     scores = ", ".join(f"{case} {value:.2f}" for case, value in found.scores.items())
     return _read(
@@ -77,14 +79,30 @@ def _read(files: Sources, path: str, name: str, head: str) -> str:
 
 
 async def compare_versions(bench: Bench, first: str, second: str) -> str:
-    """Show how two versions differ: their scores by case and the diff of their sources."""
-    a, b = _version(bench, first), _version(bench, second)
-    cases = "\n".join(
-        f"{case:10} {value:10.2f} -> {b.scores[case]:10.2f} {a.unit}  x{b.scores[case] / value:.3f}"
-        for case, value in a.scores.items()
-        if case in b.scores
+    """Show how two versions (v0 … or best) differ: their scores by case and the diff of their sources."""
+    (line, before, old), (other, after, new) = _side(bench, first), _side(bench, second)
+    unit = bench.scenario.target(bench.target).unit
+    cases = "".join(
+        f"{case:10} {value:10.2f} -> {after[case]:10.2f} {unit}  x{after[case] / value:.3f}\n"
+        for case, value in before.items()
+        if case in after
     )
-    return elide(f"{version_line(a)}\n{version_line(b)}\n{cases}\n{bench.lineage.diff(a, b)}", LONGEST_ANSWER)
+    return elide(f"{line}\n{other}\n{cases}{unified_diff(old, new)}", LONGEST_ANSWER)
+
+
+def _side(bench: Bench, name: str) -> tuple[str, Mapping[str, float], Sources]:
+    """A version, or what was brought in: its line, its scores here, its sources."""
+    if name != SEED_FROM:
+        found = _version(bench, name)
+        return version_line(found), found.scores, bench.lineage.files(found)
+    came = _brought(bench)
+    tried = bench.journal.attempt_of(digest(came.files))
+    here = f"{tried.verdict.status} here" if tried else "not tried here"
+    return f"{_origin(came)}, {here}", tried.verdict.scores if tried else {}, came.files
+
+
+def _origin(came: Brought) -> str:
+    return f"{SEED_FROM}: {came.label}, {came.score:.2f} {came.unit} there"
 
 
 async def checkout(bench: Bench, version: str) -> str:

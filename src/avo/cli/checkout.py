@@ -19,23 +19,18 @@ def checkout(
     """Write the sources of a version into a folder, to read, to edit, or to measure by name."""
     from avo.run import existing
     from avo.scenarios.abi import HEADER
-    from avo.tools.brought import SEED_FROM, brought
+    from avo.tools.brought import sources_of
     from avo.tools.sources import write_sources
     from avo.types import AvoError
 
     journal, lineage = existing(run or latest_run())
-    came = brought(journal) if version == SEED_FROM else None
-    if came:
-        name, files = SEED_FROM, dict(came.files)
-    else:
-        found = lineage.version(version)
-        name, files = found.name, lineage.files(found)
+    name, files = sources_of(journal, lineage, version)
     journal.close()
     folder = to or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise AvoError(f"{folder} is there and not empty: name another with --to DIR")
     abi = lineage.folder / HEADER  # the same in every version; compilers and editors look for it
-    write_sources(files | ({HEADER: abi.read_bytes()} if abi.is_file() else {}), folder)
+    write_sources({**files} | ({HEADER: abi.read_bytes()} if abi.is_file() else {}), folder)
     if as_json:
         print_json({"version": name, "folder": str(folder), "files": list(files)})
     else:

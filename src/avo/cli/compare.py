@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from avo.tools.sources import Sources
     from avo.types import Comparison
 
-VERSION = re.compile(r"v\d+|best")
-Side = Annotated[str, typer.Argument(help="A folder with sources, or a version of the run: v0, v1, … best.")]
+VERSION = re.compile(r"v\d+|best|seed-from")
+Side = Annotated[
+    str, typer.Argument(help="A folder with sources, or of the run: v0, v1, … best; seed-from: what was brought in.")
+]
 
 
 def compare(
@@ -76,13 +78,17 @@ def _measured(executor: LocalExecutor, sides: list[tuple[str, Sources]]) -> tupl
 
 def _sources(name: str, run: Path | None) -> Sources:
     """The sources of a version, or in a folder. Raises AvoError."""
+    from contextlib import closing
+
     from avo.run import existing
+    from avo.tools.brought import sources_of
     from avo.tools.seeds import folder_sources
     from avo.types import AvoError
 
     if VERSION.fullmatch(name):
-        _, lineage = existing(run or latest_run())
-        return lineage.files(lineage.version(name))
+        journal, lineage = existing(run or latest_run())
+        with closing(journal):
+            return sources_of(journal, lineage, name)[1]
     if not Path(name).is_dir():
-        raise AvoError(f"no folder '{name}', and no version: those are called v0, v1, … best")
+        raise AvoError(f"no folder '{name}', and no version: those are called v0, v1, … best; seed-from")
     return folder_sources(Path(name))

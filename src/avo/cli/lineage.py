@@ -19,6 +19,7 @@ app.command("plot")(plot.plot)
 app.command("export")(archive.export)
 app.command("import")(archive.import_)
 VersionName = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best.")]
+Side = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best; seed-from: what was brought in.")]
 
 
 @app.command("log")
@@ -78,10 +79,16 @@ def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -
 
 
 @app.command("diff")
-def diff(first: VersionName, second: VersionName, run: RunFolder = None, as_json: AsJson = False) -> None:
+def diff(first: Side, second: Side, run: RunFolder = None, as_json: AsJson = False) -> None:
     """Show how the sources of two versions differ."""
     from avo.run import existing
+    from avo.tools.bench import unified_diff
+    from avo.tools.brought import SEED_FROM, sources_of
 
-    _, lineage = existing(run or latest_run())
-    text = lineage.diff(lineage.version(first), lineage.version(second))
+    journal, lineage = existing(run or latest_run())
+    if SEED_FROM in (first, second):
+        text = unified_diff(*(sources_of(journal, lineage, name)[1] for name in (first, second)))
+    else:
+        text = lineage.diff(lineage.version(first), lineage.version(second))
+    journal.close()
     print_json({"first": first, "second": second, "diff": text}) if as_json else print(printable(text))

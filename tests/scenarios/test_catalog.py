@@ -64,7 +64,7 @@ def test_folders_of_the_path_are_searched_after_the_shipped_ones(
 
 def test_a_close_name_on_the_path_is_told(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PATH, str(shelf))
-    assert complaint("mines").startswith("no scenario 'mines'; did you mean 'mine'? there are: gqa_")
+    assert complaint("mines").startswith("no scenario 'mines'; did you mean 'mine'? there are: add_rmsnorm, gqa_")
 
 
 def test_two_of_one_name_are_told_with_both_folders(

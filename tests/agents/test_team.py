@@ -128,9 +128,14 @@ def test_a_model_is_never_asked_after_its_own_last_word(bench: Bench) -> None:
 
 
 def test_the_wait_after_a_turn_of_text_ends_when_the_run_is_stopped(bench: Bench) -> None:
-    worker = Script(say("hm"))
     stopped = Event()
-    Timer(0.5, stopped.set).start()
+
+    class Slow(Script):
+        async def create(self, *given: Any, **options: Any) -> CreateResult:
+            Timer(0.5, stopped.set).start()  # and by then it waits
+            return await super().create(*given, **options)
+
+    worker = Slow(say("hm"))
     team = Team(bench, worker, Script(say(ADVICE)), stopped.is_set, Patience(idle_seconds=3600))
     assert asyncio.run(asyncio.wait_for(team.vary("# Step 1"), 30)).kind == "interrupted"
     assert len(worker.shown) == 1

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from mcp import ClientSession
+from mcp.client import stdio
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -120,7 +121,10 @@ def test_nothing_that_was_said_is_in_a_trace(collector: Collector, run: Path, cl
         assert text.encode() not in collector.bodies
 
 
-def test_a_client_of_mcp_is_traced_and_its_mistakes_are_errors(collector: Collector, run: Path) -> None:
+def test_a_client_of_mcp_is_traced_and_its_mistakes_are_errors(
+    collector: Collector, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdio, "PROCESS_TERMINATION_TIMEOUT", 120.0)  # what is killed sends nothing any more
     parameters = StdioServerParameters(
         command=sys.executable,
         args=["-c", "from avo.cli import main; main()", "mcp", str(TINY), "--target", "cpu", "--run", str(run)],

@@ -19,7 +19,7 @@ from avo.tools.registry import Registry, tool
 from avo.tools.sandbox import landlock_version
 from avo.types import Cancelled, Rejected, Status, ToolError
 
-release = threading.Event()
+entered, release = threading.Event(), threading.Event()
 
 
 async def fails(bench: Bench, how: str) -> str:
@@ -34,8 +34,14 @@ async def fails(bench: Bench, how: str) -> str:
 
 async def waits(bench: Bench) -> str:
     """Block a thread until it is released."""
-    await bench.blocking(lambda: release.wait(60))
+    await bench.blocking(lambda: (entered.set(), release.wait(60)))
     return "released"
+
+
+async def has_entered() -> None:
+    while not entered.is_set():
+        await asyncio.sleep(0.01)
+    entered.clear()
 
 
 def call(bench: Bench, name: str, arguments: Mapping[str, Any] | None = None) -> tuple[str, bool]:
@@ -88,7 +94,7 @@ def test_a_cancelled_call_returns_once_its_thread_has_ended(bench: Bench) -> Non
         token, workbench = CancellationToken(), RegistryWorkbench(Registry(bench, [tool(waits, changes=False)]))
         release.clear()
         under_way = asyncio.ensure_future(workbench.call_tool("waits", {}, token))
-        await asyncio.sleep(0.05)
+        await has_entered()
         token.cancel()
         await asyncio.sleep(0.05)
         before = under_way.done()
@@ -115,7 +121,7 @@ def test_after_a_cancelled_call_the_next_one_works(bench: Bench) -> None:
         token, workbench = CancellationToken(), RegistryWorkbench(Registry(bench, [tool(waits, changes=False)]))
         release.clear()
         under_way = asyncio.ensure_future(workbench.call_tool("waits", {}, token))
-        await asyncio.sleep(0.05)
+        await has_entered()
         token.cancel()
         release.set()
         await under_way

@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from mcp import ClientSession, types
+from mcp.client import stdio
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 TINY = Path(__file__).parents[1] / "tiny"
 BOOT = "from avo.cli import main; main()"
+HANDED_ON = ("AVO_", "PATH", "PYTHON", "OTEL", "TMPDIR")
+
+stdio.PROCESS_TERMINATION_TIMEOUT = 120.0
+"""Seconds that a server has to end by itself once its client left; a slow machine takes more than the SDK's two."""
 
 
 @dataclass
@@ -65,9 +70,7 @@ class Agent:
 def server(run: Path, scenario: Path = TINY, errors: Path | None = None) -> StdioServerParameters:
     """How to start `avo mcp`; what it writes to standard error goes to a file if one is named."""
     arguments = ["mcp", str(scenario), "--target", "cpu", "--run", str(run)]
-    variables = {
-        name: value for name, value in os.environ.items() if name.startswith(("AVO_", "PATH", "PYTHON", "OTEL"))
-    }
+    variables = {name: value for name, value in os.environ.items() if name.startswith(HANDED_ON)}
     return StdioServerParameters(command=sys.executable, args=["-c", BOOT, *arguments], env=variables)
 
 

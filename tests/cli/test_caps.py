@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def test_a_sweep_is_cut_at_the_limit_and_says_so(run: Path, cli: Cli, priced: di
 def test_a_model_that_hangs_is_left_at_the_limit_and_at_ctrl_c(
     run: Path, cli: Cli, priced: dict[str, str], how: str
 ) -> None:
-    minutes = ("--minutes", 0.05) if how == "minutes" else ()
+    minutes = ("--minutes", 0.1) if how == "minutes" else ()
     command = ("run", "scenario", TINY, "--run", run, "--model", "openai:scripted", *minutes, "--json")
     with serving([THOUGHT], {0: Fault.HANG}) as provider:
         process = subprocess.Popen(
@@ -146,9 +147,10 @@ def test_a_model_that_hangs_is_left_at_the_limit_and_at_ctrl_c(
         )  # fmt: skip
         while how == "ctrl-c" and not provider.requests:
             assert process.poll() is None
+            time.sleep(0.02)
         if how == "ctrl-c":
             process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=800)
     assert json.loads(out)["stop_reason"] == ("time" if how == "minutes" else "interrupted"), err
     assert process.returncode == (0 if how == "minutes" else 130)
     assert rows(run, "SELECT outcome FROM steps") == [(None,)]

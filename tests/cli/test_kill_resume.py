@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import re
@@ -14,17 +13,13 @@ import sys
 import time
 from pathlib import Path
 
-from avo.agents.stagnation import Patience
-from avo.agents.team import Team
-from avo.agents.tuner import Tuner, TunerSupervisor
-from avo.evolve import Limits, evolve
-from avo.tools.bench import Bench
-
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")
 TINY = Path(__file__).parents[1] / "tiny"
 KILLS = 4
-LATEST = 0.9
-"""Seconds after the first new result at which a kill comes at the latest."""
+LATEST = 3.0
+"""When a kill comes at the latest after the first new result, in measurements: twelve and more are made in all."""
+GAIN = 1.5
+"""What 16 sums are worth on any machine: four times the seed's score where it was written."""
 
 Attempt = tuple[int, str, float]
 
@@ -59,25 +54,34 @@ def results(run: Path) -> int:
         return 0
 
 
-def killed_at_work(command: list[str], run: Path, moment: float) -> int:
-    """Start the run and kill it `moment` seconds after its first new result; its exit code."""
-    before = results(run)
+def pace(run: Path) -> float:
+    """Seconds that the quickest measurement took on this machine."""
+    with sqlite3.connect(run / "avo.db") as db:
+        query = "SELECT MIN(device_seconds) FROM ledger WHERE kind = 'evaluation'"
+        return float(db.execute(query).fetchone()[0])
+
+
+def killed_at_work(command: list[str], run: Path, part: float) -> tuple[int, float]:
+    """Start the run and kill it `part` of a measurement after its first new result: its exit code, and when."""
+    before, moment = results(run), 0.0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while results(run) == before and process.poll() is None:
             time.sleep(0.01)
-        time.sleep(moment)
+        if process.poll() is None:
+            moment = part * pace(run)
+            time.sleep(moment)
         process.send_signal(signal.SIGKILL)
-        return process.wait()
+        return process.wait(), moment
 
 
-def test_a_run_killed_at_random_moments_loses_nothing(tmp_path: Path, own_scenario: Path, bench: Bench) -> None:
+def test_a_run_killed_at_random_moments_loses_nothing(tmp_path: Path, own_scenario: Path) -> None:
     source = own_scenario / "seed" / "matvec.cpp"
     source.write_text(source.read_text().replace("{1, 4, 16}", "{1, 2, 4, 8, 16, 32}"))
     run, dice = tmp_path / "killed", random.Random(os.urandom(8))
     seen_commits, seen_attempts, codes = list[str](), list[Attempt](), []
     for _ in range(KILLS):
-        moment = dice.uniform(0, LATEST)
-        codes.append(killed_at_work(command(run, own_scenario), run, moment))
+        code, moment = killed_at_work(command(run, own_scenario), run, dice.uniform(0, LATEST))
+        codes.append(code)
         told = f"killed after {moment:.3f} s"
         assert commits(run)[: len(seen_commits)] == seen_commits, told
         assert attempts(run)[: len(seen_attempts)] == seen_attempts, told
@@ -98,13 +102,10 @@ def test_a_run_killed_at_random_moments_loses_nothing(tmp_path: Path, own_scenar
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert db.execute("SELECT COUNT(*) FROM steps WHERE ended IS NULL").fetchone() == (0,)
 
-    undisturbed = Team(bench, Tuner(), TunerSupervisor(), lambda: False, Patience())
-    assert asyncio.run(evolve(bench, undisturbed, Limits(), repr)) == "exhausted"
     scores = {tree: score for _, tree, score in finished}
     kept = [scores[tree] for tree in re.findall(r"^ *Avo-Tree: (\w+)$", git(run, "log", "--reverse"), re.MULTILINE)]
-    versions = bench.lineage.versions()
     assert len(kept) >= 2
-    assert kept[-1] / kept[0] >= 0.7 * versions[-1].score / versions[0].score
+    assert kept[-1] > GAIN * kept[0]
 
 
 def test_what_a_kill_may_leave_behind_is_cleared(tmp_path: Path, planted_run: Path) -> None:

@@ -24,6 +24,7 @@ from avo.memory.journal import AGENT, EXTERNAL, Journal
 from avo.memory.lineage import Lineage
 from avo.memory.steering import steer
 from avo.run import existing
+from avo.tools.executor import lease
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -36,8 +37,9 @@ HELLO = {
     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}},
 }  # fmt: skip
 LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_files", "arguments": {}}}
-SOON = 20
-"""Seconds after which something that was to end has not."""
+SOON = 120
+"""Seconds after which something that was to end has not, on the slowest machine."""
+OWN = f"3197.{os.getpid()}"  # what no process of another test run sleeps for
 
 
 @pytest.fixture
@@ -62,16 +64,16 @@ def until(true: Callable[[], Any], what: str) -> None:
         time.sleep(0.01)
 
 
-def under_way(run: Path, tool: str) -> bool:
-    """Whether the last message is a call of that tool."""
-    last = existing(run)[0].messages(EXTERNAL, last=1)
-    return bool(last) and (last[0].kind, last[0].tool) == ("call", tool)
+async def called(run: Path, tool: str) -> None:
+    """Wait until the last message is a call of that tool."""
+    async with asyncio.timeout(SOON):
+        while [entry[:2] for entry in said(run)[-1:]] != [("call", tool)]:
+            await asyncio.sleep(0.01)
 
 
 def free(run: Path) -> bool:
     """Whether nobody holds the run."""
-    held = subprocess.run(["flock", "--nonblock", str(run / "lock"), "true"], check=False)
-    return held.returncode == 0
+    return subprocess.run(["flock", "--nonblock", str(run / "lock"), "true"], check=False).returncode == 0
 
 
 def test_an_agent_reads_the_brief_improves_the_kernel_and_commits(tmp_path: Path, cli: Any) -> None:
@@ -148,12 +150,11 @@ def test_the_gate_and_the_work_tree_hold_for_a_client_too(run: Path) -> None:
 
 def test_a_long_call_blocks_nothing_tells_its_progress_and_ends_when_the_client_calls_it_off(run: Path) -> None:
     async def part(agent: Agent) -> None:
-        long = asyncio.create_task(agent.try_("shell", command="echo begun; sleep 300", seconds=400))
-        while len(agent.said) < 2:
+        long = asyncio.create_task(agent.try_("shell", command=f"echo begun; sleep {OWN}", seconds=400))
+        while sum(note.startswith("shell: ") for note in agent.said) < 2:
             await agent.session.send_ping()
             assert "matvec.cpp" in await agent.call("list_files")
             await asyncio.sleep(0.05)
-        assert agent.said[0].startswith("shell: ")
         waiting = asyncio.create_task(agent.try_("evaluate", direction="after it"))
         await asyncio.sleep(0.1)
         for request in reversed(agent.pending()):
@@ -165,20 +166,20 @@ def test_a_long_call_blocks_nothing_tells_its_progress_and_ends_when_the_client_
         assert "these sources were scored before" in await again
 
     play(run, part)
-    tools = [(kind, text) for kind, tool, text in said(run) if tool == "shell"]
-    assert tools[1] == ("result", "shell: stopped by the client")
+    assert [text for kind, tool, text in said(run) if tool == "shell"][1] == "shell: stopped by the client"
     assert [kind for kind, tool, _ in said(run) if tool == "evaluate"] == ["call", "result"]
-    assert "sleep 300" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    until(lambda: subprocess.run(["pgrep", "-f", OWN], capture_output=True).returncode, "it sleeps on")
 
 
 def test_an_evaluation_that_was_called_off_is_made_again(run: Path) -> None:
     async def part(agent: Agent) -> None:
         await agent.call("edit_file", **FASTER)
-        task = asyncio.create_task(agent.try_("evaluate", direction="cut short"))
-        await asyncio.sleep(0.15)
-        await agent.call_off(agent.pending()[0])
-        with pytest.raises(McpError, match="cancelled"):
-            await asyncio.wait_for(task, SOON)
+        with lease("cpu"):  # so it cannot be done before it is called off
+            task = asyncio.create_task(agent.try_("evaluate", direction="cut short"))
+            await called(run, "evaluate")
+            await agent.call_off(agent.pending()[0])
+            with pytest.raises(McpError, match="cancelled"):
+                await asyncio.wait_for(task, SOON)
         assert "PASSED" in await agent.call("evaluate", direction="once more")
 
     play(run, part)
@@ -240,12 +241,12 @@ def test_killed_in_the_middle_nothing_is_lost_and_the_next_start_goes_on(
     assert [version.name for version in lineage.versions()] == ["v0", "v1"], told
     assert journal.attempts()[: len(before)] == before, told
     assert len({attempt.tree for attempt in journal.attempts()}) == journal.count("attempts") == 2, told
-    open_calls = [entry[:2] for entry in said(run)]
-    assert open_calls.count(("call", tool)) == open_calls.count(("result", tool)), told
+    kinds = [kind for kind, name, _ in said(run) if name == tool]
+    assert kinds.count("call") == kinds.count("result"), told
     if tool == "evaluate":
         answers = [text for kind, name, text in said(run) if (kind, name) == ("result", tool)]
         stopped = "evaluate: stopped by the client" if who == "client" else "[interrupted: avo ended during this call"
-        assert answers[0].startswith(stopped), told
+        assert answers[0].startswith((stopped, "attempt 2: PASSED")), told  # where it is quick it may be done by then
     assert [step["outcome"] for step in journal.steps() if step["ended"]] == ["committed"], told
 
 

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """A run from nothing to its end."""
     run = tmp_path_factory.mktemp("finished") / "run"
     process = start("run", "scenario", TINY, "--run", run, "--json")
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=800)
     return run, subprocess.CompletedProcess([], process.returncode, out, err)
 
 
@@ -146,7 +147,7 @@ def test_ctrl_c_ends_the_run_so_that_it_can_be_resumed(run: Path, cli: Cli, sign
             os.kill(process.pid, signal.SIGINT)
             if signals > 1:
                 process.stderr.readline()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=800)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     if signals == 1:
@@ -158,3 +159,13 @@ def test_ctrl_c_ends_the_run_so_that_it_can_be_resumed(run: Path, cli: Cli, sign
     after = rows(run, "SELECT id, tree FROM attempts ORDER BY id")
     assert after[: len(kept)] == kept
     assert len({tree for _, tree in after}) == len(after)
+
+
+def test_ctrl_c_after_the_last_word_changes_nothing(run: Path) -> None:
+    with start("run", "scenario", TINY, "--run", run, "--max-attempts", 1, "--json") as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        while process.poll() is None:
+            os.kill(process.pid, signal.SIGINT)
+            time.sleep(0.005)
+    assert (told["stop_reason"], process.returncode) == ("attempts", 0)

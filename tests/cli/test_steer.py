@@ -70,7 +70,7 @@ def test_a_text_reaches_the_worker_of_another_process_before_its_next_call(run: 
         return ending(body)
 
     with serving(play) as provider, begin(run, provider) as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=800)
     assert process.returncode == 0, err
     assert said[0].stdout == f"{run}: text 1 is kept; the worker reads it before its next model call\n"
     assert [len(texts) for texts in asked(provider)] == [0, 1, 1]
@@ -85,7 +85,7 @@ def test_a_text_that_nobody_was_there_for_waits_for_the_next_start(run: Path, cl
     assert cli("steer", TEXT, "--run", run).returncode == 0
     assert "steering: 1 said to the worker, 1 not seen yet" in cli("memory", "stats", "--run", run).stdout
     with serving(END) as provider, begin(run, provider) as process:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=800)
     assert process.returncode == 0, err
     assert [len(texts) for texts in asked(provider)] == [1, 1]
     with sqlite3.connect(run / "avo.db") as db:
@@ -111,7 +111,7 @@ def test_a_pause_outlasts_a_kill_and_ctrl_c_until_the_run_is_told_to_go_on(run: 
         with begin(run, provider) as process:
             line_with(process, "paused since")
             process.terminate()
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=800)
             assert process.returncode == 130, err
             assert out.startswith("interrupted: ")
         assert "was paused already, since 2" in cli("pause", "--run", run).stdout
@@ -121,7 +121,7 @@ def test_a_pause_outlasts_a_kill_and_ctrl_c_until_the_run_is_told_to_go_on(run: 
             assert cli("steer", TEXT, "--run", run).returncode == 0
             assert len(provider.requests) == 1
             assert cli("resume", "--run", run).stdout == f"{run}: goes on\n"
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=800)
         assert process.returncode == 0, err
         assert "goes on" in err
     assert [len(texts) for texts in asked(provider)] == [0, 1, 1]

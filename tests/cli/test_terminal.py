@@ -13,6 +13,8 @@ from typing import Any
 
 TINY = Path(__file__).parents[1] / "tiny"
 CTRL_C = b"\x03"
+LONGEST = 800
+"""Seconds that a run may take on a slow machine."""
 
 
 def on_a_terminal(arguments: list[str], folder: Path, trigger: bytes) -> tuple[str, int]:
@@ -21,7 +23,7 @@ def on_a_terminal(arguments: list[str], folder: Path, trigger: bytes) -> tuple[s
     if child == 0:
         os.chdir(folder)
         os.execv(sys.executable, [sys.executable, "-c", "from avo.cli import main; main()", *arguments])
-    output, typed, deadline = b"", False, time.monotonic() + 60
+    output, typed, deadline = b"", False, time.monotonic() + LONGEST
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 0.2)[0]:
             continue

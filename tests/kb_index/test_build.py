@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -323,7 +324,8 @@ def test_a_killed_build_leaves_the_old_index_and_no_lock(folder: Path, papers: P
 
 def test_a_killed_first_build_leaves_nothing_in_the_way(folder: Path, papers: Path, tmp_path: Path) -> None:
     list_ = written(tmp_path, papers)
-    assert killed_at(folder, list_, (folder / "store-1").exists)
+    while not killed_at(folder, list_, (folder / "store-1").exists):  # it may be over by then, once in a while
+        shutil.rmtree(folder)
     (folder / "cache/pypi/.new-half").mkdir(parents=True)
     with pytest.raises(Missing, match="make one: avo kb build"):
         current(folder)

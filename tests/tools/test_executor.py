@@ -47,7 +47,7 @@ def test_another_process_waits_until_the_device_is_free() -> None:
     time.sleep(0.3)
     assert not got
     holder.kill()  # a killed holder leaves no lock behind
-    thread.join(10)
+    thread.join(120)
     assert got
     holder.wait()
 
@@ -66,7 +66,7 @@ def test_each_lease_gets_a_device_of_its_own() -> None:
         thread.start()
         time.sleep(0.2)
         assert not third
-    thread.join(10)
+    thread.join(120)
     assert third
 
 
@@ -103,7 +103,7 @@ def test_who_waited_gets_the_device_before_its_last_holder(tmp_path: Path, monke
                 time.sleep(0.01)
         with lease("cpu"):
             order.append("its last holder")
-        thread.join(10)
+        thread.join(120)
         assert order == ["who waited", "its last holder"]
 
 

@@ -149,8 +149,11 @@ def test_the_lineage_is_out_of_sight(bench: Bench) -> None:
 
 
 def test_it_is_killed_at_its_limit_with_all_that_it_started(bench: Bench) -> None:
-    shown = answer(bench, f"echo begun; setsid sleep {OWN}1 & nohup sleep {OWN}2 & sleep {OWN}3", 1)
-    assert shown.startswith("killed after 1 s")
+    for seconds in (1, 10, 60):  # on a slow machine it begins late
+        shown = answer(bench, f"echo begun; setsid sleep {OWN}1 & nohup sleep {OWN}2 & sleep {OWN}3", seconds)
+        assert shown.startswith(f"killed after {seconds} s")
+        if "begun" in shown:
+            break
     assert "begun" in shown
     assert not any(still_runs(f"{OWN}{n}") for n in (1, 2, 3))
 

@@ -56,11 +56,12 @@ def mcp(
 
     from avo.agents.tracing import traced
     from avo.cli.mcp_stdio import take_stdio
-    from avo.cli.signals import keep_from_children
+    from avo.cli.signals import keep_from_children, too_late
     from avo.run import open_run
 
     stdio = take_stdio()
     keep_from_children()  # before the first git process, which stays for as long as the run is open
     with traced(), open_run(run, loaded, target, seed_from=seed_from) as bench:
         left_by = asyncio.run(serve(bench, stdio))
+        too_late()  # what is left to do takes a moment, and a client that ends us meanwhile means no harm
     raise typer.Exit(130 if left_by else 0)

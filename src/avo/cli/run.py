@@ -97,7 +97,7 @@ def run_scenario(
     from avo.agents.tracing import traced
     from avo.cli.progress import Progress
     from avo.cli.session import Session
-    from avo.cli.signals import keep_from_children
+    from avo.cli.signals import keep_from_children, too_late
     from avo.run import open_run
 
     models = clients(*specs, base_url)
@@ -110,6 +110,7 @@ def run_scenario(
         costs = {agent: table.of(name) for agent, name in by_agent.items()}
         session = Session(bench, models, limits, Progress(bench, limits), by_agent, costs)
         reason = asyncio.run(session.run())
+        too_late()
         if not bench.lineage.versions():
             print("avo: stopped before the seed was scored; the same command starts over", file=sys.stderr)
             raise typer.Exit(130)

@@ -40,8 +40,10 @@ def score(judge: Judge, build: Build) -> float:
 @pytest.mark.parametrize("cheat", ["hides_behind_the_scheduler_tick", "works_after_its_reply"])
 def test_work_outside_of_a_launch_is_counted_or_of_no_use(cheat: str, tmp_path: Path) -> None:
     judge = Judge(load("mha_causal"), "cpu")
-    honest = score(judge, compiled(judge, TESTS / "honest" / "shared_attention.cpp", tmp_path / "honest"))
-    assert score(judge, compiled(judge, TESTS / "cheats" / f"{cheat}.cpp", tmp_path / "cheat")) < GAIN * honest
+    honest = compiled(judge, TESTS / "honest" / "shared_attention.cpp", tmp_path / "honest")
+    before = score(judge, honest)
+    cheated = score(judge, compiled(judge, TESTS / "cheats" / f"{cheat}.cpp", tmp_path / "cheat"))
+    assert cheated < GAIN * max(before, score(judge, honest))
 
 
 ROW, LAUNCHES, CALL = 21e-3, 8, 0.57e-3

@@ -140,9 +140,9 @@ def test_sixteen_sums_beat_the_seed_and_the_seed_does_not_beat_them(executor: Lo
 
 
 def test_a_candidate_does_not_improve_on_itself(executor: LocalExecutor, seed: Sources) -> None:
-    result = executor.compare(seed, seed)
-    assert not result.improved
-    assert result.ratio == pytest.approx(1, abs=0.1)
+    results = [executor.compare(seed, seed) for _ in range(3)]
+    assert sum(result.improved for result in results) <= 1  # a neighbour may slow one side of one
+    assert sorted(result.ratio for result in results)[1] == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize(("line", "status"), [("a->y[i] = 0;", Status.INCORRECT_NUMERICAL), ("", Status.NOT_WRITTEN)])

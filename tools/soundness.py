@@ -11,7 +11,7 @@ from typing import Any
 from avo.scenarios.abi import ITEM_BYTES
 from avo.scenarios.expressions import evaluate
 from avo.scenarios.layers import holder, layers
-from avo.scenarios.loader import Scenario, shape_of
+from avo.scenarios.loader import Scenario, family, shape_of
 from avo.tools.executor import LocalExecutor
 from avo.tools.seeds import seed_sources
 from avo.types import AvoError, Missing, Status, Verdict
@@ -22,7 +22,7 @@ MOST_APART = 100.0
 """Factor by which the seed's time per unit of work may differ between timed cases."""
 NOISY = 1.3
 """median / min of a timed case that is worth a remark."""
-SHORT_MS = 0.05
+SHORT_MS = {"cpu": 0.1, "cuda": 0.01}
 """A timed case below it is worth a remark: what starting a launch costs counts for too much."""
 
 
@@ -178,7 +178,7 @@ def _seed(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
     report.facts |= {"score": verdict.score, "unit": verdict.unit, "seconds": round(seconds, 2), "cases": {
         case.id: {"min_ms": case.min_ms, "noise": case.noise, "error": case.error_ratio} for case in verdict.cases
     }}  # fmt: skip
-    report.remarks += _remarks(verdict)
+    report.remarks += _remarks(verdict, target)
     paces = {case.id: 1 / case.value for case in verdict.cases}
     slow, fast = max(paces, key=paces.__getitem__), min(paces, key=paces.__getitem__)
     if paces[slow] > MOST_APART * paces[fast]:
@@ -188,9 +188,9 @@ def _seed(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
         yield at(scenario, problem, "work", kind)
 
 
-def _remarks(verdict: Verdict) -> Iterator[str]:
+def _remarks(verdict: Verdict, target: str) -> Iterator[str]:
     for case in verdict.cases:
         if case.noise > NOISY:
             yield f"case '{case.id}' is noisy (median / min {case.noise:.2f}): is the machine busy?"
-        if case.min_ms < SHORT_MS:
+        if case.min_ms < SHORT_MS[family(target)]:
             yield f"case '{case.id}' takes {case.min_ms:.3f} ms: too short to be timed well, make it larger"

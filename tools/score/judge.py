@@ -25,12 +25,12 @@ from avo.tools.score.roofline import peak
 from avo.tools.score.signs import Signed, Signs
 from avo.types import AvoError, CaseScore, Clocks, Rejected, Status
 
-LEAST_SETS, MOST_SETS = {"cpu": 3, "cuda": 8}, {"cpu": 16, "cuda": MOST_LAUNCHES}
-"""Buffers that launches rotate through: no launch sees the addresses of the one before."""
-CPU_MEMORY = 64 << 20
-"""Bytes that these may take beyond the least."""
+LEAST_SETS, MOST_SETS = 8, {"cpu": 4, "cuda": MOST_LAUNCHES}
+"""Buffers that launches rotate through: no launch sees the addresses of the one before. On the CPU more of them would
+fill the caches that it shares with its neighbours; a GPU has LEAST_SETS at least.
+"""
 SETS_MEMORY = 0.3
-"""Part of a GPU's memory that these may take. A kernel bound by memory reads all of it within some 10 ms."""
+"""Part of a GPU's memory that they may take. A kernel bound by memory reads all of it within some 10 ms."""
 MOST_MEMORY = 0.5
 """Part of it that those of all candidates may take together."""
 ROWS = 6
@@ -47,7 +47,7 @@ BASES = 4
 """Input sets that are drawn for the launches of a case; each launch gets one of them under fresh signs."""
 SEEDS = 3
 """Secret input sets per timed case."""
-LEAST_SAMPLES, MOST_SAMPLES = 3, 64
+LEAST_SAMPLES, MOST_LAUNCHES_TIMED = 3, 96
 SECONDS_PER_CASE = 0.25
 """CPU time of launches that one timing goes on for."""
 NOISY = 1.3
@@ -128,12 +128,11 @@ class Judge:
 
     def _sets(self, cases: Sequence[Case], beside: int) -> int:
         """How many sets of buffers for the largest case fit: the same for every candidate."""
-        memory = float(CPU_MEMORY)
-        if self.on_gpu:
-            part = min(SETS_MEMORY, MOST_MEMORY / (beside + 1))
-            memory = torch.cuda.get_device_properties(self.index).total_memory * part
-        fitting = int(memory / slot_bytes(self.scenario, cases))
-        return max(LEAST_SETS[self.device], min(MOST_SETS[self.device], fitting))
+        if not self.on_gpu:
+            return MOST_SETS["cpu"]
+        part = min(SETS_MEMORY, MOST_MEMORY / (beside + 1))
+        memory = torch.cuda.get_device_properties(self.index).total_memory * part
+        return max(LEAST_SETS, min(MOST_SETS["cuda"], int(memory / slot_bytes(self.scenario, cases))))
 
     def check(self, candidate: Loaded, arena: Arena) -> dict[str, float]:
         """Correctness of every test and every timed case; the worst error ratio of each. Raises Rejected."""
@@ -190,7 +189,7 @@ class Judge:
         rows: list[float] = []
         clocks: list[Clocks] = []
         fastest = drawn = None
-        while not self._enough(spent, len(samples), len(rows)):
+        while len(rows) < ROWS if self.on_gpu else not _enough(spent, samples, row):
             sets = [self.fresh(bases[i % len(bases)]) for i in range(row.launches)]
             used = slots[: row.launches]
             times = self.launch(candidate, arena, used, sets, group=row.group)
@@ -211,11 +210,6 @@ class Judge:
             clocks += self.clocks()
         candidate.unexplained()
         return Timing(samples, rows, [kept for kept in (fastest, drawn) if kept is not None], clocks, row)
-
-    def _enough(self, spent: float, samples: int, rows: int) -> bool:
-        if self.on_gpu:
-            return rows == ROWS
-        return samples >= LEAST_SAMPLES and (spent >= SECONDS_PER_CASE or samples >= MOST_SAMPLES)
 
     def longer(self, row: Row, taken: float, most: int) -> Row | None:
         """The row to make instead of one that took `taken` seconds; None: it is long enough."""
@@ -279,6 +273,12 @@ class Judge:
     def fresh(self, inputs: Tensors) -> Tensors:
         """The same magnitudes under fresh random signs: new data for a launch."""
         return Signed(inputs, self._signs)
+
+
+def _enough(spent: float, samples: Sequence[float], row: Row) -> bool:
+    """Whether as many rows as there are samples, of `spent` seconds together, are enough on the CPU."""
+    much = spent >= SECONDS_PER_CASE or len(samples) * row.launches >= MOST_LAUNCHES_TIMED
+    return len(samples) >= LEAST_SAMPLES and much
 
 
 def longer_row(row: Row, taken: float, most: int, device: str) -> Row | None:

@@ -24,6 +24,7 @@ LEAST_ROUNDS, MOST_ROUNDS = {"cpu": 2, "cuda": 3}, {"cpu": 4, "cuda": 9}
 differs much from itself, as it does on a GPU at its power limit; what the ratio is has no say in that.
 """
 LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
+"""Of a case in a round; the most where a turn is one launch, and so many fewer where it is several."""
 SECONDS_PER_CASE = 0.3
 """CPU time of launches that one round of a case goes on for."""
 UNEXPLAINED_SECONDS = 0.1e-3
@@ -92,7 +93,7 @@ def _blocks(
         sides[which][1].take(touched, sets, ())
     spent = 0.0
     least, most = LEAST_BLOCKS[judge.device], MOST_BLOCKS[judge.device]
-    while len(blocks) < least or (spent < SECONDS_PER_CASE and len(blocks) < most):
+    while len(blocks) < least or (spent < SECONDS_PER_CASE and len(blocks) * row.launches < most):
         turns: list[float] = []
         agreed = True
         for turn, which in enumerate((0, 1, 1, 0)):

@@ -177,8 +177,8 @@ def test_launches_that_last_are_timed_one_by_one() -> None:
     assert longer_row(Row(3), 3 * 16e-6, 400, "cuda") == Row(390, 13)
     assert longer_row(Row(3), 3 * 8e-3, 512, "cuda") is None
     assert longer_row(Row(1), 1.1e-3, 16, "cpu") is None
-    assert longer_row(Row(1), 0.4e-3, 16, "cpu") == Row(3, 3)
-    assert longer_row(Row(1), 0.02e-3, 16, "cpu") == Row(16, 16)
+    assert longer_row(Row(1), 0.4e-3, 4, "cpu") == Row(3, 3)
+    assert longer_row(Row(1), 0.02e-3, 4, "cpu") == Row(4, 4)
 
 
 def test_the_launch_that_is_looked_at_is_one_of_the_fastest_group() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm import Warm
 
 from avo.kb_index.chunk import Chunk, Document, Parsed
 from avo.kb_index.store import Store
@@ -137,15 +139,22 @@ def bench(tmp_path: Path, planted_run: Path, tiny: Scenario, executor: LocalExec
         yield opened
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Starts commands without a wait for their libraries."""
+    with contextlib.closing(Warm()) as started:
+        yield started
+
+
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path, warm: Warm) -> Cli:
     """Runs `avo …` as a user would, in tmp_path."""
 
     def call(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*AVO, *map(str, arguments)],
-            capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ | environment,
-        )  # fmt: skip
+        words, variables = [*map(str, arguments)], os.environ | environment
+        if warm.serves(variables):
+            return warm.run(words, tmp_path, variables)
+        return subprocess.run([*AVO, *words], capture_output=True, text=True, check=False, cwd=tmp_path, env=variables)
 
     return call
 

@@ -27,20 +27,23 @@ from avo.types import geomean
 
 
 @contextmanager
-def looked_at(avo: int, leaks: set[str]) -> Iterator[None]:
-    """Look into the environment of everything that avo starts, for as long as the block lasts."""
+def looked_at(avo: int, scene: Scene) -> Iterator[None]:
+    """Look into the environment of everything that avo starts, and at avo's memory, for as long as the block lasts."""
     over = threading.Event()
     own = Path(f"/proc/{avo}/cmdline").read_bytes().rstrip(b"\0")
 
     def look() -> None:
         while not over.wait(0.01):
+            with contextlib.suppress(OSError):
+                if peak := re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{avo}/status").read_text()):
+                    scene.most_memory = int(peak[1]) << 10
             for pid in descendants(avo):
                 with contextlib.suppress(OSError):
-                    shown = Path(f"/proc/{pid}/environ").read_bytes()
                     command = Path(f"/proc/{pid}/cmdline").read_bytes()
                     before_exec = command.startswith(own)  # it still has its parent's memory
+                    shown = Path(f"/proc/{pid}/environ").read_bytes()  # second: it may begin its program in between
                     if not before_exec and any(secret.encode() in shown for secret in SECRETS.values()):
-                        leaks.add(command.replace(b"\0", b" ").decode()[:200])
+                        scene.leaks.add(command.replace(b"\0", b" ").decode()[:200])
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -81,8 +84,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             with subprocess.Popen(
                 [*AVO, *map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 env=found.environment, errors="surrogateescape",
-            ) as process, looked_at(process.pid, found.leaks):  # fmt: skip
-                out, err = process.communicate(timeout=280)
+            ) as process, looked_at(process.pid, found):  # fmt: skip
+                out, err = process.communicate(timeout=800)
             found.done = subprocess.CompletedProcess(command, process.returncode, out, err)
         found.bystander_lives = bystander.poll() is None
         bystander.kill()
@@ -130,7 +133,7 @@ def test_commands_end_at_their_limits(scene: Scene) -> None:
     assert "annot fork" in answers["bombs"]
     assert "No space left on device" in answers["fills the disk"]
     assert "no memory" in answers["takes all memory"]
-    printed = answers["prints 10 GB"]
+    printed = answers["prints 2 GB"]
     assert "first" in printed
     assert printed.endswith("last")
     assert len(printed) < 20_000
@@ -260,5 +263,6 @@ def test_what_the_model_wrote_does_not_reach_the_terminal_as_commands(scene: Sce
 
 
 def test_what_the_model_wrote_takes_no_more_room_than_it_should(scene: Scene) -> None:
+    assert 0 < scene.most_memory < 1_000_000_000
     assert (scene.run / "avo.db").stat().st_size < 100 << 20
     assert max(map(len, scene.bodies)) < 2_000_000

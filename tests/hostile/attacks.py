@@ -66,6 +66,8 @@ class Scene:
     bystander_lives: bool = False
     leaks: set[str] = field(default_factory=set)
     """Children of avo that had a secret in their environment."""
+    most_memory: int = 0
+    """Bytes that avo itself held at its peak."""
 
     def avo(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -110,7 +112,7 @@ def attacks(scene: Scene) -> dict[str, Answer]:
         "bombs": sh(f"bomb() {{ sleep {OWN}1 & bomb | bomb & }}; bomb; sleep 60", 2),
         "fills the disk": sh("for i in 1 2 3 4 5 6 7 8; do head -c 200000000 /dev/zero > x$i; done; echo the end", 60),
         "takes all memory": sh(f"printf '{MEMORY}' > m.cxx; c++ -O0 -o m m.cxx && ./m"),
-        "prints 10 GB": sh("echo first; head -c 10000000000 /dev/zero; echo last", 120),
+        "prints 2 GB": sh("echo first; head -c 2000000000 /dev/zero; echo last", 120),
         "reaches for everything": sh(
             f"{reach} {scene.port} {outside}/socket avo-hostile-{os.getpid()} {scene.bystander} {OWN}2"
         ),

@@ -81,9 +81,12 @@ class Loaded:
 
     def _command(self, arguments: Sequence[bytes], group: int) -> int:
         number = secrets.randbits(63)
-        head = COMMAND.pack(number, len(arguments), group, len(arguments[0]))
+        left = COMMAND.pack(number, len(arguments), group, len(arguments[0])) + b"".join(arguments)
         try:
-            os.write(self._commands, head + b"".join(arguments))
+            while left:
+                if not select.select([], [self._commands], [], self._limit)[1]:
+                    raise Rejected(Status.TIMEOUT, f"did not take a command for {self._limit:g} s")
+                left = left[os.write(self._commands, left) :]
         except BrokenPipeError:
             raise self._end("waiting for a launch") from None
         return number
@@ -226,6 +229,7 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
     `limit`: seconds that one launch may take. Raises Rejected when the library does not load.
     """
     command_end, commands = os.pipe()
+    os.set_blocking(commands, False)  # a runner that was taken over need not read
     replies, reply_end = os.pipe()
     spec = {"library": str(library), "symbol": SYMBOL, "commands": command_end, "replies": reply_end, **buffer.grant}
     if cudart:

@@ -78,7 +78,7 @@ def _blocks(
 ) -> tuple[list[tuple[float, ...]], list[Clocks], float]:
     """Times of blocks of four turns, how hard a GPU ran after each, and the seconds of the shortest row.
 
-    A turn is one launch on the CPU, and on a GPU the mean of a row of launches, as many for either side.
+    A turn is the mean of a row of launches, as many for either side; one of them where it lasts long enough.
     """
     slots = [arena.slots(case, candidate.base) for candidate, arena in sides]
     bases = [judge.draw(case) for _ in range(BASES if judge.on_gpu else 1)]

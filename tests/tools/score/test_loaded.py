@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from avo.scenarios.abi import HEADER, header
 from avo.scenarios.loader import load
 from avo.tools.score.builder import Build
 from avo.tools.score.judge import Judge, judged
-from avo.tools.score.loaded import clocks_agree
+from avo.tools.score.loaded import LoadedOnGpu, clocks_agree
 from avo.types import Rejected, geomean
 
 TESTS = Path(__file__).parents[2]
@@ -44,6 +46,20 @@ def test_work_outside_of_a_launch_is_counted_or_of_no_use(cheat: str, tmp_path: 
     before = score(judge, honest)
     cheated = score(judge, compiled(judge, TESTS / "cheats" / f"{cheat}.cpp", tmp_path / "cheat"))
     assert cheated < GAIN * max(before, score(judge, honest))
+
+
+def test_a_runner_that_takes_no_commands_does_not_hold_the_judge_up() -> None:
+    command_end, commands = os.pipe()
+    replies, reply_end = os.pipe()
+    os.set_blocking(commands, False)
+    deaf = f"import os, time; os.write({reply_end}, b'{{\"base\": 0}}\\n'); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", deaf], pass_fds=(command_end, reply_end)) as child:
+        loaded = LoadedOnGpu(child, commands, replies, limit=0.2)
+        with pytest.raises(Rejected, match=r"TIMEOUT: did not take a command for 0\.2 s"):
+            loaded._command([bytes(100)] * 1000, 1)
+        child.kill()
+    for descriptor in (command_end, commands, replies, reply_end):
+        os.close(descriptor)
 
 
 ROW, LAUNCHES, CALL = 21e-3, 8, 0.57e-3

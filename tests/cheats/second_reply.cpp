@@ -5,7 +5,7 @@
 #include "honest_attention.h"
 static void answer() {
     const uint64_t reply[2] = {1, 0};
-    for (int fd = 3; fd < 64; fd++) (void)!write(fd, reply, sizeof reply);
+    for (int fd = 3; fd < 4096; fd++) (void)!write(fd, reply, sizeof reply);
 }
 extern "C" int avo_launch(const avo_args* a, void*) {
     redteam::attention(a);

@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include "honest_attention.h"
 static bool ok(const avo_args*) {
-    for (int fd = 3; fd < 64; fd++)
+    for (int fd = 3; fd < 4096; fd++)
         if (ftruncate(fd, 0) == 0) return true;
     return false;
 }

@@ -25,6 +25,8 @@ differs much from itself, as it does on a GPU at its power limit; what the ratio
 """
 LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
 """Of a case in a round; the most where a turn is one launch, and so many fewer where it is several."""
+LAUNCHES_A_CHECK = 32
+"""In longer rows of a candidate more launches are checked, so that one that skips some is found as surely."""
 SECONDS_PER_CASE = 0.3
 """CPU time of launches that one round of a case goes on for."""
 UNEXPLAINED_SECONDS = 0.1e-3
@@ -108,7 +110,7 @@ def _blocks(
             agreed = sides[which][0].agrees() and agreed
             if which == 1 and min(times) < fastest:
                 fastest, suspect = min(times), (sets[quick], outputs[quick])
-            if which == 1 and secrets.randbelow(2 * least) == 0:
+            if which == 1 and secrets.randbelow(2 * least) < max(1, row.launches // LAUNCHES_A_CHECK):
                 error_ratio(judge.scenario, case, sets[some], outputs[some])
         if longer := judge.longer(row, min(turns) * row.launches, len(slots[0])):
             row = longer

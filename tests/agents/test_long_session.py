@@ -200,7 +200,7 @@ def test_ctrl_c_ends_a_call_that_hangs_or_waits_and_the_same_command_goes_on(
 @pytest.mark.parametrize(
     ("protocol", "stream", "answers", "ending"),
     [
-        ("openai", False, 200, (Fault.BAD_KEY, Fault.NO_QUOTA)), ("openai", True, 80, ()),
+        ("openai", False, 200, (Fault.BAD_KEY, Fault.NO_QUOTA)), ("openai", True, 200, ()),
         ("anthropic", False, 80, (Fault.NO_MODEL,)),
     ],
     ids=("plain", "streaming", "anthropic"),

@@ -11,7 +11,7 @@ import torch
 from avo.scenarios.abi import ITEM_BYTES, pack
 from avo.scenarios.loader import Case, Scenario, Tensor, shape_of
 from avo.tools.score.buffers import DeviceBuffer, HostBuffer
-from avo.tools.score.runner import LARGEST_COMMAND
+from avo.tools.score.runner import COMMAND, LARGEST_COMMAND
 from avo.types import Rejected, Status
 
 GUARD = 64 << 10
@@ -87,7 +87,7 @@ class Arena:
                 offset = offset + spans[tensor.name].size + GUARD
             packed = pack(self.scenario, case, {name: base + span.start for name, span in spans.items()})
             slots.append(Slot(case, packed, spans))
-        return slots[: LARGEST_COMMAND // (len(slots[0].arguments) + 1)]
+        return slots[: (LARGEST_COMMAND - COMMAND.size) // len(slots[0].arguments)]
 
     def prepare(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> None:
         """Write the inputs of each slot; poison outputs and workspaces; paint the guard bands. Slots are neighbours."""

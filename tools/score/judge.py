@@ -22,6 +22,7 @@ from avo.tools.score.cuda_runner import MOST_LAUNCHES
 from avo.tools.score.gpu import clocks, identities, require_answer
 from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.roofline import peak
+from avo.tools.score.rows import Row, a_launch_of_the_fastest, longer_row
 from avo.tools.score.signs import Signed, Signs
 from avo.types import AvoError, CaseScore, Clocks, Rejected, Status
 
@@ -35,12 +36,6 @@ MOST_MEMORY = 0.5
 """Part of it that those of all candidates may take together."""
 ROWS = 6
 """Of a case on a GPU."""
-ROW_SECONDS = {"cpu": 1e-3, "cuda": 20e-3}
-"""Least that a row of launches takes, where there are buffers enough: beside it, what waking a runner costs on the CPU
-(11 to 60 us), and what the clocks may differ by on a GPU, is little.
-"""
-GROUP_SECONDS = {"cpu": 1e-3, "cuda": 0.2e-3}
-"""Least that is timed as one, between two events on a GPU: several launches where one takes less."""
 BEYOND_CACHES = 1.0
 """GB that a row has to read and write before the memory's speed is what limits it."""
 BASES = 4
@@ -56,15 +51,6 @@ ROUNDS = 3
 """Times that a noisy case is measured at most."""
 
 torch.set_num_threads(1)
-
-
-@dataclass(frozen=True)
-class Row:
-    """Launches that follow each other without a pause."""
-
-    launches: int
-    group: int = 1
-    """So many, a divisor of them, are timed as one."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +181,7 @@ class Judge:
             times = self.launch(candidate, arena, used, sets, group=row.group)
             quick, some = a_launch_of_the_fastest(times, row), secrets.randbelow(row.launches)
             outputs = arena.take(used, sets, {quick, some})
-            if longer := self.longer(row, sum(times) * row.group, len(slots)):
+            if longer := longer_row(row, sum(times) * row.group, len(slots), self.device):
                 row = longer
                 continue
             if not candidate.agrees():
@@ -210,10 +196,6 @@ class Judge:
             clocks += self.clocks()
         candidate.unexplained()
         return Timing(samples, rows, [kept for kept in (fastest, drawn) if kept is not None], clocks, row)
-
-    def longer(self, row: Row, taken: float, most: int) -> Row | None:
-        """The row to make instead of one that took `taken` seconds; None: it is long enough."""
-        return longer_row(row, taken, most, self.device)
 
     def clocks(self) -> list[Clocks]:
         """How hard the GPU runs now: one entry, or none where that is not told."""
@@ -279,23 +261,6 @@ def _enough(spent: float, samples: Sequence[float], row: Row) -> bool:
     """Whether as many rows as there are samples, of `spent` seconds together, are enough on the CPU."""
     much = spent >= SECONDS_PER_CASE or len(samples) * row.launches >= MOST_LAUNCHES_TIMED
     return len(samples) >= LEAST_SAMPLES and much
-
-
-def longer_row(row: Row, taken: float, most: int, device: str) -> Row | None:
-    """A row of at most `most` launches that lasts as long as it should, after one that took `taken` seconds.
-
-    None: no longer one is needed, or can be made.
-    """
-    each = max(taken / row.launches, 1e-7)
-    launches = min(most, math.ceil(1.2 * ROW_SECONDS[device] / each))
-    group = min(launches, math.ceil(GROUP_SECONDS[device] / each))
-    longer = Row(launches // group * group, group)
-    return longer if taken < ROW_SECONDS[device] and longer.launches > row.launches else None
-
-
-def a_launch_of_the_fastest(times: Sequence[float], row: Row) -> int:
-    """Any launch of the group that was timed as the fastest of the row."""
-    return times.index(min(times)) * row.group + secrets.randbelow(row.group)
 
 
 def judged(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:

@@ -15,8 +15,9 @@ from avo.scenarios.loader import Case
 from avo.tools.score.arena import Arena
 from avo.tools.score.builder import Build
 from avo.tools.score.check import error_ratio
-from avo.tools.score.judge import BASES, Judge, Row, a_launch_of_the_fastest
+from avo.tools.score.judge import BASES, Judge
 from avo.tools.score.loaded import Loaded
+from avo.tools.score.rows import Row, a_launch_of_the_fastest, longer_row
 from avo.types import Clocks, Comparison, Rejected, Status
 
 LEAST_ROUNDS, MOST_ROUNDS = {"cpu": 2, "cuda": 3}, {"cpu": 4, "cuda": 9}
@@ -112,7 +113,7 @@ def _blocks(
                 fastest, suspect = min(times), (sets[quick], outputs[quick])
             if which == 1 and secrets.randbelow(2 * least) < max(1, row.launches // LAUNCHES_A_CHECK):
                 error_ratio(judge.scenario, case, sets[some], outputs[some])
-        if longer := judge.longer(row, min(turns) * row.launches, len(slots[0])):
+        if longer := longer_row(row, min(turns) * row.launches, len(slots[0]), judge.device):
             row = longer
             continue
         if not agreed:

@@ -1,0 +1,41 @@
+"""Rows of launches: how long one has to last, and how many of its launches are timed as one."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ROW_SECONDS = {"cpu": 1e-3, "cuda": 20e-3}
+"""Least that a row of launches takes, where there are buffers enough: beside it, what waking a runner costs on the CPU
+(11 to 60 us), and what the clocks may differ by on a GPU, is little.
+"""
+GROUP_SECONDS = {"cpu": 1e-3, "cuda": 0.2e-3}
+"""Least that is timed as one, between two events on a GPU: several launches where one takes less."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Launches that follow each other without a pause."""
+
+    launches: int
+    group: int = 1
+    """So many, a divisor of them, are timed as one."""
+
+
+def longer_row(row: Row, taken: float, most: int, device: str) -> Row | None:
+    """A row of at most `most` launches that lasts as long as it should, after one that took `taken` seconds.
+
+    None: no longer one is needed, or can be made.
+    """
+    each = max(taken / row.launches, 1e-7)
+    launches = min(most, math.ceil(1.2 * ROW_SECONDS[device] / each))
+    group = min(launches, math.ceil(GROUP_SECONDS[device] / each))
+    longer = Row(launches // group * group, group)
+    return longer if taken < ROW_SECONDS[device] and longer.launches > row.launches else None
+
+
+def a_launch_of_the_fastest(times: Sequence[float], row: Row) -> int:
+    """Any launch of the group that was timed as the fastest of the row."""
+    return times.index(min(times)) * row.group + secrets.randbelow(row.group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -40,6 +41,16 @@ def test_the_variables_of_one_command_are_not_those_of_the_next(warm: Warm, tmp_
     shutil.copytree(TINY, tmp_path / "ours")
     for variables, found in (({"AVO_SCENARIO_PATH": str(tmp_path)}, True), ({}, False)):
         assert ("ours" in warm.run(("scenario", "list"), tmp_path, os.environ | variables).stdout) is found
+
+
+def test_a_command_has_no_variable_that_only_the_process_it_is_forked_from_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(TINY, tmp_path / "ours")
+    without = dict(os.environ)
+    monkeypatch.setenv("AVO_SCENARIO_PATH", str(tmp_path))
+    with contextlib.closing(Warm()) as other:
+        assert "ours" not in other.run(("scenario", "list"), tmp_path, without).stdout
 
 
 def test_what_an_interpreter_reads_when_it_starts_is_left_to_one(warm: Warm) -> None:

@@ -55,9 +55,11 @@ def test_a_runner_that_takes_no_commands_does_not_hold_the_judge_up() -> None:
     deaf = f"import os, time; os.write({reply_end}, b'{{\"base\": 0}}\\n'); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", deaf], pass_fds=(command_end, reply_end)) as child:
         loaded = LoadedOnGpu(child, commands, replies, limit=0.2)
-        with pytest.raises(Rejected, match=r"TIMEOUT: did not take a command for 0\.2 s"):
-            loaded._command([bytes(100)] * 1000, 1)
-        child.kill()
+        try:
+            with pytest.raises(Rejected, match=r"TIMEOUT: did not take a command for 0\.2 s"):
+                loaded._command([bytes(100)] * 1000, 1)
+        finally:
+            child.kill()
     for descriptor in (command_end, commands, replies, reply_end):
         os.close(descriptor)
 

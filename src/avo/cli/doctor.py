@@ -12,7 +12,7 @@ import typer
 from avo.cli.options import AsJson, print_json, printable
 from avo.settings import cache_folder
 
-PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-python", "chromadb", "gitpython", "typer")
+PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-bindings", "chromadb", "gitpython", "typer")
 
 
 def doctor(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from avo.scenarios.loader import Scenario, load
+from avo.scenarios.loader import Case, Scenario, load
 from avo.tools.executor import LocalExecutor
+from avo.tools.score import baselines
 from avo.tools.score.baselines import Absent, answer, calls, measured
+from avo.tools.score.check import Tensors
 from avo.tools.score.judge import Judge
 from avo.tools.seeds import seed_sources
 from avo.types import AvoError
 
+Row = tuple[list[tuple[float, Tensors]], bool]
 MORE = '''
 
 def absent(case, inputs):
@@ -99,6 +103,23 @@ def test_without_any_baseline_an_evaluation_still_passes(with_baselines: Scenari
     verdict = LocalExecutor(scenario, "cpu").evaluate(seed_sources(with_baselines, "cpu"))
     assert verdict.passed
     assert verdict.baselines == {}
+
+
+@pytest.mark.parametrize(("enough", "asked"), [(8, [8]), (32, [8, 16, 32]), (10**6, [8, 16, 32, 64, 128])])
+def test_a_row_that_the_gpu_waited_for_is_asked_for_again_behind_a_longer_head_start(
+    with_baselines: Scenario, monkeypatch: pytest.MonkeyPatch, enough: int, asked: list[int]
+) -> None:
+    judge, case = judge_of(with_baselines), with_baselines.cases[0]
+    judge.on_gpu = True
+    tried: list[int] = []
+
+    def row(_judge: Judge, name: str, _case: Case, sets: Sequence[Tensors], clears: int) -> Row:
+        tried.append(clears)
+        return [(clears * 1e-3, {}) for _ in sets], clears < enough
+
+    monkeypatch.setattr(baselines, "_row", row)
+    assert calls(judge, "torch_mv", case, [{}, {}]) == [(tried[-1] * 1e-3, {})] * 2
+    assert tried == asked
 
 
 @pytest.mark.parametrize("name", ["fa3", "fa4", "triton"])

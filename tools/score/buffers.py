@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 from typing import Any, Protocol
@@ -10,6 +11,10 @@ import torch
 
 from avo.tools.score.gpu import identities
 from avo.types import Missing
+
+
+HANDLE_BYTES = 64
+"""CUDA_IPC_HANDLE_SIZE"""
 
 
 class Buffer(Protocol):
@@ -57,13 +62,18 @@ class DeviceBuffer:
         view = _View(int(self._pointer), size)
         here = torch.cuda.current_device()
         self.bytes = torch.as_tensor(view, device=f"cuda:{here}")
-        self.grant: dict[str, Any] = {"handle": bytes(handle.reserved).hex(), "gpu": identities()[here]}
+        self.grant: dict[str, Any] = {"handle": handle_bytes(handle).hex(), "gpu": identities()[here]}
 
     def close(self) -> None:
         from cuda.bindings import runtime
 
         torch.cuda.synchronize()
         runtime.cudaFree(self._pointer)
+
+
+def handle_bytes(handle: Any) -> bytes:
+    """The bytes of a cudaIpcMemHandle_t, which only some versions of cuda-bindings show as an attribute."""
+    return ctypes.string_at(handle.getPtr(), HANDLE_BYTES)
 
 
 class _View:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 CALLS = 5
 """Of a case, beside each evaluation."""
 HEAD_START, LONGEST_HEAD_START = 8, 128
-"""Times that a GPU clears SCRATCH before a row of calls: while it does, this process asks for the whole row. More of them
-where it was not done by then (0.6 to 9e-3 s on an H200).
+"""Times that a GPU clears SCRATCH before a row of calls: while it does, this process asks for the whole row. More of
+them where it was not done by then (0.6 to 9e-3 s on an H200).
 """
 SCRATCH_BYTES = 256 << 20
 """More than twice the L2 of any GPU: after it was cleared, none of the inputs is left there."""

@@ -12,7 +12,6 @@ import torch
 from avo.tools.score.gpu import identities
 from avo.types import Missing
 
-
 HANDLE_BYTES = 64
 """CUDA_IPC_HANDLE_SIZE"""
 

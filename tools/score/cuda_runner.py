@@ -43,32 +43,36 @@ class Handle(ctypes.Structure):
 def main() -> None:
     """Arguments as JSON: library, symbol, cudart, handle, and the descriptors commands and replies."""
     spec = json.loads(sys.argv[1])
-    ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL)  # for cuTensorMapEncodeTiled, which candidates may import
-    runtime = ctypes.CDLL(spec["cudart"], mode=ctypes.RTLD_GLOBAL)
-    base = ctypes.c_void_p()
+    try:
+        ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL)  # for cuTensorMapEncodeTiled, which candidates may import
+        runtime = ctypes.CDLL(spec["cudart"], mode=ctypes.RTLD_GLOBAL)
+    except OSError as error:
+        say(spec["replies"], {"machine": str(error)})
+        return
+    base, scratch = ctypes.c_void_p(), ctypes.c_void_p()
     handle = Handle.from_buffer_copy(bytes.fromhex(spec["handle"]))
     failed = runtime.cudaSetDevice(0) or runtime.cudaIpcOpenMemHandle(ctypes.byref(base), handle, 1)
+    failed = failed or runtime.cudaMalloc(ctypes.byref(scratch), ctypes.c_size_t(HEAD_START))
     if failed:
-        say(spec["replies"], {"error": f"CUDA error {failed} while the buffers were opened"})
+        say(spec["replies"], {"machine": f"CUDA error {failed} while it opened the buffers"})
         return
     for name in RUNTIME:
         with contextlib.suppress(OSError):
             ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
-    scratch = ctypes.c_void_p()
-    runtime.cudaMalloc(ctypes.byref(scratch), ctypes.c_size_t(HEAD_START))
     events = [_event(runtime) for _ in range(2 * MOST_LAUNCHES)]
     folder = str(Path(spec["library"]).parent)
     sandbox.enter(sandbox.Policy(read=(folder, *DRIVER_FOLDERS), write=("/dev",)))
     sandbox.forbid_new_processes()
     most = _data() + HOST_MEMORY
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    say(spec["replies"], {"base": base.value})
     try:
         launch = getattr(ctypes.CDLL(spec["library"], mode=os.RTLD_NOW), spec["symbol"])
     except (OSError, AttributeError) as error:
         say(spec["replies"], {"error": str(error)})
         return
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
-    say(spec["replies"], {"base": base.value})
+    say(spec["replies"], {"loaded": True})
     while head := _read(spec["commands"], COMMAND.size):
         number, count, group, size = COMMAND.unpack(head)
         command = _read(spec["commands"], count * size)
@@ -76,6 +80,7 @@ def main() -> None:
         code = 0
         runtime.cudaCtxResetPersistingL2Cache()
         runtime.cudaMemsetAsync(scratch, 0, ctypes.c_size_t(HEAD_START), None)
+        runtime.cudaGetLastError()  # what failed until here is no fault of the candidate's
         for first in range(0, count, group):
             runtime.cudaEventRecord(events[2 * first], None)
             for packed in arguments[first : first + group]:

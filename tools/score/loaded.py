@@ -19,7 +19,7 @@ from avo.tools.process import python_child, supervised
 from avo.tools.score.buffers import Buffer
 from avo.tools.score.cuda_runner import CUDA_FAILED, TIMES
 from avo.tools.score.runner import COMMAND, REPLY
-from avo.types import Rejected, Status
+from avo.types import Missing, Rejected, Status
 
 LOAD_SECONDS = 10.0
 LEASE_SECONDS = 300.0
@@ -38,6 +38,8 @@ CUDA_ERRORS = {
 }
 MOST_DISTURBED = 4
 """Rows of one case that may be dropped because the clocks disagree."""
+DRIVERS_VARIABLES = ("LD_LIBRARY_PATH",)
+"""By which a runner may find the driver's libraries."""
 END_SECONDS = 1.0
 """Time that a runner whose descriptors are closed has to end."""
 
@@ -99,14 +101,24 @@ class Loaded:
         return REPLY.unpack_from(reply)[1], reply[REPLY.size :]
 
     def _hello(self) -> int:
-        text = self._read(LOAD_SECONDS, "loading it")
+        """Where the shared memory lies, which the runner says before it loads the candidate; then, that it did.
+
+        Raises Missing for what goes wrong before: that is the machine's fault.
+        """
         try:
-            hello = json.loads(text)
-            if "error" not in hello:
+            line, _, rest = self._read(LOAD_SECONDS, "starting").partition(b"\n")
+        except Rejected as rejected:
+            raise Missing(f"the runner of candidates does not start: {rejected.reason}") from None
+        hello = json.loads(line)
+        if "machine" in hello:
+            raise Missing(f"the runner of candidates does not start: {hello['machine']}")
+        try:
+            loaded = json.loads(rest or self._read(LOAD_SECONDS, "loading it"))
+            if loaded == {"loaded": True}:
                 return int(hello["base"])
+            raise Rejected(Status.RUNTIME_ERROR, f"cannot be loaded: {loaded['error']}")
         except (ValueError, KeyError, TypeError):
             raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply while loading it") from None
-        raise Rejected(Status.RUNTIME_ERROR, f"cannot be loaded: {hello['error']}")
 
     def _read(self, timeout: float, what: str) -> bytes:
         if not select.select([self._replies], [], [], max(timeout, 0))[0]:
@@ -239,6 +251,7 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
     variables = child_environment(library.parent)
     if cudart:
         variables |= {"CUDA_MODULE_LOADING": "EAGER", "CUDA_VISIBLE_DEVICES": buffer.grant["gpu"]}
+        variables |= {name: os.environ[name] for name in DRIVERS_VARIABLES if name in os.environ}
     try:
         child = subprocess.Popen(
             python_child(module, json.dumps(spec)), cwd=library.parent, env=variables, stdin=subprocess.DEVNULL,

@@ -44,6 +44,7 @@ def main() -> None:
     folder = str(Path(spec["library"]).parent)
     sandbox.enter(sandbox.Policy(read=(folder,), memory=_address_space() + OWN_MEMORY))
     sandbox.forbid_system_calls(loading=True)
+    say(spec["replies"], {"base": base})
     try:
         launch = getattr(ctypes.CDLL(spec["library"], mode=os.RTLD_NOW), spec["symbol"])
     except (OSError, AttributeError) as error:
@@ -51,7 +52,7 @@ def main() -> None:
         return
     sandbox.forbid_system_calls(loading=False)
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
-    say(spec["replies"], {"base": base})
+    say(spec["replies"], {"loaded": True})
     while command := os.read(spec["commands"], LARGEST_COMMAND):
         number, count, _, size = COMMAND.unpack_from(command)
         codes = [launch(command[COMMAND.size + i * size :][:size], None) for i in range(count)]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from avo.scenarios.loader import load
 from avo.tools.score.builder import Build
 from avo.tools.score.judge import Judge, judged
 from avo.tools.score.loaded import LoadedOnGpu, clocks_agree
-from avo.types import Rejected, geomean
+from avo.types import Missing, Rejected, geomean
 
 TESTS = Path(__file__).parents[2]
 GAIN = 1.25
@@ -48,20 +50,58 @@ def test_work_outside_of_a_launch_is_counted_or_of_no_use(cheat: str, tmp_path: 
     assert cheated < GAIN * max(before, score(judge, honest))
 
 
-def test_a_runner_that_takes_no_commands_does_not_hold_the_judge_up() -> None:
+@contextlib.contextmanager
+def runner(program: str, limit: float = 0.2) -> Iterator[Callable[[], LoadedOnGpu]]:
+    """A runner that is this program, where `said` is a function that replies a line; loads it when called."""
     command_end, commands = os.pipe()
     replies, reply_end = os.pipe()
     os.set_blocking(commands, False)
-    deaf = f"import os, time; os.write({reply_end}, b'{{\"base\": 0}}\\n'); time.sleep(600)"
-    with subprocess.Popen([sys.executable, "-c", deaf], pass_fds=(command_end, reply_end)) as child:
-        loaded = LoadedOnGpu(child, commands, replies, limit=0.2)
+    source = f"import os, time\ndef said(line): os.write({reply_end}, line + b'\\n')\n{program}"
+    with subprocess.Popen([sys.executable, "-c", source], pass_fds=(command_end, reply_end)) as child:
+        os.close(reply_end)
         try:
-            with pytest.raises(Rejected, match=r"TIMEOUT: did not take a command for 0\.2 s"):
-                loaded._command([bytes(100)] * 1000, 1)
+            yield lambda: LoadedOnGpu(child, commands, replies, limit)
         finally:
             child.kill()
-    for descriptor in (command_end, commands, replies, reply_end):
+    for descriptor in (command_end, commands, replies):
         os.close(descriptor)
+
+
+BASE, LOADED = "said(b'{\"base\": 4096}')\n", "said(b'{\"loaded\": true}')\n"
+
+
+def test_a_runner_that_takes_no_commands_does_not_hold_the_judge_up() -> None:
+    with runner(f"{BASE}{LOADED}time.sleep(600)") as load:
+        loaded = load()
+        assert loaded.base == 4096
+        with pytest.raises(Rejected, match=r"TIMEOUT: did not take a command for 0\.2 s"):
+            loaded._command([bytes(100)] * 1000, 1)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ('said(b\'{"machine": "CUDA error 35"}\')', "does not start: CUDA error 35$"),
+        ("os._exit(7)", r"does not start: ended its process with exit code 7 \(while starting\)$"),
+    ],
+)
+def test_what_goes_wrong_before_the_candidate_is_loaded_is_the_machines_fault(program: str, reason: str) -> None:
+    with runner(program) as load, pytest.raises(Missing, match=reason):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ('said(b\'{"error": "no avo_launch"}\')', "cannot be loaded: no avo_launch$"),
+        ("os._exit(7)", r"ended its process with exit code 7 \(while loading it\)$"),
+        ('said(b\'{"machine": "CUDA error 35"}\')', "answered with a forged reply while loading it$"),
+        ("said(b'[1]')", "answered with a forged reply while loading it$"),
+    ],
+)
+def test_what_goes_wrong_from_then_on_is_the_candidates(program: str, reason: str) -> None:
+    with runner(f"{BASE}time.sleep(0.1)\n{program}") as load, pytest.raises(Rejected, match=reason):
+        load()
 
 
 ROW, LAUNCHES, CALL = 21e-3, 8, 0.57e-3

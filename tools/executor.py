@@ -95,9 +95,9 @@ class LocalExecutor:
 
     @property
     def devices(self) -> int:
-        from avo.tools.score.gpu import identities
+        from avo.tools.score.gpu import fitting
 
-        return 1 if self.target == "cpu" else len(identities()) or 1
+        return 1 if self.target == "cpu" else len(fitting(self.target)) or 1
 
     def evaluate(self, files: Sources) -> Verdict:
         from avo.tools.score.baselines import measured as baselines_of
@@ -142,7 +142,9 @@ class LocalExecutor:
     @contextlib.contextmanager
     def held(self) -> Iterator[Judge]:
         """A device alone, and its judge."""
-        with lease(self.target) as index:
+        from avo.tools.score.gpu import explained
+
+        with lease(self.target) as index, explained():
             judge = self.judge_on(index)
             with judge.on_device():
                 yield judge
@@ -152,26 +154,30 @@ class LocalExecutor:
 def lease(target: str) -> Iterator[int]:
     """Hold a device of the target alone among all avo processes of this machine: its number.
 
-    The first GPU that is free; when none is, waits until one is, behind those who asked before.
+    The first GPU that is free and runs such code; when none is, waits until one is, behind those who asked before.
     """
-    from avo.tools.score.gpu import identities
+    from avo.tools.score.gpu import fitting, identities
 
-    names = ("cpu",) if target == "cpu" else identities() or (target,)
+    fit = () if target == "cpu" else fitting(target)
+    numbers, names = fit or (0,), tuple(identities()[number] for number in fit) or (target,)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(_lock_file(name)) for name in names]
         with _lock_file("-".join(["queue", *(name[:12] for name in names)])) as queue:
             fcntl.flock(queue, fcntl.LOCK_EX)
             while (index := next((i for i, file in enumerate(files) if _locked(file)), None)) is None:
                 time.sleep(LOOK_AGAIN_SECONDS)
-        yield index
+        yield numbers[index]
 
 
 def _lock_file(device: str) -> IO[str]:
     path = device_lock(device)
-    file = path.open("a")
-    with contextlib.suppress(PermissionError):
-        path.chmod(0o666)
-    return file
+    try:
+        return path.open()  # to write to another user's file in /tmp is what some systems forbid
+    except FileNotFoundError:
+        file = path.open("a")
+        with contextlib.suppress(PermissionError):
+            path.chmod(0o666)
+        return file
 
 
 def _locked(file: IO[str]) -> bool:

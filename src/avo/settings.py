@@ -14,12 +14,15 @@ KERNELS = PACKAGE / "kernels"
 
 CHILD_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ")
 """The only variables a child process inherits: no key ever does."""
+DRIVERS_ENVIRONMENT = ("LD_LIBRARY_PATH",)
+"""And those of a child that uses a GPU: where the driver's libraries may lie."""
 
 
-def child_environment(scratch: Path) -> dict[str, str]:
-    """The environment of every compiler, candidate and shell."""
-    kept = {name: os.environ[name] for name in CHILD_ENVIRONMENT if name in os.environ}
-    return kept | {"HOME": str(scratch), "TMPDIR": str(scratch)}
+def child_environment(scratch: Path, gpu: str = "") -> dict[str, str]:
+    """The environment of every compiler, candidate and shell. `gpu`: identity of the only one that the child sees."""
+    inherited = CHILD_ENVIRONMENT + (DRIVERS_ENVIRONMENT if gpu else ())
+    kept = {name: os.environ[name] for name in inherited if name in os.environ}
+    return kept | {"HOME": str(scratch), "TMPDIR": str(scratch)} | ({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {})
 
 
 def without_secrets(text: str) -> str:

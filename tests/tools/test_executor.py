@@ -10,11 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from avo.settings import device_lock
 from avo.tools import executor as module
 from avo.tools.executor import LocalExecutor, lease
 from avo.tools.score import gpu
+from avo.tools.score.gpu import Gpu
+from avo.types import Missing
 
 HOLD = """
 import time
@@ -28,7 +31,7 @@ with lease("cpu"):
 @pytest.fixture
 def two_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks of two GPUs that nobody else uses."""
-    monkeypatch.setattr(gpu, "identities", lambda: ("GPU-first", "GPU-second"))
+    monkeypatch.setattr(gpu, "gpus", lambda: (Gpu("GPU-first", 90), Gpu("GPU-second", 90)))
     monkeypatch.setattr(module, "device_lock", lambda name: tmp_path / f"{name}.lock")
 
 
@@ -74,6 +77,25 @@ def test_each_lease_gets_a_device_of_its_own() -> None:
 def test_as_many_evaluations_as_devices_can_be_under_way(executor: LocalExecutor) -> None:
     assert executor.devices == 1
     assert LocalExecutor(executor.scenario, "sm_90a").devices == 2
+
+
+@pytest.mark.usefixtures("two_devices")
+@pytest.mark.parametrize(("target", "number"), [("sm_90a", 1), ("sm_80", 0)])
+def test_a_gpu_that_does_not_run_the_targets_code_is_not_leased(
+    executor: LocalExecutor, monkeypatch: pytest.MonkeyPatch, target: str, number: int
+) -> None:
+    monkeypatch.setattr(gpu, "gpus", lambda: (Gpu("GPU-first", 86), Gpu("GPU-second", 90)))
+    assert LocalExecutor(executor.scenario, target).devices == 1
+    with lease(target) as index:
+        assert index == number
+
+
+def test_a_devices_lack_of_memory_is_one_line(executor: LocalExecutor) -> None:
+    with (
+        pytest.raises(Missing, match=r"for this scenario: CUDA out of memory$"),
+        executor.held(),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has …")
 
 
 def test_the_lock_of_a_device_can_be_taken_by_every_user() -> None:

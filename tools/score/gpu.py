@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from avo.types import Clocks, Missing
@@ -17,16 +21,48 @@ HELD_BACK = {
 """NVML's clocks event reasons, by bit."""
 
 
-def identities() -> tuple[str, ...]:
-    """UUIDs of the GPUs that CUDA shows to this process, in its order; none without a driver."""
+@dataclass(frozen=True)
+class Gpu:
+    """One that CUDA shows to this process."""
+
+    identity: str
+    """Its UUID, by which it is named to NVML and to runners."""
+    architecture: int
+    """90 for sm_90."""
+
+    def runs(self, target: str) -> bool:
+        """Whether it runs code for `target`: that of its own architecture, or of an earlier one with the same major."""
+        wanted = int(target.removeprefix("sm_").removesuffix("a"))
+        like = wanted // 10 == self.architecture // 10 and wanted <= self.architecture
+        return wanted == self.architecture or (like and not target.endswith("a"))
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """Those that CUDA shows to this process, in its order; none without a driver."""
     try:
         from cuda.bindings import runtime  # type: ignore[import-untyped]
 
         error, count = runtime.cudaGetDeviceCount()
     except (ImportError, RuntimeError):
         return ()
-    found = [] if int(error) else [runtime.cudaGetDeviceProperties(index)[1] for index in range(count)]
-    return tuple(_uuid(bytes(properties.uuid.bytes)) for properties in found)
+    asked = [] if int(error) else [runtime.cudaGetDeviceProperties(index) for index in range(count)]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    part = visible.partition(",")[0] if visible.startswith("MIG-") else ""  # of a GPU; CUDA shows no other then
+    return tuple(
+        Gpu(part or _uuid(bytes(facts.uuid.bytes)), 10 * facts.major + facts.minor)
+        for error, facts in asked
+        if not int(error)
+    )
+
+
+def identities() -> tuple[str, ...]:
+    """UUIDs of the GPUs that CUDA shows to this process, in its order."""
+    return tuple(gpu.identity for gpu in gpus())
+
+
+def fitting(target: str) -> tuple[int, ...]:
+    """Numbers of the GPUs that run code for `target`."""
+    return tuple(index for index, gpu in enumerate(gpus()) if gpu.runs(target))
 
 
 def require_gpu(target: str) -> None:
@@ -35,10 +71,15 @@ def require_gpu(target: str) -> None:
 
     if not torch.cuda.is_available():
         raise Missing(f"no GPU here that PyTorch can use: candidates for {target} can be built (avo build), not scored")
-    major, minor = torch.cuda.get_device_capability()
-    wanted, here = int(target.removeprefix("sm_").removesuffix("a")), 10 * major + minor
-    if wanted != here and (target.endswith("a") or wanted // 10 != major or wanted > here):
-        raise Missing(f"the GPU here is sm_{here}; a candidate for {target} does not run on it")
+    found = gpus()
+    if not found:
+        raise Missing(
+            "PyTorch sees a GPU, cuda-bindings none, which may be too new for the driver: a newer driver, or: "
+            "pip install 'cuda-python<13'"
+        )
+    if not fitting(target):
+        here = " and ".join(sorted({f"sm_{gpu.architecture}" for gpu in found}))
+        raise Missing(f"the GPU here is {here}; a candidate for {target} does not run on it")
 
 
 def require_answer(device: int) -> None:
@@ -59,6 +100,18 @@ def require_answer(device: int) -> None:
         raise Missing(f"GPU {device} fails ({str(error).partition(chr(10))[0]}): {remedy}") from error
     if not right:
         raise Missing(f"GPU {device} sums 2^20 ones to {float(total)}: {remedy}")
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """A GPU's lack of memory becomes one line: Missing."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        told = str(error).partition(".")[0]
+        raise Missing(f"the GPU has too little memory left for this scenario: {told}") from error
 
 
 def clocks(identity: str) -> Clocks | None:

@@ -146,7 +146,7 @@ def watch_on_gpu(command: list[str], folder: Path, cage: Cage, seconds: float) -
     """Run an instrument in its cage until it ends or `seconds` passed; then its whole group is killed."""
     allowed = policy(folder, cage.library, command[0], cage.target)
     order = sandbox.as_json(replace(allowed, write=(*allowed.write, "/dev", "/dev/shm")))
-    variables = child_environment(folder) | ({"CUDA_VISIBLE_DEVICES": cage.gpu} if cage.gpu else {})
+    variables = child_environment(folder, cage.gpu)
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(

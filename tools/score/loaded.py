@@ -38,8 +38,6 @@ CUDA_ERRORS = {
 }
 MOST_DISTURBED = 4
 """Rows of one case that may be dropped because the clocks disagree."""
-DRIVERS_VARIABLES = ("LD_LIBRARY_PATH",)
-"""By which a runner may find the driver's libraries."""
 END_SECONDS = 1.0
 """Time that a runner whose descriptors are closed has to end."""
 
@@ -248,10 +246,9 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
         spec["cudart"] = str(cudart)
     kind: type[Loaded] = LoadedOnGpu if cudart else LoadedOnCpu
     module = "avo.tools.score.cuda_runner" if cudart else "avo.tools.score.runner"
-    variables = child_environment(library.parent)
+    variables = child_environment(library.parent, buffer.grant["gpu"] if cudart else "")
     if cudart:
-        variables |= {"CUDA_MODULE_LOADING": "EAGER", "CUDA_VISIBLE_DEVICES": buffer.grant["gpu"]}
-        variables |= {name: os.environ[name] for name in DRIVERS_VARIABLES if name in os.environ}
+        variables |= {"CUDA_MODULE_LOADING": "EAGER"}
     try:
         child = subprocess.Popen(
             python_child(module, json.dumps(spec)), cwd=library.parent, env=variables, stdin=subprocess.DEVNULL,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.settings import child_environment, runs_folder
 from avo.settings import printable as printable
+from avo.settings import runs_folder
 from avo.types import Missing
 
 if TYPE_CHECKING:
@@ -32,6 +30,10 @@ SeedFrom = Annotated[
 ]
 
 
+DRIVERS_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
+"""One of them is there where a driver is: on Linux, and below Windows."""
+
+
 def latest_run() -> Path:
     """The run that was written to last. Raises Missing when there is none."""
     found = sorted(runs_folder().glob("*/avo.db"), key=_written)
@@ -47,21 +49,21 @@ def _written(journal: Path) -> float:
 
 
 def resolve_target(name: str, scenario: Scenario) -> str:
-    """`auto` is the GPU that is there, if the scenario has a target for it, else the CPU. Raises AvoError."""
+    """`auto` is the target that a GPU here runs, if the scenario has one, else the CPU. Raises AvoError."""
     if name == "auto":
-        name = next((target for target in gpu_targets() if target in scenario.targets), "cpu")
+        name = max(_run_by_gpus(scenario), key=lambda target: (len(target), target), default="cpu")
     scenario.target(name)
     return name
 
 
-def gpu_targets() -> list[str]:
-    """Targets that the first GPU of this machine runs, the most specific first; none without nvidia-smi."""
-    query = ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader", "-i", "0"]
-    if not shutil.which(query[0]):
-        return []
-    done = subprocess.run(query, capture_output=True, text=True, check=False, env=child_environment(Path("/")))
-    shown = done.stdout.strip().replace(".", "")
-    return [f"sm_{shown}a", f"sm_{shown}"] if shown.isdecimal() else []
+def _run_by_gpus(scenario: Scenario) -> list[str]:
+    """The scenario's targets whose code one of the GPUs runs that CUDA shows to this process."""
+    if not any(Path(device).exists() for device in DRIVERS_DEVICES):
+        return []  # to ask CUDA takes its time
+    from avo.tools.score.gpu import gpus
+
+    found = gpus()
+    return [name for name in scenario.targets if name != "cpu" and any(gpu.runs(name) for gpu in found)]
 
 
 def consulted_text(rows: Sequence[Mapping[str, Any]]) -> str:

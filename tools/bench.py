@@ -92,16 +92,21 @@ class Bench:
             allowed = dict(itertools.islice(new.items(), self.may_score(len(new))))
             verdicts = await self.blocking(lambda: self._side_by_side([*allowed.values()]))  # noqa: B023
             for (tree, files), verdict in zip(allowed.items(), verdicts, strict=True):
-                done[tree] = self.record(files, direction, verdict, settings_of(files))
-                fresh.add(tree)
+                if isinstance(verdict, Verdict):
+                    done[tree] = self.record(files, direction, verdict, settings_of(files))
+                    fresh.add(tree)
+            for failure in verdicts:
+                if isinstance(failure, BaseException):
+                    raise failure
             if len(allowed) < len(new):
                 raise ToolError(f"a limit of this run ends it here: {len(fresh)} of {len(named)} were scored just now")
         return [(done[tree], tree in fresh) for tree, _ in named]
 
-    def _side_by_side(self, trees: list[Sources]) -> list[Verdict]:
+    def _side_by_side(self, trees: list[Sources]) -> list[Verdict | BaseException]:
+        """The verdict of each, or why there is none."""
         with ThreadPoolExecutor(max(1, len(trees))) as pool:
             under_way = [pool.submit(copy_context().run, self.verdict, files) for files in trees]
-            return [future.result() for future in under_way]
+            return [future.exception() or future.result() for future in under_way]
 
     def verdict(self, files: Sources) -> Verdict:
         """f of one tree, which is written nowhere; blocking."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ BLOCK = 64
 """Keys per block in the input families that change by block."""
 ROWS = 512
 """Query rows per chunk of the reference: S x S is never held whole."""
+_SWITCHES = threading.Lock()
+"""PyTorch's choice of an attention is one for all threads, and another one may measure on another GPU."""
 
 
 def make_inputs(case: Any, seed: int, device: str) -> dict[str, torch.Tensor]:
@@ -81,12 +84,12 @@ class Attention:
 
     def torch_cudnn(self, case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """cuDNN's attention, through PyTorch."""
-        with sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
+        with _SWITCHES, sdpa_kernel(SDPBackend.CUDNN_ATTENTION):
             return self.torch_sdpa(case, inputs)
 
     def torch_flash(self, case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """FlashAttention-2, through PyTorch."""
-        with sdpa_kernel(SDPBackend.FLASH_ATTENTION):
+        with _SWITCHES, sdpa_kernel(SDPBackend.FLASH_ATTENTION):
             return self.torch_sdpa(case, inputs)
 
     def fa3(self, case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:

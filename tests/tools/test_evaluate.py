@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
-from avo.tools.sources import digest
-from avo.types import Status
+from avo.tools.executor import LocalExecutor
+from avo.tools.sources import Sources, digest
+from avo.types import Missing, Status, Verdict
 
 
 def ask(bench: Bench, name: str, **arguments: Any) -> str:
@@ -134,3 +136,24 @@ def test_a_sweep_tells_of_those_that_fail(bench: Bench) -> None:
     shown = ask(bench, "sweep", knobs={"SUMS": [4]}, direction="x")
     assert shown.startswith("best of 1: x0.000 of v0")
     assert "COMPILE_ERROR" in shown
+
+
+class TwoDevices(LocalExecutor):
+    """Two devices, the second of which is gone."""
+
+    @property
+    def devices(self) -> int:
+        return 2
+
+    def evaluate(self, files: Sources) -> Verdict:
+        if b"SUMS = 16;" in files["matvec.cpp"]:
+            raise Missing("GPU 1 has not answered")
+        return super().evaluate(files)
+
+
+def test_what_one_device_said_is_kept_when_another_fails(bench: Bench, tiny: Scenario) -> None:
+    bench.executor, seed = TwoDevices(tiny, "cpu"), bench.sources()
+    trees = [seed | {"matvec.cpp": seed["matvec.cpp"].replace(b"SUMS = 1;", b"SUMS = %d;" % n)} for n in (16, 8)]
+    with pytest.raises(Missing, match="GPU 1 has not answered"):
+        asyncio.run(bench.evaluate_all(trees, "more sums"))
+    assert [bench.journal.attempt_of(digest(tree)) is not None for tree in trees] == [False, True]

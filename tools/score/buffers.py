@@ -57,6 +57,7 @@ class DeviceBuffer:
             raise Missing(f"the GPU has no {size / 2**30:.1f} GiB of memory left ({error.name})")
         error, handle = runtime.cudaIpcGetMemHandle(self._pointer)
         if int(error):
+            runtime.cudaFree(self._pointer)
             raise Missing(f"the GPU does not share memory between processes ({error.name})")
         view = _View(int(self._pointer), size)
         here = torch.cuda.current_device()

@@ -6,6 +6,7 @@ import contextlib
 import math
 import secrets
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 
 from avo.scenarios.loader import Case, Scenario, family, shape_of
 from avo.tools.score.arena import Arena, Slot, slot_bytes
-from avo.tools.score.buffers import DeviceBuffer, HostBuffer
+from avo.tools.score.buffers import Buffer, DeviceBuffer, HostBuffer
 from avo.tools.score.builder import Build
 from avo.tools.score.check import Tensors, asked, error_ratio
 from avo.tools.score.compilers import compiler_of, runtime_library
@@ -24,7 +25,7 @@ from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.roofline import peak
 from avo.tools.score.rows import Row, a_launch_of_the_fastest, longer_row
 from avo.tools.score.signs import Signed, Signs
-from avo.types import AvoError, CaseScore, Clocks, Rejected, Status
+from avo.types import AvoError, CaseScore, Clocks, Missing, Rejected, Status
 
 LEAST_SETS, MOST_SETS = 8, {"cpu": 4, "cuda": MOST_LAUNCHES}
 """Buffers that launches rotate through: no launch sees the addresses of the one before. On the CPU more of them would
@@ -34,6 +35,8 @@ SETS_MEMORY = 0.3
 """Part of a GPU's memory that they may take. A kernel bound by memory reads all of it within some 10 ms."""
 MOST_MEMORY = 0.5
 """Part of it that those of all candidates may take together."""
+LEAST_FREE = 0.2
+"""Part of it that is free beside them, unless somebody else uses the GPU."""
 ROWS = 6
 """Of a case on a GPU."""
 BEYOND_CACHES = 1.0
@@ -51,6 +54,8 @@ ROUNDS = 3
 """Times that a noisy case is measured at most."""
 
 torch.set_num_threads(1)
+sys.setswitchinterval(1e-4)
+"""The judges of other GPUs are threads: at Python's 5e-3 s the clock of one would wait for them."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Judge:
         self.settings = scenario.target(target)
         self._spent: dict[str, float] = {}
         """Seconds that checking and timing the candidate under way has cost, by case."""
+        self._unfreed: list[Buffer] = []
         self.on_gpu = family(target) == "cuda"
         self.device = "cuda" if self.on_gpu else "cpu"
         self.identity = identities()[index] if self.on_gpu else ""
@@ -100,17 +106,32 @@ class Judge:
         """
         kind = DeviceBuffer if self.on_gpu else HostBuffer
         cases = (*self.scenario.timed(self.target), *self.scenario.checked(self.target))
-        arena = Arena(self.scenario, cases, kind, self._sets(cases, beside), MOST_SETS[self.device])
         cudart = runtime_library(compiler_of(self.target))
+        if self.on_gpu and not cudart:
+            raise Missing("no libcudart.so beside nvcc: install a CUDA toolkit, or: pip install 'avo[nvcc]'")
+        self._free()
+        arena = Arena(self.scenario, cases, kind, self._sets(cases, beside), MOST_SETS[self.device])
         try:
             with load(build.library, arena.buffer, self.settings.launch_seconds, cudart) as candidate:
                 yield candidate, arena
-        except torch.cuda.OutOfMemoryError as error:
+        except torch.OutOfMemoryError as error:
+            free, total = torch.cuda.mem_get_info(self.index)
+            if free < LEAST_FREE * total:
+                raise  # the candidate has ended, and what is missing is so still
             raise Rejected(Status.RUNTIME_ERROR, "the GPU ran out of memory while this candidate was loaded") from error
         finally:
-            if self.on_gpu:
-                require_answer(self.index)
-            arena.buffer.close()
+            self._unfreed.append(arena.buffer)
+            self._free()
+
+    def _free(self) -> None:
+        """Give back the buffers of candidates that have ended. Raises Missing when one of them broke the GPU.
+
+        To free memory of a GPU that hangs would hang as well: the next call tries again.
+        """
+        if self.on_gpu and self._unfreed:
+            require_answer(self.index)
+        while self._unfreed:
+            self._unfreed.pop().close()
 
     def _sets(self, cases: Sequence[Case], beside: int) -> int:
         """How many sets of buffers for the largest case fit: the same for every candidate."""

@@ -55,7 +55,7 @@ def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
     shortest = math.inf
     while not enough(rounds, judge.device):
         speed, itself = {}, {}
-        with judge.load(incumbent) as first, judge.load(candidate) as second:
+        with judge.load(incumbent, beside=1) as first, judge.load(candidate, beside=1) as second:
             if not rounds:
                 judge.check(*second)  # whatever an earlier verdict says, which may be another machine's
             for case in judge.scenario.timed(judge.target):

@@ -158,8 +158,8 @@ def lease(target: str) -> Iterator[int]:
     """
     from avo.tools.score.gpu import fitting, identities
 
-    fit = () if target == "cpu" else fitting(target)
-    numbers, names = fit or (0,), tuple(identities()[number] for number in fit) or (target,)
+    fit, found = ((), ()) if target == "cpu" else (fitting(target), identities())
+    numbers, names = fit or (0,), tuple(found[number] for number in fit) or (target,)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(_lock_file(name)) for name in names]
         with _lock_file("-".join(["queue", *(name[:12] for name in names)])) as queue:

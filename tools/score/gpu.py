@@ -38,7 +38,7 @@ class Gpu:
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """Those that CUDA shows to this process, in its order; none without a driver."""
+    """Those that CUDA shows to this process, in its order, the lost ones as ("", 0); none without a driver."""
     try:
         from cuda.bindings import runtime  # type: ignore[import-untyped]
 
@@ -49,9 +49,8 @@ def gpus() -> tuple[Gpu, ...]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     part = visible.partition(",")[0] if visible.startswith("MIG-") else ""  # of a GPU; CUDA shows no other then
     return tuple(
-        Gpu(part or _uuid(bytes(facts.uuid.bytes)), 10 * facts.major + facts.minor)
+        Gpu("", 0) if int(error) else Gpu(part or _uuid(bytes(facts.uuid.bytes)), 10 * facts.major + facts.minor)
         for error, facts in asked
-        if not int(error)
     )
 
 

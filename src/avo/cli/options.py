@@ -28,8 +28,6 @@ SeedFrom = Annotated[
     str,
     typer.Option("--seed-from", envvar="AVO_SEED_FROM", help="RUN, RUN@vN or RUN@best: begin from that version."),
 ]
-
-
 DRIVERS_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """One of them is there where a driver is: on Linux, and below Windows."""
 

@@ -19,7 +19,7 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
         return f"{verdict.status}: {verdict.reason}\nscore 0" + (f"\n{verdict.log}" if verdict.log else "")
     against = []
     if best and best.score:
-        against.append(f"x{verdict.score / best.score:.3f} of {best.name}, the best version")
+        against.append(f"x{verdict.score / best.score:.3f} of {best.name}, the latest version")
     for name, entry in verdict.as_dict()["baselines"].items():
         against.append(f"x{verdict.score / entry['score']:.3f} of {name}")
     lines = [f"PASSED {verdict.score:.2f} {verdict.unit}" + (f" ({'; '.join(against)})" if against else "")]

@@ -25,7 +25,7 @@ async def commit(bench: Bench, message: str) -> str:
         raise ToolError(f"nothing to commit: these sources are {known.name} already")
     attempt, _ = await bench.evaluate(files, message.partition("\n")[0])
     if not attempt.verdict.passed:
-        raise ToolError(f"refused: the work tree does not pass\n{verdict_text(attempt.verdict, best)}")
+        raise ToolError(f"refused: it does not pass\n{verdict_text(attempt.verdict, best)}")
     version, measured = await _gate(bench, files, attempt, message)
     kind = "an improvement" if version.improved else "a match"
     return f"committed as {version.name}, {kind}: {measured}. The step is over: answer with one line that sums it up."

@@ -34,6 +34,8 @@ def make_inputs(case: Any, seed: int, device: str) -> dict[str, torch.Tensor]:
             x, res = x * 1e-3, res * 1e-3
         case "tiny":  # their squares are denormal in FP32
             x, res = x * 1e-20, res * 1e-20
+        case "subnormal":  # in BF16 and FP32: whole multiples of the smallest number there is
+            x, res = torch.randint(-127, 128, (2, M, N), generator=generator, device=device).float() * 2.0**-133
         case "large":
             x, res = (torch.rand(2, M, N, generator=generator, device=device) * 2 - 1) * 1e4
         case "cancel":

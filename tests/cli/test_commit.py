@@ -229,3 +229,18 @@ def test_a_machine_without_autogen_and_chroma_evaluates_commits_and_reads(
         done = there(*arguments)
         assert done.returncode == 0, (arguments, done.stderr)
     assert Lineage(tmp_path / "other" / "lineage").best().name == "v1"
+
+
+def test_edits_in_the_work_tree_are_not_lost_to_a_folder_that_is_committed(
+    cli: Cli, candidate: Callable[..., Path], run: Path
+) -> None:
+    source = run / "lineage" / "matvec.cpp"
+    source.write_text(source.read_text() + "// an idea that was not tried yet\n")
+    done = cli("commit", TINY, candidate("c", FASTER), "--run", run, "-m", "sixteen sums")
+    assert done.returncode == 0, done.stderr
+    assert "stays in the journal: avo memory log --agent external" in done.stdout
+    assert "idea" not in source.read_text()
+    log = cli("memory", "log", "--run", run, "--agent", "external").stdout
+    assert "not committed, against v0:" in log
+    assert "+// an idea that was not tried yet" in log
+    assert "not committed" not in cli("commit", TINY, candidate("d", SLOWER), "--run", run, "-m", "slower").stdout

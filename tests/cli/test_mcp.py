@@ -126,7 +126,7 @@ def test_the_gate_and_the_work_tree_hold_for_a_client_too(run: Path) -> None:
         await agent.call("edit_file", **WRONG)
         assert "INCORRECT_NUMERICAL" in await agent.call("evaluate", direction="a little more")
         told = await agent.refused("commit", message="it is right, trust me")
-        assert told.startswith("commit: refused: the work tree does not pass")
+        assert told.startswith("commit: refused: it does not pass")
         for path in ("../run.toml", "/etc/passwd", str(secret), ".git/config", "a/../../avo.db"):
             assert "is not in the work tree" in await agent.refused("read_file", path=path)
             assert "is not in the work tree" in await agent.refused("write_file", path=path, content="x")

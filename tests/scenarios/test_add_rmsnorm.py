@@ -21,7 +21,7 @@ SCENARIO = load("add_rmsnorm")
 REFERENCE = SCENARIO.reference
 SEED = seed_sources(SCENARIO, "cpu")
 CUDA_SEED = seed_sources(SCENARIO, "sm_90a")
-FAMILIES = ("randn", "zeros", "constant", "eps", "tiny", "large", "cancel", "spike", "uneven", "ties")
+FAMILIES = ("randn", "zeros", "constant", "eps", "tiny", "subnormal", "large", "cancel", "spike", "uneven", "ties")
 
 
 def case_of(M: int, N: int, inputs: str = "randn") -> Case:
@@ -203,6 +203,7 @@ FAULTS = {
     "r is cut off, not rounded": ("narrow(total)", "avo_bf16(std::bit_cast<uint32_t>(total) >> 16)"),
     "ties of r go away from zero": ("narrow(total)", "avo_bf16((std::bit_cast<uint32_t>(total) + 0x8000) >> 16)"),
     "r is off by one unit in one place": ("    }\n    return", "    }\n    a->r[a->M * N / 2] ^= 1;\n    return"),
+    "subnormal sums become zero": ("narrow(total)", "narrow(std::fabs(total) < 0x1p-126f ? 0 : total)"),
     "res is left out": ("widen(x[j]) + widen(res[j])", "widen(x[j])"),
     "w is left out": ("* widen(a->w[j])", ""),
     "w is of the next column": ("a->w[j]", "a->w[(j + 1) % N]"),

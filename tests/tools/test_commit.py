@@ -59,7 +59,7 @@ def test_the_commit_carries_what_was_measured(bench: Bench) -> None:
 
 def test_what_is_wrong_is_refused(bench: Bench) -> None:
     change(bench, "a->y[i] = y;", "a->y[i] = 0;")
-    assert refusal(bench).startswith("refused: the work tree does not pass\nINCORRECT_NUMERICAL")
+    assert refusal(bench).startswith("refused: it does not pass\nINCORRECT_NUMERICAL")
     assert bench.journal.comparisons() == []
     assert bench.journal.count("attempts") == 2
 

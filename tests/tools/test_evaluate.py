@@ -30,7 +30,7 @@ def test_an_evaluation_is_a_row_with_verdict_diff_and_knobs(bench: Bench) -> Non
     change(bench, "SUMS = 1;", "SUMS = 16;")
     shown = ask(bench, "evaluate", direction="sixteen sums")
     assert shown.startswith("attempt 2: PASSED ")
-    assert "of v0, the best version" in shown
+    assert "of v0, the latest version" in shown
     assert "of torch_mv" in shown
     attempt = bench.journal.attempts()[-1]
     assert (attempt.parent, attempt.direction, attempt.step) == ("v0", "sixteen sums", 1)

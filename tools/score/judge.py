@@ -48,6 +48,8 @@ SEEDS = 3
 LEAST_SAMPLES, MOST_LAUNCHES_TIMED = 3, 96
 SECONDS_PER_CASE = 0.25
 """CPU time of launches that one timing goes on for."""
+MOST_SECONDS_PER_CASE, SAMPLES_IF_SLOW = 4.0, 12
+"""Where inputs take so much longer than launches that it ends before, with so many rows."""
 NOISY = 1.3
 """median / min above which a case is measured again."""
 ROUNDS = 3
@@ -191,12 +193,12 @@ class Judge:
     def _time_case(self, candidate: Loaded, arena: Arena, case: Case) -> Timing:
         slots = arena.slots(case, candidate.base)
         bases = [self.draw(case) for _ in range(min(BASES, len(slots)))]
-        row, spent = Row(LEAST_SAMPLES if self.on_gpu else 1), 0.0
+        row, spent, started = Row(LEAST_SAMPLES if self.on_gpu else 1), 0.0, time.monotonic()
         samples: list[float] = []
         rows: list[float] = []
         clocks: list[Clocks] = []
         fastest = drawn = None
-        while len(rows) < ROWS if self.on_gpu else not _enough(spent, samples, row):
+        while len(rows) < ROWS if self.on_gpu else not _enough(spent, samples, row, time.monotonic() - started):
             sets = [self.fresh(bases[i % len(bases)]) for i in range(row.launches)]
             used = slots[: row.launches]
             times = self.launch(candidate, arena, used, sets, group=row.group)
@@ -278,10 +280,14 @@ class Judge:
         return Signed(inputs, self._signs)
 
 
-def _enough(spent: float, samples: Sequence[float], row: Row) -> bool:
-    """Whether as many rows as there are samples, of `spent` seconds together, are enough on the CPU."""
+def _enough(spent: float, samples: Sequence[float], row: Row, taken: float) -> bool:
+    """Whether as many rows as there are samples, of `spent` seconds together, are enough on the CPU.
+
+    `taken`: seconds with all that it takes to make inputs, and to check outputs.
+    """
     much = spent >= SECONDS_PER_CASE or len(samples) * row.launches >= MOST_LAUNCHES_TIMED
-    return len(samples) >= LEAST_SAMPLES and much
+    slow = taken > MOST_SECONDS_PER_CASE and len(samples) >= SAMPLES_IF_SLOW
+    return len(samples) >= LEAST_SAMPLES and (much or slow)
 
 
 def judged(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:

@@ -19,6 +19,7 @@ Direction = Annotated[
 ]
 SHOWN = ("ratio", "low", "high", "noise", "improved", "matched", "cases", "blocks")
 """Of a comparison; its samples are in the journal."""
+LEFT = "\nWhat the work tree held that no version has stays in the journal: avo memory log --agent external"
 
 
 def commit(
@@ -39,7 +40,8 @@ def commit(
 ) -> None:
     """Keep a candidate as a new version, if it passes and is not slower than the best one. Exit code 1 when refused.
 
-    A run that is not there is made, with the seed as v0. The attempt is in its journal either way.
+    A run that is not there is made, with the seed as v0. The attempt is in its journal either way. The work tree is the
+    new version then; edits that lay there stay in the journal.
     """
     from avo.scenarios.catalog import folder
     from avo.types import AvoError
@@ -49,7 +51,7 @@ def commit(
     if not message.strip():
         raise AvoError("a commit needs a message: -m 'what changed, and why'")
 
-    from avo.cli.external import FOR_AGENTS, answer, begun, external_step
+    from avo.cli.external import FOR_AGENTS, answer, begun, external_step, keep_unsaved, unsaved
     from avo.scenarios.loader import load
     from avo.tools.commit import commit as gate
 
@@ -63,10 +65,13 @@ def commit(
                 await bench.evaluate(bench.sources(), direction)
             return await gate(bench, message)
 
+        best, left = bench.lineage.best().name, unsaved(bench.lineage) if path else ""
         compared = bench.journal.count("comparisons")
         text, kept = answer(bench, "commit", f"{path or 'the work tree'}: {message}", work)
         text = text.partition(FOR_AGENTS)[0]
         if kept:
+            keep_unsaved(bench.journal, bench.step, best, left)
+            text += LEFT if left else ""
             bench.lineage.restore()
         title = f"{bench.lineage.best().name}: {message.partition(chr(10))[0]}" if kept else text.partition("\n")[0]
         if kept or not begun(bench):

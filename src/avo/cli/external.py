@@ -69,17 +69,26 @@ def begin(bench: Bench) -> None:
 
 
 def end(journal: Journal, lineage: Lineage, step: int, outcome: str, summary: str) -> str:
-    """Close a step: the work tree is the best version again. Returns the diff of what was not committed."""
-    best = lineage.best()
-    try:
-        left = unified_diff(lineage.files(best), read_sources(lineage.folder))
-    except ToolError as error:
-        left = f"(the work tree cannot be read: {error})"
-    if left:
-        journal.add_message(step, EXTERNAL, "text", readable(f"not committed, against {best.name}:\n{left}"), "")
+    """Close a step: the work tree is the latest version again. Returns the diff of what was not committed."""
+    best, left = lineage.best().name, unsaved(lineage)
+    keep_unsaved(journal, step, best, left)
     lineage.restore()
     journal.close_step(step, outcome, readable(summary).partition("\n")[0])
     return left
+
+
+def unsaved(lineage: Lineage) -> str:
+    """What the work tree holds and the latest version does not, as a diff."""
+    try:
+        return unified_diff(lineage.files(lineage.best()), read_sources(lineage.folder))
+    except ToolError as error:
+        return f"(the work tree cannot be read: {error})"
+
+
+def keep_unsaved(journal: Journal, step: int, best: str, left: str) -> None:
+    """Journal a diff against version `best` that the work tree is about to lose."""
+    if left:
+        journal.add_message(step, EXTERNAL, "text", readable(f"not committed, against {best}:\n{left}"), "")
 
 
 def begun(bench: Bench) -> bool:

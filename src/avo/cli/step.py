@@ -29,9 +29,10 @@ and name it after the scenario in what follows.
     {avo} kb search "wait until a copy has landed" "mbarrier.try_wait"
     {avo} step end "why" --run {run}
 An attempt that is rejected and a commit that the gate refuses end with exit code 1. The scores of two evaluations may
-differ by some percent; `compare` tells 1 % apart, as the gate does, and keeps nothing. `attempts show N` reads one
+differ by some percent (a busy CPU: by more than ten); `compare` times both side by side, as the gate does, says within
+which interval the ratio lies, and keeps nothing. `attempts show N` reads one
 whole, as `lineage show vN` and `lineage diff vA vB` do for versions. A commit that is kept ends the step: begin the
-next one. `step end` gives it up: the work tree is the best version again."""
+next one. `step end` gives it up: the work tree is the latest version again."""
 
 
 @app.command("begin")
@@ -96,7 +97,7 @@ def end(
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give your step up. The work tree is the best version again; what was not committed stays in the journal."""
+    """Give your step up. The work tree is the latest version again; what was not committed stays in the journal."""
     from avo.cli.external import close_open_calls
     from avo.cli.external import end as close
     from avo.memory.journal import EXTERNAL

@@ -156,17 +156,16 @@ def lease(target: str) -> Iterator[int]:
 
     The first GPU that is free and runs such code; when none is, waits until one is, behind those who asked before.
     """
-    from avo.tools.score.gpu import fitting, identities
+    from avo.tools.score.gpu import fitting
 
-    fit, found = ((), ()) if target == "cpu" else (fitting(target), identities())
-    numbers, names = fit or (0,), tuple(found[number] for number in fit) or (target,)
+    names = (target != "cpu" and fitting(target)) or {0: target}
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(_lock_file(name)) for name in names]
-        with _lock_file("-".join(["queue", *(name[:12] for name in names)])) as queue:
+        files = {number: stack.enter_context(_lock_file(name)) for number, name in names.items()}
+        with _lock_file("-".join(["queue", *(name[:12] for name in names.values())])) as queue:
             fcntl.flock(queue, fcntl.LOCK_EX)
-            while (index := next((i for i, file in enumerate(files) if _locked(file)), None)) is None:
+            while (free := next((number for number, file in files.items() if _locked(file)), None)) is None:
                 time.sleep(LOOK_AGAIN_SECONDS)
-        yield numbers[index]
+        yield free
 
 
 def _lock_file(device: str) -> IO[str]:

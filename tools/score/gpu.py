@@ -59,9 +59,9 @@ def identities() -> tuple[str, ...]:
     return tuple(gpu.identity for gpu in gpus())
 
 
-def fitting(target: str) -> tuple[int, ...]:
-    """Numbers of the GPUs that run code for `target`."""
-    return tuple(index for index, gpu in enumerate(gpus()) if gpu.runs(target))
+def fitting(target: str) -> dict[int, str]:
+    """The GPUs that run code for `target`: identities by number."""
+    return {number: gpu.identity for number, gpu in enumerate(gpus()) if gpu.runs(target)}
 
 
 def require_gpu(target: str) -> None:

@@ -23,7 +23,7 @@ from avo.tools.score.cuda_runner import MOST_LAUNCHES
 from avo.tools.score.gpu import clocks, identities, require_answer
 from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.roofline import peak
-from avo.tools.score.rows import Row, a_launch_of_the_fastest, longer_row
+from avo.tools.score.rows import LEAST_SAMPLES, Row, a_launch_of_the_fastest, enough, longer_row
 from avo.tools.score.signs import Signed, Signs
 from avo.types import AvoError, CaseScore, Clocks, Missing, Rejected, Status
 
@@ -45,11 +45,6 @@ BASES = 4
 """Input sets that are drawn for the launches of a case; each launch gets one of them under fresh signs."""
 SEEDS = 3
 """Secret input sets per timed case."""
-LEAST_SAMPLES, MOST_LAUNCHES_TIMED = 3, 96
-SECONDS_PER_CASE = 0.25
-"""CPU time of launches that one timing goes on for."""
-MOST_SECONDS_PER_CASE, SAMPLES_IF_SLOW = 4.0, 12
-"""Where inputs take so much longer than launches that it ends before, with so many rows."""
 NOISY = 1.3
 """median / min above which a case is measured again."""
 ROUNDS = 3
@@ -198,7 +193,7 @@ class Judge:
         rows: list[float] = []
         clocks: list[Clocks] = []
         fastest = drawn = None
-        while len(rows) < ROWS if self.on_gpu else not _enough(spent, samples, row, time.monotonic() - started):
+        while len(rows) < ROWS if self.on_gpu else not enough(spent, samples, row, time.monotonic() - started):
             sets = [self.fresh(bases[i % len(bases)]) for i in range(row.launches)]
             used = slots[: row.launches]
             times = self.launch(candidate, arena, used, sets, group=row.group)
@@ -278,16 +273,6 @@ class Judge:
     def fresh(self, inputs: Tensors) -> Tensors:
         """The same magnitudes under fresh random signs: new data for a launch."""
         return Signed(inputs, self._signs)
-
-
-def _enough(spent: float, samples: Sequence[float], row: Row, taken: float) -> bool:
-    """Whether as many rows as there are samples, of `spent` seconds together, are enough on the CPU.
-
-    `taken`: seconds with all that it takes to make inputs, and to check outputs.
-    """
-    much = spent >= SECONDS_PER_CASE or len(samples) * row.launches >= MOST_LAUNCHES_TIMED
-    slow = taken > MOST_SECONDS_PER_CASE and len(samples) >= SAMPLES_IF_SLOW
-    return len(samples) >= LEAST_SAMPLES and (much or slow)
 
 
 def judged(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Rows of launches: how long one has to last, and how many of its launches are timed as one."""
+"""Rows of launches: how long one has to last, how many of its launches are timed as one, and when there are enough."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ ROW_SECONDS = {"cpu": 1e-3, "cuda": 20e-3}
 """
 GROUP_SECONDS = {"cpu": 1e-3, "cuda": 0.2e-3}
 """Least that is timed as one, between two events on a GPU: several launches where one takes less."""
+
+LEAST_SAMPLES, MOST_LAUNCHES_TIMED = 3, 96
+SECONDS_PER_CASE = 0.25
+"""CPU time of launches that one timing goes on for."""
+MOST_SECONDS_PER_CASE, SAMPLES_IF_SLOW = 4.0, 12
+"""Where inputs take so much longer than launches that it ends before, with so many rows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,16 @@ def longer_row(row: Row, taken: float, most: int, device: str) -> Row | None:
     group = min(launches, math.ceil(GROUP_SECONDS[device] / each))
     longer = Row(launches // group * group, group)
     return longer if taken < ROW_SECONDS[device] and longer.launches > row.launches else None
+
+
+def enough(spent: float, samples: Sequence[float], row: Row, taken: float) -> bool:
+    """Whether as many rows as there are samples, of `spent` seconds together, are enough on the CPU.
+
+    `taken`: seconds with all that it takes to make inputs, and to check outputs.
+    """
+    much = spent >= SECONDS_PER_CASE or len(samples) * row.launches >= MOST_LAUNCHES_TIMED
+    slow = taken > MOST_SECONDS_PER_CASE and len(samples) >= SAMPLES_IF_SLOW
+    return len(samples) >= LEAST_SAMPLES and (much or slow)
 
 
 def a_launch_of_the_fastest(times: Sequence[float], row: Row) -> int:

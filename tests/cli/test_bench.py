@@ -61,6 +61,22 @@ def test_the_json_holds_every_sample_and_is_written_as_well(cli: Cli, tmp_path: 
         assert 0 < case["error_ratio"] <= 1
 
 
+def test_only_the_baselines_that_were_asked_for_take_part(cli: Cli, own_scenario: Path) -> None:
+    reference, settings = own_scenario / "reference.py", own_scenario / "scenario.toml"
+    reference.write_text(reference.read_text() + "\n\ndef other(case, inputs):\n    return inputs['a'] @ inputs['x']\n")
+    both = settings.read_text().replace('["torch_mv"]', '["other", "torch_mv"]')
+    settings.write_text(both)
+    every, one = (cli("bench", own_scenario, "--json", *more) for more in ((), ("--baseline", "torch_mv")))
+    assert (every.returncode, one.returncode) == (0, 0), every.stderr + one.stderr
+    names = [[contestant["name"] for contestant in json.loads(done.stdout)["contestants"]] for done in (every, one)]
+    assert names == [["other", "torch_mv", "seed"], ["torch_mv", "seed"]]
+
+
+def test_a_baseline_that_is_not_there_is_one_line(cli: Cli) -> None:
+    line = one_line(cli("bench", TINY, "--baseline", "cudnn"), 2)
+    assert line == "avo: --baseline: 'cudnn' is none of torch_mv"
+
+
 def test_a_wrong_candidate_is_rejected_by_name_and_the_others_are_compared(cli: Cli, candidates: list[Path]) -> None:
     done = cli("bench", TINY, *candidates, "--json")
     assert done.returncode == 1, done.stderr

@@ -1,4 +1,4 @@
-"""Candidates against baselines in one lease of the device: turns in rotating order, all samples kept."""
+"""Candidates against baselines in one lease of the device: turns in a balanced order, all samples kept."""
 
 from __future__ import annotations
 
@@ -139,8 +139,21 @@ class Baseline:
         return paper.of_baseline(self._judge, self.record.name, case)
 
 
-def contest(judge: Judge, builds: Mapping[str, Build], *, as_in_paper: bool = False) -> Contest:
-    """Every baseline of the target, and every build by its name, which is checked in full before it takes part.
+def order(count: int, turn: int) -> list[int]:
+    """In which order so many take part in a turn, by Williams (1949).
+
+    Over `count` turns, over twice as many of an odd `count`, each is equally often in each place, and right behind each
+    other one: a GPU at its power limit is slower for whoever follows one that heats it.
+    """
+    zigzag = [(place + 1) // 2 * (1 if place % 2 else -1) for place in range(count)]
+    mirrored = count % 2 and turn // count % 2
+    return [(turn + step) % count for step in (reversed(zigzag) if mirrored else zigzag)]
+
+
+def contest(
+    judge: Judge, builds: Mapping[str, Build], baselines: Sequence[str], *, as_in_paper: bool = False
+) -> Contest:
+    """These baselines, and every build by its name, which is checked in full before it takes part.
 
     Raises AvoError when the GPU's memory does not hold them all at a time.
     """
@@ -149,7 +162,7 @@ def contest(judge: Judge, builds: Mapping[str, Build], *, as_in_paper: bool = Fa
     missing: dict[str, str] = {}
     rejected: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
-        playing: list[Contestant] = [Baseline(judge, name) for name in judge.settings.baselines]
+        playing: list[Contestant] = [Baseline(judge, name) for name in baselines]
         for name, build in builds.items():
             with _dropped(name, rejected, missing):
                 loaded, arena = stack.enter_context(judge.load(build, beside=len(builds) - 1))
@@ -190,8 +203,7 @@ def _play(
     drawn: dict[str, tuple[Tensors, Tensors]] = {}
     for number in range(TURNS[judge.device]):
         sets = [judge.fresh(inputs) for inputs in bases]
-        first = number % max(len(left), 1)
-        for one in (*left[first:], *left[:first]):
+        for one in [left[index] for index in order(len(left), number)]:
             with _dropped(one.record.name, rejected, missing):
                 done = one.turn(sets, number)
                 one.record.seconds[case.id].append([seconds for seconds, _ in done])

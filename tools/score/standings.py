@@ -152,7 +152,7 @@ class Standings:
         kind, contest = family(self.target), self.contest
         return {
             "scenario": self.scenario.name, "digest": self.scenario.digest, "target": self.target, "unit": self.unit,
-            "protocol": f"{TURNS[kind]} turns in rotating order; {PROTOCOLS[kind]}",
+            "protocol": f"{TURNS[kind]} turns in a balanced order; {PROTOCOLS[kind]}",
             "paper_protocol": PAPER if self._with_paper else None,
             "reference": self.reference.name if self.reference else None,
             "l2_bytes": contest.l2_bytes, "rotating_bytes": dict(contest.rotating_bytes),

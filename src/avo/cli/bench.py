@@ -1,4 +1,4 @@
-"""`avo bench`: candidates and every baseline, interleaved in one lease of the device."""
+"""`avo bench`: candidates and baselines, interleaved in one lease of the device."""
 
 from __future__ import annotations
 
@@ -26,12 +26,18 @@ def bench(
         bool,
         typer.Option("--paper", envvar="AVO_PAPER", help="Also time by the paper's protocol, which takes minutes."),
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--baseline", envvar="AVO_BASELINE", metavar="NAME", help="Only this baseline; repeatable [default: all]."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", envvar="AVO_OUTPUT", help="Write the JSON to this file as well.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare candidates with every baseline, launch by launch, in one table. Exit code 1 when one is rejected."""
+    """Compare candidates with baselines, launch by launch, in one table. Exit code 1 when one is rejected."""
     from avo.scenarios.catalog import folder
 
     folder(scenario)
@@ -45,6 +51,9 @@ def bench(
 
     problem = load(scenario)
     target = resolve_target(target, problem)
+    known = problem.target(target).baselines
+    if strangers := [name for name in only or () if name not in known]:
+        raise AvoError(f"--baseline: '{strangers[0]}' is none of {', '.join(known) or 'this target, which has none'}")
     if paper and target == "cpu":
         raise AvoError("--paper: the paper's protocol is for GPUs")
     if output and not output.parent.is_dir():
@@ -63,7 +72,7 @@ def bench(
         from avo.tools.score.contest import contest
         from avo.tools.score.standings import Standings, machine
 
-        result = contest(judge, builds, as_in_paper=paper)
+        result = contest(judge, builds, [name for name in known if name in (only or known)], as_in_paper=paper)
         facts = {**machine(judge), "compiler": compiler_of(target).version}
     standings = Standings(problem, target, replace(result, rejected=rejected | dict(result.rejected)))
     told = {**facts, **standings.as_dict()}

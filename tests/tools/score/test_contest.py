@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from avo.scenarios.loader import Scenario, load
 from avo.tools.executor import LocalExecutor
 from avo.tools.score import paper
-from avo.tools.score.contest import ROW, TURNS, Contest, Record, contest
+from avo.tools.score.contest import ROW, TURNS, Contest, Record, contest, order
 from avo.tools.score.standings import Standings, ratio
 from avo.tools.sources import Sources
 from avo.types import AvoError
@@ -77,7 +79,7 @@ def test_everyone_takes_as_many_turns_and_who_fails_is_named(scenario: Scenario,
         "wrong later": executor.build(changed(seed, LOOP, LAZY + LOOP)),
     }
     with executor.held() as judge:
-        result = contest(judge, builds)
+        result = contest(judge, builds, scenario.target("cpu").baselines)
     assert [record.name for record in result.records] == ["torch_mv", "wrong", "nan", "seed"]
     assert [record.candidate for record in result.records] == [False, False, False, True]
     for record in result.records:
@@ -99,9 +101,20 @@ def test_everyone_takes_as_many_turns_and_who_fails_is_named(scenario: Scenario,
     assert (told["reference"], told["missing"], told["rejected"]) == ("torch_mv", result.missing, result.rejected)
 
 
+@pytest.mark.parametrize("count", range(1, 13))
+def test_each_is_as_often_in_each_place_and_behind_each_other_one(count: int) -> None:
+    turns = [order(count, turn) for turn in range(2 * count if count % 2 else count)]
+    places = Counter(place for turn in turns for place in enumerate(turn))
+    behind = Counter(pair for turn in turns for pair in itertools.pairwise(turn))
+    assert set(places) == set(itertools.product(range(count), repeat=2))
+    assert set(behind) == set(itertools.permutations(range(count), 2))
+    assert len(set(places.values())) == 1
+    assert len(set(behind.values())) <= 1
+
+
 def test_the_papers_protocol_is_refused_on_a_cpu(scenario: Scenario) -> None:
     with LocalExecutor(scenario, "cpu").held() as judge, pytest.raises(AvoError, match="is one for GPUs"):
-        contest(judge, {}, as_in_paper=True)
+        contest(judge, {}, [], as_in_paper=True)
 
 
 @pytest.mark.parametrize(

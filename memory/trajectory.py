@@ -28,7 +28,7 @@ class Trajectory:
     scores: Sequence[float]
     """Geometric mean over the cases."""
     best: Sequence[float]
-    """The highest score so far."""
+    """The highest score so far of those that improved on the best before them: luck does not lift it."""
     improved: Sequence[bool]
     """False for a version that only matched the best before it."""
     cases: Mapping[str, Sequence[float | None]]
@@ -55,7 +55,7 @@ def trajectory(lineage: Lineage, title: str, by: str) -> Trajectory:
         versions=[version.name for version in versions],
         x=[_place(lineage, versions[0], version, number, by) for number, version in enumerate(versions)],
         scores=[version.score for version in versions],
-        best=list(accumulate((version.score for version in versions), max)),
+        best=list(accumulate((version.score if version.improved else 0.0 for version in versions), max)),
         improved=[version.improved for version in versions],
         cases={case: [version.scores.get(case) for version in versions] for case in names},
         baselines={name: median(values) for name, values in measured.items()},

@@ -49,7 +49,7 @@ def draw(found: Trajectory, file: Path) -> None:
 
 def _frame(axes: Axes, found: Trajectory) -> None:
     values = [value for case in found.cases.values() for value in case if value is not None]
-    axes.set_ylim(0, max([*found.best, *found.baselines.values(), *values]) * 1.08)
+    axes.set_ylim(0, max([*found.scores, *found.baselines.values(), *values]) * 1.08)
     span = found.x[-1] - found.x[0] or 1.0
     axes.set_xlim(found.x[0] - 0.04 * span, found.x[0] + 1.02 * span)
     if found.by != "hours":

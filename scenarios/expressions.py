@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ def evaluate(text: str | float, names: Mapping[str, float]) -> float:
     if not isinstance(text, str):
         return text
     try:
-        value = _value(ast.parse(text, mode="eval").body, names)
+        value = _value(_parsed(text), names)
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise ValueError(f"'{text[:80]}' is not an expression") from error
     except (ZeroDivisionError, OverflowError) as error:
@@ -37,6 +38,11 @@ def evaluate(text: str | float, names: Mapping[str, float]) -> float:
     if isinstance(value, complex) or not math.isfinite(value):
         raise ValueError(f"'{text}' has no finite real value here")
     return value
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
 
 
 def _value(node: ast.AST, names: Mapping[str, float]) -> float:

@@ -79,12 +79,13 @@ class Arena:
     def slots(self, case: Case, base: int) -> list[Slot]:
         """Lay the arena out for `case`; `base` is its address in the runner. Earlier slots are void."""
         slots, offset = list[Slot](), 0
+        tensors = [(tensor, shape_of(tensor, case), _size(tensor, case)) for tensor in self.scenario.tensors]
         for _ in range(min(self._most, len(self.buffer.bytes) // slot_bytes(self.scenario, [case]))):
             spans = {}
-            for tensor in self.scenario.tensors:
+            for tensor, shape, size in tensors:
                 offset = _aligned(offset + GUARD)
-                spans[tensor.name] = Span(tensor, shape_of(tensor, case), offset, _size(tensor, case))
-                offset = offset + spans[tensor.name].size + GUARD
+                spans[tensor.name] = Span(tensor, shape, offset, size)
+                offset = offset + size + GUARD
             packed = pack(self.scenario, case, {name: base + span.start for name, span in spans.items()})
             slots.append(Slot(case, packed, spans))
         return slots[: (LARGEST_COMMAND - COMMAND.size) // len(slots[0].arguments)]

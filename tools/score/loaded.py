@@ -28,6 +28,8 @@ CLOCKS_AGREE = 0.01
 """Part of the time by which events and the judge's clock may differ on a GPU."""
 GAP_SECONDS = 5e-6
 """Between the events of two launches of a row."""
+PASS_SECONDS = 1e-6
+"""What it takes to hand the runner the arguments of a launch, and to ask for it (512 of them: 0.4e-3 on an H200)."""
 CALL_SECONDS = 0.9e-3
 """What a row of launches costs beyond them (0.35 to 0.9e-3 on an H200; its head start takes 0.07e-3 more)."""
 CUDA_ERRORS = {
@@ -181,8 +183,8 @@ class LoadedOnGpu(Loaded):
 
     def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
         super().__init__(child, commands, replies, limit)
-        self._last = (0.0, 0.0, 0)
-        """The last timed row: seconds by its events, and by the judge's clock; pairs of events."""
+        self._last = (0.0, 0.0, 0, 0)
+        """The last timed row: seconds by its events, and by the judge's clock; launches; pairs of events."""
         self._unexplained: list[float] = []
         self._disturbed = 0
 
@@ -197,12 +199,12 @@ class LoadedOnGpu(Loaded):
         self._left -= wall
         self.kernel_seconds += sum(times)
         if timed:
-            self._last = (sum(times), wall, len(times))
+            self._last = (sum(times), wall, len(arguments), len(times))
         return [seconds / group for seconds in times]
 
     def agrees(self) -> bool:
-        told, seen, pairs = self._last
-        if clocks_agree(told, seen, pairs):
+        told, seen, launches, pairs = self._last
+        if clocks_agree(told, seen, launches, pairs):
             self._unexplained.append(seen - told)
             return True
         self._disturbed += 1
@@ -216,9 +218,10 @@ class LoadedOnGpu(Loaded):
         return rows
 
 
-def clocks_agree(told: float, seen: float, pairs: int) -> bool:
-    """Whether a row that took `told` seconds by its `pairs` of events and `seen` by the judge's clock did its work."""
-    return 0 < told < seen < told * (1 + CLOCKS_AGREE) + pairs * GAP_SECONDS + CALL_SECONDS
+def clocks_agree(told: float, seen: float, launches: int, pairs: int) -> bool:
+    """Whether so many launches did their work: `told` seconds by `pairs` of events, `seen` by the judge's clock."""
+    beyond = launches * PASS_SECONDS + pairs * GAP_SECONDS + CALL_SECONDS
+    return 0 < told < seen < told * (1 + CLOCKS_AGREE) + beyond
 
 
 def refuse(code: int) -> None:

@@ -78,7 +78,11 @@ def test_what_was_asked_for_is_what_was_written(arena: Arena, judge: Judge) -> N
 
 @pytest.mark.parametrize("number", [0, 3, 6])
 @pytest.mark.parametrize("kept", [{0}, {3, 5}])
-def test_damage_in_one_of_many_slots_is_found(arena: Arena, judge: Judge, number: int, kept: set[int]) -> None:
+@pytest.mark.parametrize("counted", [1, 15, 1 << 26])
+def test_damage_in_one_of_many_slots_is_found(
+    arena: Arena, judge: Judge, number: int, kept: set[int], counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avo.tools.score.arena.COUNTED", counted)
     slots = arena.slots(SMALL, BASE)[:7]
     sets = [judge.draw(SMALL) for _ in slots]
     hit = slots[number].spans

@@ -99,7 +99,8 @@ def claimed(folder: Path, scenario: Scenario, target: str) -> dict[str, str]:
         raise AvoError(f"{folder} holds a run of {there}, not of {scenario.name} on {target}: give another --run")
     if found.get("digest") != scenario.digest and (folder / LINEAGE / ".git" / "refs" / "tags" / "v0").is_file():
         changed = f"{scenario.path} is not as it was when this run began, so its scores would not compare"
-        raise AvoError(f"{changed}: give another --run, or put scenario.toml and reference.py back")
+        remedy = f"begin another --run, --seed-from {folder}@best, or put scenario.toml and reference.py back"
+        raise AvoError(f"{changed}: {remedy}")
     return found
 
 

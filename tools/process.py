@@ -18,7 +18,7 @@ from pathlib import Path
 from avo.settings import PACKAGE, child_environment
 from avo.tools import kin
 from avo.tools.sandbox import Policy, as_json
-from avo.types import Cancelled
+from avo.types import Cancelled, Missing
 
 SYSTEM_FOLDERS = (
     *("/lib", "/lib64", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/libexec"),
@@ -33,6 +33,8 @@ KEPT_OUTPUT = (4 << 20, 4 << 20)
 PIPE_BYTES = 1 << 20
 MOST_LEFT = 16
 """Reads of what a pipe still holds when nobody should write to it any more."""
+KILLED_SECONDS = 60.0
+"""Time that a process has to end when it was killed. One in a call to a driver that hangs never does."""
 LOOK_AGAIN_SECONDS = 0.1
 """Between two looks at a child that says nothing."""
 
@@ -146,14 +148,22 @@ def _read(pipe: FileIO, room: memoryview, output: Ends, child: subprocess.Popen[
 
 @contextlib.contextmanager
 def supervised(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill the child's whole group on the way out, whatever happened; Cancelled if `kill_all` came first."""
+    """Kill the child's whole group on the way out, whatever happened; Cancelled if `kill_all` came first.
+
+    Raises Missing when it does not end.
+    """
     _alive.add(child.pid)
     try:
         yield
     finally:
         _signal_group(child.pid, signal.SIGKILL)
-        child.wait()
-        _alive.discard(child.pid)
+        try:
+            child.wait(KILLED_SECONDS)
+        except subprocess.TimeoutExpired:
+            stuck = f"process {child.pid} was killed and does not end"
+            raise Missing(f"{stuck}: a driver hangs, restart the machine") from None
+        finally:
+            _alive.discard(child.pid)
         if child.pid in _killed:
             _killed.discard(child.pid)
             raise Cancelled("stopped by the user")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from avo.tools.process import DEVICES, SYSTEM_FOLDERS, Finished, elide, kill_all, python_child, run, supervised
 from avo.tools.sandbox import Policy
-from avo.types import Cancelled
+from avo.types import Cancelled, Missing
 
 OWN = f"6431.{os.getpid()}"
 """What no process of another test run sleeps for."""
@@ -103,6 +104,21 @@ def test_kill_all_raises_cancelled_in_the_thread_that_waits(tmp_path: Path) -> N
     assert not running(f"{OWN}5")
     assert kill_all() == 0
     assert sh("echo on", tmp_path).output == "on\n"
+
+
+class Stuck(subprocess.Popen[bytes]):
+    """A child as one in a call to a driver that hangs: killed, it is there still."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        assert timeout
+        raise subprocess.TimeoutExpired("stuck", timeout)
+
+
+def test_a_child_that_does_not_end_when_it_was_killed_is_what_the_machine_lacks() -> None:
+    child = Stuck(["sleep", "60"], start_new_session=True)
+    with pytest.raises(Missing, match=f"^process {child.pid} was killed and does not end"), supervised(child):
+        pass
+    assert subprocess.Popen.wait(child, 10) == -signal.SIGKILL
 
 
 def test_a_supervised_child_ends_with_the_block_even_by_an_error() -> None:

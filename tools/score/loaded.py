@@ -21,7 +21,8 @@ from avo.tools.score.cuda_runner import CUDA_FAILED, TIMES
 from avo.tools.score.runner import COMMAND, REPLY
 from avo.types import Missing, Rejected, Status
 
-LOAD_SECONDS = 10.0
+START_SECONDS, LOAD_SECONDS = 60.0, 10.0
+"""Until the runner has its context, for which a driver may look at many GPUs; then until the candidate is loaded."""
 LEASE_SECONDS = 300.0
 """Wall time that all launches of one candidate may take together, asleep or at work."""
 CLOCKS_AGREE = 0.01
@@ -106,7 +107,7 @@ class Loaded:
         Raises Missing for what goes wrong before: that is the machine's fault.
         """
         try:
-            line, _, rest = self._read(LOAD_SECONDS, "starting").partition(b"\n")
+            line, _, rest = self._read(START_SECONDS, "starting").partition(b"\n")
         except Rejected as rejected:
             raise Missing(f"the runner of candidates does not start: {rejected.reason}") from None
         hello = json.loads(line)

@@ -70,7 +70,9 @@ class Contestant(Protocol):
         """Get ready for a case: the outputs of a first launch, which is not timed."""
         ...
 
-    def turn(self, sets: Sequence[Tensors], number: int) -> list[tuple[float, Tensors]]: ...
+    def turn(self, sets: Sequence[Tensors], number: int) -> tuple[list[tuple[float, Tensors]], bool]:
+        """Seconds and outputs of a launch on each of the sets, and whether the clocks agree on them."""
+        ...
 
     def end(self) -> None:
         """Called after the last turn of a case."""
@@ -91,13 +93,12 @@ class Candidate:
         self._slots = self._arena.slots(case, self._loaded.base)
         return self._judge.launch_once(self._loaded, self._arena, self._slots[0], inputs)
 
-    def turn(self, sets: Sequence[Tensors], number: int) -> list[tuple[float, Tensors]]:
+    def turn(self, sets: Sequence[Tensors], number: int) -> tuple[list[tuple[float, Tensors]], bool]:
         first = number % (len(self._slots) - len(sets) + 1)
         slots = self._slots[first : first + len(sets)]
         times = self._judge.launch(self._loaded, self._arena, slots, sets)
         outputs = self._arena.take(slots, sets, range(len(slots)))
-        self._loaded.agrees()
-        return [(seconds, outputs[index]) for index, seconds in enumerate(times)]
+        return [(seconds, outputs[index]) for index, seconds in enumerate(times)], self._loaded.agrees()
 
     def end(self) -> None:
         self._loaded.unexplained()
@@ -123,14 +124,14 @@ class Baseline:
         ]
         return outputs
 
-    def turn(self, sets: Sequence[Tensors], number: int) -> list[tuple[float, Tensors]]:
+    def turn(self, sets: Sequence[Tensors], number: int) -> tuple[list[tuple[float, Tensors]], bool]:
         assert self._case
         first = number % (len(self._stages) - len(sets) + 1)
         stages = self._stages[first : first + len(sets)]
         for stage, inputs in zip(stages, sets, strict=True):
             for name, tensor in inputs.items():
                 stage[name].copy_(tensor)
-        return calls(self._judge, self.record.name, self._case, stages)
+        return calls(self._judge, self.record.name, self._case, stages), True
 
     def end(self) -> None:
         self._stages = []
@@ -201,11 +202,14 @@ def _play(
     del wanted
     fastest: dict[str, tuple[float, Tensors, Tensors]] = {}
     drawn: dict[str, tuple[Tensors, Tensors]] = {}
-    for number in range(TURNS[judge.device]):
+    turns = number = 0
+    while turns < TURNS[judge.device]:
         sets = [judge.fresh(inputs) for inputs in bases]
+        all_agree = True
         for one in [left[index] for index in order(len(left), number)]:
             with _dropped(one.record.name, rejected, missing):
-                done = one.turn(sets, number)
+                done, agree = one.turn(sets, number)
+                all_agree = all_agree and agree
                 one.record.seconds[case.id].append([seconds for seconds, _ in done])
                 one.record.clocks[case.id] += judge.clocks()
                 for inputs, (seconds, outputs) in zip(sets, done, strict=True):
@@ -216,6 +220,12 @@ def _play(
                     if secrets.randbelow(number * row + 1) == 0:
                         drawn[one.record.name] = (inputs, outputs)
         left = [one for one in left if one.record.name not in (rejected | missing)]
+        number += 1
+        if all_agree:
+            turns += 1
+        else:  # a turn that is no measurement of one is none of any: they are compared by turns
+            for one in left:
+                del one.record.seconds[case.id][turns:]
     for one in left:
         with _dropped(one.record.name, rejected, missing):
             if one.record.candidate:

@@ -14,6 +14,7 @@ from avo.scenarios.loader import Scenario, load
 from avo.tools.executor import LocalExecutor
 from avo.tools.score import paper
 from avo.tools.score.contest import ROW, TURNS, Contest, Record, contest, order
+from avo.tools.score.loaded import Loaded
 from avo.tools.score.standings import Standings, ratio
 from avo.tools.sources import Sources
 from avo.types import AvoError
@@ -99,6 +100,25 @@ def test_everyone_takes_as_many_turns_and_who_fails_is_named(scenario: Scenario,
     assert result.rotating_bytes == {"wide": 4 * (128 * 4096 + 4096 + 128)}
     told = Standings(scenario, "cpu", result).as_dict()
     assert (told["reference"], told["missing"], told["rejected"]) == ("torch_mv", result.missing, result.rejected)
+
+
+def test_a_turn_on_which_the_clocks_disagree_is_none_for_anybody(
+    scenario: Scenario, seed: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def agrees(_: Loaded) -> bool:
+        asked.append(len(asked) not in (1, 2))
+        return asked[-1]
+
+    monkeypatch.setattr(Loaded, "agrees", agrees)
+    executor = LocalExecutor(scenario, "cpu")
+    with executor.held() as judge:
+        result = contest(judge, {"seed": executor.build(seed)}, ["torch_mv"])
+    assert len(asked) == TURNS["cpu"] + 2
+    assert {record.name: len(record.seconds["wide"]) for record in result.records} == {
+        "torch_mv": TURNS["cpu"], "seed": TURNS["cpu"]
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("count", range(1, 13))

@@ -157,16 +157,17 @@ def supervised(child: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         _signal_group(child.pid, signal.SIGKILL)
+        stuck = False
         try:
             child.wait(KILLED_SECONDS)
         except subprocess.TimeoutExpired:
-            stuck = f"process {child.pid} was killed and does not end"
-            raise Missing(f"{stuck}: a driver hangs, restart the machine") from None
-        finally:
-            _alive.discard(child.pid)
+            stuck = True
+        _alive.discard(child.pid)
         if child.pid in _killed:
             _killed.discard(child.pid)
             raise Cancelled("stopped by the user")
+        if stuck:
+            raise Missing(f"process {child.pid} was killed and does not end: a driver hangs, restart the machine")
 
 
 @contextlib.contextmanager

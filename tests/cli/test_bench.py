@@ -74,7 +74,7 @@ def test_only_the_baselines_that_were_asked_for_take_part(cli: Cli, own_scenario
 
 def test_a_baseline_that_is_not_there_is_one_line(cli: Cli) -> None:
     line = one_line(cli("bench", TINY, "--baseline", "cudnn"), 2)
-    assert line == "avo: --baseline: 'cudnn' is none of torch_mv"
+    assert line == "avo: --baseline: cpu has no baseline 'cudnn'; it has torch_mv"
 
 
 def test_a_wrong_candidate_is_rejected_by_name_and_the_others_are_compared(cli: Cli, candidates: list[Path]) -> None:

@@ -121,6 +121,14 @@ def test_a_child_that_does_not_end_when_it_was_killed_is_what_the_machine_lacks(
     assert subprocess.Popen.wait(child, 10) == -signal.SIGKILL
 
 
+def test_a_child_that_does_not_end_when_the_user_stops_it_is_stopped_by_the_user() -> None:
+    child = Stuck(["sleep", "60"], start_new_session=True)
+    with pytest.raises(Cancelled), supervised(child):
+        assert kill_all() == 1
+    assert subprocess.Popen.wait(child, 10) == -signal.SIGKILL
+    assert kill_all() == 0
+
+
 def test_a_supervised_child_ends_with_the_block_even_by_an_error() -> None:
     child = subprocess.Popen(["sleep", f"{OWN}7"], start_new_session=True)
     with pytest.raises(KeyError), supervised(child):

@@ -1,4 +1,4 @@
-"""Candidates against baselines in one lease of the device: turns in a balanced order, all samples kept."""
+"""Candidates against baselines in one lease of the device: turns in an order that is balanced as far as they go."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ class Baseline:
 def order(count: int, turn: int) -> list[int]:
     """In which order so many take part in a turn, by Williams (1949).
 
-    Over `count` turns, over twice as many of an odd `count`, each is equally often in each place, and right behind each
-    other one: a GPU at its power limit is slower for whoever follows one that heats it.
+    Over `count` turns, over twice as many of an odd `count`, each is equally often in each place, and within a turn
+    right behind each other one: a GPU at its power limit is slower for whoever follows one that heats it.
     """
     zigzag = [(place + 1) // 2 * (1 if place % 2 else -1) for place in range(count)]
     mirrored = count % 2 and turn // count % 2
@@ -203,29 +203,27 @@ def _play(
     fastest: dict[str, tuple[float, Tensors, Tensors]] = {}
     drawn: dict[str, tuple[Tensors, Tensors]] = {}
     turns = number = 0
-    while turns < TURNS[judge.device]:
+    while left and turns < TURNS[judge.device]:
         sets = [judge.fresh(inputs) for inputs in bases]
-        all_agree = True
-        for one in [left[index] for index in order(len(left), number)]:
+        played, all_agree = [], True
+        for one in [left[index] for index in order(len(left), turns)]:
             with _dropped(one.record.name, rejected, missing):
                 done, agree = one.turn(sets, number)
+                played.append((one.record, done, judge.clocks()))
                 all_agree = all_agree and agree
-                one.record.seconds[case.id].append([seconds for seconds, _ in done])
-                one.record.clocks[case.id] += judge.clocks()
-                for inputs, (seconds, outputs) in zip(sets, done, strict=True):
-                    if not one.record.candidate:
-                        continue
-                    if seconds < fastest.get(one.record.name, (math.inf,))[0]:
-                        fastest[one.record.name] = (seconds, inputs, outputs)
-                    if secrets.randbelow(number * row + 1) == 0:
-                        drawn[one.record.name] = (inputs, outputs)
         left = [one for one in left if one.record.name not in (rejected | missing)]
         number += 1
-        if all_agree:
-            turns += 1
-        else:  # a turn that is no measurement of one is none of any: they are compared by turns
-            for one in left:
-                del one.record.seconds[case.id][turns:]
+        if not all_agree:
+            continue  # what is no measurement of one is none of any: they are compared by turns
+        for record, done, clocks in played:
+            record.seconds[case.id].append([seconds for seconds, _ in done])
+            record.clocks[case.id] += clocks
+            for inputs, (seconds, outputs) in zip(sets, done, strict=True):
+                if record.candidate and seconds < fastest.get(record.name, (math.inf,))[0]:
+                    fastest[record.name] = (seconds, inputs, outputs)
+                if record.candidate and secrets.randbelow(turns * row + 1) == 0:
+                    drawn[record.name] = (inputs, outputs)
+        turns += 1
     for one in left:
         with _dropped(one.record.name, rejected, missing):
             if one.record.candidate:

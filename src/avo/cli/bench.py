@@ -53,7 +53,8 @@ def bench(
     target = resolve_target(target, problem)
     known = problem.target(target).baselines
     if strangers := [name for name in only or () if name not in known]:
-        raise AvoError(f"--baseline: '{strangers[0]}' is none of {', '.join(known) or 'this target, which has none'}")
+        there = f"it has {', '.join(known)}" if known else "it has none"
+        raise AvoError(f"--baseline: {target} has no baseline '{strangers[0]}'; {there}")
     if paper and target == "cpu":
         raise AvoError("--paper: the paper's protocol is for GPUs")
     if output and not output.parent.is_dir():

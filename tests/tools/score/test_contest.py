@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from avo.scenarios.loader import Scenario, load
+from avo.scenarios.loader import Case, Scenario, load
 from avo.tools.executor import LocalExecutor
 from avo.tools.score import paper
-from avo.tools.score.contest import ROW, TURNS, Contest, Record, contest, order
+from avo.tools.score.check import Tensors, error_ratio
+from avo.tools.score.contest import ROW, TURNS, Candidate, Contest, Record, contest, order
 from avo.tools.score.loaded import Loaded
 from avo.tools.score.standings import Standings, ratio
 from avo.tools.sources import Sources
@@ -106,19 +107,43 @@ def test_a_turn_on_which_the_clocks_disagree_is_none_for_anybody(
     scenario: Scenario, seed: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
+    orders: list[int] = []
+    forged: list[Tensors] = []
+    checked: list[Tensors] = []
+    turn = Candidate.turn
 
     def agrees(_: Loaded) -> bool:
         asked.append(len(asked) not in (1, 2))
         return asked[-1]
 
+    def forging(self: Candidate, sets: Sequence[Tensors], number: int) -> tuple[list[tuple[float, Tensors]], bool]:
+        done, agree = turn(self, sets, number)
+        if not agree:
+            done = [(1e-12, outputs) for _, outputs in done]
+            forged.extend(outputs for _, outputs in done)
+        return done, agree
+
+    def in_order(count: int, number: int) -> list[int]:
+        orders.append(number)
+        return order(count, number)
+
+    def check(scenario: Scenario, case: Case, inputs: Tensors, outputs: Tensors) -> float:
+        checked.append(outputs)
+        return error_ratio(scenario, case, inputs, outputs)
+
     monkeypatch.setattr(Loaded, "agrees", agrees)
+    monkeypatch.setattr(Candidate, "turn", forging)
+    monkeypatch.setattr("avo.tools.score.contest.order", in_order)
+    monkeypatch.setattr("avo.tools.score.contest.error_ratio", check)
     executor = LocalExecutor(scenario, "cpu")
     with executor.held() as judge:
         result = contest(judge, {"seed": executor.build(seed)}, ["torch_mv"])
     assert len(asked) == TURNS["cpu"] + 2
-    assert {record.name: len(record.seconds["wide"]) for record in result.records} == {
-        "torch_mv": TURNS["cpu"], "seed": TURNS["cpu"]
-    }  # fmt: skip
+    assert orders == [0, 1, 1, *range(1, TURNS["cpu"])]
+    assert [len(record.seconds["wide"]) for record in result.records] == [TURNS["cpu"]] * 2
+    assert min(min(row) for record in result.records for row in record.seconds["wide"]) > 1e-12
+    assert len(checked) == 2
+    assert not any(one is other for one in checked for other in forged)
 
 
 @pytest.mark.parametrize("count", range(1, 13))

@@ -106,7 +106,7 @@ def test_what_goes_wrong_from_then_on_is_the_candidates(program: str, reason: st
 
 ROW, LAUNCHES, CALL = 21e-3, 8, 0.57e-3
 """Seconds of a row of launches and what comes on top of it, as an H200 gives them."""
-SHORT_ROW, SHORT_LAUNCHES, SHORT_PAIRS, LONG_CALL = 10.47e-3, 512, 51, 1.36e-3
+SHORT_ROW, SHORT_LAUNCHES, SHORT_PAIRS, LONG_CALL = 10.47e-3, 510, 51, 1.36e-3
 """The same of launches of 20 us, ten of which are timed as one."""
 
 
@@ -118,3 +118,8 @@ def test_honest_events_leave_out_what_a_call_costs() -> None:
 @pytest.mark.parametrize("part", [0.0, 0.5, 0.9, 0.95, 0.97, 1.03])
 def test_events_that_the_clock_of_the_judge_contradicts_are_found_out(part: float) -> None:
     assert not clocks_agree(part * ROW, ROW + CALL, LAUNCHES, LAUNCHES)
+
+
+@pytest.mark.parametrize("part", [0.5, 0.8, 0.9, 0.95])
+def test_many_short_launches_hide_less_than_a_twentieth(part: float) -> None:
+    assert not clocks_agree(part * SHORT_ROW, SHORT_ROW + LONG_CALL, SHORT_LAUNCHES, SHORT_PAIRS)

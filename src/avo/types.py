@@ -15,8 +15,15 @@ class AvoError(Exception):
     exit_code = 2
 
 
+class ScenarioError(AvoError):
+    """A mistake in a scenario's files: one line that begins with the file, and where it is known with the line."""
+
+
 class Missing(AvoError):
-    """A component that is not there; the message says how to get it. Exit code 3."""
+    """The machine's fault: what is not there, is full or does not answer; the message says what helps. Exit code 3.
+
+    It is no verdict on a candidate: nothing of it is journalled, the step stays open, the same command goes on.
+    """
 
     exit_code = 3
 
@@ -116,6 +123,11 @@ class Verdict:
     """Diagnostics of the compiler, head and tail."""
     cost: Mapping[str, float] = field(default_factory=dict)
     """Seconds by phase: compile, wait (for the device), lease (of which baselines, check, time), kernel, total."""
+    code: str = ""
+    """Digest of the machine code and the constants that the sources compile to; empty where they do not, or from older
+    versions of avo."""
+    rules: str = ""
+    """Version of the judge's rules; empty from versions of avo that did not count them."""
 
     @property
     def passed(self) -> bool:
@@ -149,7 +161,7 @@ def verdict_from(data: Mapping[str, Any]) -> Verdict:
     ]  # fmt: skip
     baselines = {name: entry["cases"] for name, entry in data["baselines"].items()}
     known = {key: data[key] for key in ("reason", "unit", "device", "compiler", "log", "cost")}
-    known["missing"] = data.get("missing", {})
+    known |= {"missing": data.get("missing", {})} | {key: data.get(key, "") for key in ("code", "rules")}
     return Verdict(Status(data["status"]), cases=tuple(cases), baselines=baselines, **known)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import threading
 from typing import Any
 
@@ -13,6 +14,8 @@ BLOCK = 64
 """Keys per block in the input families that change by block."""
 ROWS = 512
 """Query rows per chunk of the reference: S x S is never held whole."""
+SAMPLED = 4
+"""Rows of a sample of the output."""
 _SWITCHES = threading.Lock()
 """PyTorch's choice of an attention is one for all threads, and another one may measure on another GPU."""
 
@@ -75,6 +78,24 @@ class Attention:
             chunks.append(logits.softmax(-1) @ values[:, :, :seen])
         o, magnitude = torch.cat(chunks, dim=2).transpose(1, 2).chunk(2, dim=-1)
         return {"o": (o, magnitude)}
+
+    def sample(self, case: Any, inputs: dict[str, torch.Tensor], seed: int) -> dict[str, tuple[torch.Tensor, ...]]:
+        """{"o": (index, r, m)}: r and m of `reference` for SAMPLED rows of o in one head, the last row with them.
+
+        index: the position of each of their elements in o, flat.
+        """
+        q, k, v = (inputs[name] for name in "qkv")
+        B, S, H, D = q.shape
+        drawn = random.Random(seed)
+        b, h = drawn.randrange(B), drawn.randrange(H)
+        g = h // (H // k.shape[2])  # the head of keys and values, where several heads of queries share one
+        rows = torch.tensor([*(drawn.randrange(S) for _ in range(SAMPLED - 1)), S - 1]).to(q.device)
+        logits = (q[b, rows, h].float() @ k[b, :, g].float().T).mul_(D**-0.5)
+        if self.causal:
+            logits.masked_fill_(torch.arange(S, device=q.device) > rows.unsqueeze(1), -torch.inf)
+        weights, value = logits.softmax(-1), v[b, :, g].float()
+        index = ((b * S + rows) * H + h).unsqueeze(1) * D + torch.arange(D, device=q.device)
+        return {"o": (index.flatten(), (weights @ value).flatten(), (weights @ value.abs()).flatten())}
 
     def torch_sdpa(self, case: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """PyTorch's own scaled_dot_product_attention in bf16 (oneDNN on the CPU)."""

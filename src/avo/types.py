@@ -28,6 +28,10 @@ class Missing(AvoError):
     exit_code = 3
 
 
+class Unfit(AvoError):
+    """The version that a candidate is compared with does not do what it was kept for: nothing can be compared with it."""
+
+
 class NothingScored(AvoError):
     """A run in which not even the seed passes. Exit code 4."""
 
@@ -103,6 +107,8 @@ class CaseScore:
     """Of a GPU, after each row of launches."""
     seconds: float = 0.0
     """What checking and timing it cost, the judge's own work included."""
+    families: Mapping[str, float] = field(default_factory=dict)
+    """By other family of inputs that timed launches see: time of a launch over that on the family that counts."""
 
 
 @dataclass(frozen=True)

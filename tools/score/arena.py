@@ -11,6 +11,7 @@ import torch
 from avo.scenarios.abi import ITEM_BYTES, pack
 from avo.scenarios.loader import Case, Scenario, Tensor, shape_of
 from avo.tools.score.buffers import DeviceBuffer, HostBuffer
+from avo.tools.score.refresh import Mixed
 from avo.tools.score.runner import COMMAND, LARGEST_COMMAND
 from avo.types import Rejected, Status
 
@@ -47,6 +48,15 @@ class Slot:
     arguments: bytes
     """avo_args, with addresses as the runner sees them."""
     spans: Mapping[str, Span]
+
+
+import enum
+
+
+class Edge(enum.StrEnum):
+    END = "end"
+    START = "start"
+    ODD = "odd"
 
 
 Problem = tuple[torch.Tensor, Status, str]
@@ -92,6 +102,9 @@ class Arena:
             slots.append(Slot(case, packed, spans))
         return slots[: (LARGEST_COMMAND - COMMAND.size) // len(slots[0].arguments)]
 
+    def fenced(self, case: Case, base: int, edge: Edge) -> Slot:
+        return self.slots(case, base)[list(Edge).index(edge)]
+
     def prepare(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> None:
         """Write the inputs of each slot; poison outputs and workspaces; paint the guard bands. Slots are neighbours."""
         for name, span in slots[0].spans.items():
@@ -99,7 +112,7 @@ class Arena:
                 band.fill_(GUARD_BYTE)
             if span.tensor.role == "in":
                 for slot, inputs in zip(slots, sets, strict=True):
-                    self._view(slot.spans[name]).copy_(inputs[name])
+                    _put(inputs, name, self._view(slot.spans[name]))
             else:
                 kind, pattern = POISON[span.tensor.dtype]
                 self._across(slots, span.start, span.size).view(kind).fill_(pattern)
@@ -122,6 +135,17 @@ class Arena:
                 raise Rejected(status, f"{reason.format(count=count)} (case {slots[0].case.label})")
         return outputs
 
+    def written(self, slot: Slot) -> dict[str, torch.Tensor]:
+        """Outputs as they lie in the arena: void once the slot is prepared anew."""
+        return self._of(slot, "out")
+
+    def given(self, slot: Slot) -> dict[str, torch.Tensor]:
+        """Inputs as they lie in the arena; the same as were given once `take` has found them unchanged."""
+        return self._of(slot, "in")
+
+    def _of(self, slot: Slot, role: str) -> dict[str, torch.Tensor]:
+        return {name: self._view(span) for name, span in slot.spans.items() if span.tensor.role == role}
+
     def _unwritten(
         self, slots: Sequence[Slot], name: str, outputs: Mapping[int, Mapping[str, torch.Tensor]]
     ) -> Iterator[Problem]:
@@ -130,19 +154,19 @@ class Arena:
         kind, pattern = POISON[span.tensor.dtype]
         reason = f"left {{count}} of {math.prod(span.shape)} elements of {name} unwritten"
         for copies in outputs.values():
-            yield (copies[name].view(kind) == pattern).sum().view(1), Status.NOT_WRITTEN, reason
+            yield torch.count_nonzero(copies[name].view(kind) == pattern).view(1), Status.NOT_WRITTEN, reason
         everywhere = self._across(slots, span.start, span.size).view(kind)
         for part in torch.split(everywhere, max(1, COUNTED // everywhere.shape[1])):
-            yield (part == pattern).sum(dim=1), Status.NOT_WRITTEN, reason
+            yield torch.count_nonzero(part == pattern, dim=1), Status.NOT_WRITTEN, reason
 
     def _damaged(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> Iterator[Problem]:
         """What was written that should not be."""
         for name, span in slots[0].spans.items():
             for band in self._guards(slots, span):
-                yield (band != GUARD_BYTE).sum(dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
+                yield torch.count_nonzero(band != GUARD_BYTE, dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
             if span.tensor.role == "in":
                 changed = [
-                    (_bits(self._view(slot.spans[name])) != _bits(inputs[name])).sum()
+                    torch.count_nonzero(_bits(self._view(slot.spans[name])) != _bits(inputs[name]))
                     for slot, inputs in zip(slots, sets, strict=True)
                 ]
                 yield torch.stack(changed), Status.INPUT_MODIFIED, f"input {name} changed"
@@ -159,6 +183,13 @@ class Arena:
 
     def _guards(self, slots: Sequence[Slot], span: Span) -> tuple[torch.Tensor, torch.Tensor]:
         return self._across(slots, span.start - GUARD, GUARD), self._across(slots, span.start + span.size, GUARD)
+
+
+def _put(inputs: Mapping[str, torch.Tensor], name: str, target: torch.Tensor) -> None:
+    if isinstance(inputs, Mixed):
+        inputs.write(name, target)
+    else:
+        target.copy_(inputs[name])
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,6 +19,7 @@ from avo.tools.score.builder import Build
 from avo.tools.score.check import Tensors, error_ratio, expected
 from avo.tools.score.judge import Judge
 from avo.tools.score.loaded import Loaded
+from avo.tools.score.parts import Parts
 from avo.types import AvoError, Clocks, Rejected
 
 TURNS = {"cpu": 7, "cuda": 12}
@@ -191,24 +191,27 @@ def _play(
 ) -> list[Contestant]:
     """All turns on one case; those who are still in."""
     row = ROW[judge.device]
-    bases = [judge.draw(case) for _ in range(row)]
-    wanted = expected(judge.scenario, case, bases[0])
+    pool = judge.pool(case, max(2, row))
+    first = pool.sets[0]
+    wanted = expected(judge.scenario, case, first)
+    parts = Parts(judge.scenario, case, first, wanted)
     left = []
     for one in playing:
         with _dropped(one.record.name, rejected, missing):
-            one.record.errors[case.id] = _errors(judge, wanted, one.start(case, bases[0]))
+            one.record.errors[case.id] = _errors(judge, wanted, one.start(case, first))
             one.record.seconds[case.id], one.record.clocks[case.id] = [], []
             left.append(one)
     del wanted
     fastest: dict[str, tuple[float, Tensors, Tensors]] = {}
-    drawn: dict[str, tuple[Tensors, Tensors]] = {}
     turns = number = 0
     while left and turns < TURNS[judge.device]:
-        sets = [judge.fresh(inputs) for inputs in bases]
+        sets = [pool.fresh() for _ in range(row)]
         played, all_agree = [], True
         for one in [left[index] for index in order(len(left), turns)]:
             with _dropped(one.record.name, rejected, missing):
                 done, agree = one.turn(sets, number)
+                if one.record.candidate:
+                    parts.check([(inputs, outputs) for inputs, (_, outputs) in zip(sets, done, strict=True)])
                 played.append((one.record, done, judge.clocks()))
                 all_agree = all_agree and agree
         left = [one for one in left if one.record.name not in (rejected | missing)]
@@ -221,14 +224,11 @@ def _play(
             for inputs, (seconds, outputs) in zip(sets, done, strict=True):
                 if record.candidate and seconds < fastest.get(record.name, (math.inf,))[0]:
                     fastest[record.name] = (seconds, inputs, outputs)
-                if record.candidate and secrets.randbelow(turns * row + 1) == 0:
-                    drawn[record.name] = (inputs, outputs)
         turns += 1
     for one in left:
         with _dropped(one.record.name, rejected, missing):
             if one.record.candidate:
-                for inputs, outputs in (fastest[one.record.name][1:], drawn[one.record.name]):
-                    error_ratio(judge.scenario, case, inputs, outputs)
+                error_ratio(judge.scenario, case, *fastest[one.record.name][1:])
             one.end()
     return [one for one in left if one.record.name not in (rejected | missing)]
 

@@ -8,8 +8,7 @@ import secrets
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -17,14 +16,15 @@ from avo.scenarios.loader import Case, Scenario, family, shape_of
 from avo.tools.score.arena import Arena, Slot, slot_bytes
 from avo.tools.score.buffers import Buffer, DeviceBuffer, HostBuffer
 from avo.tools.score.builder import Build
-from avo.tools.score.check import Tensors, asked, error_ratio
+from avo.tools.score.check import Tensors, asked
 from avo.tools.score.compilers import compiler_of, runtime_library
 from avo.tools.score.cuda_runner import MOST_LAUNCHES
+from avo.tools.score.exam import Exam, examine
 from avo.tools.score.gpu import clocks, identities, require_answer
 from avo.tools.score.loaded import Loaded, load
+from avo.tools.score.refresh import Masks, Pool
 from avo.tools.score.roofline import peak
-from avo.tools.score.rows import LEAST_SAMPLES, Row, a_launch_of_the_fastest, enough, longer_row
-from avo.tools.score.signs import Signed, Signs
+from avo.tools.score.timing import Timing, time_case
 from avo.types import AvoError, CaseScore, Clocks, Missing, Rejected, Status
 
 LEAST_SETS, MOST_SETS = 8, {"cpu": 4, "cuda": MOST_LAUNCHES}
@@ -37,14 +37,8 @@ MOST_MEMORY = 0.5
 """Part of it that those of all candidates may take together."""
 LEAST_FREE = 0.2
 """Part of it that is free beside them, unless somebody else uses the GPU."""
-ROWS = 6
-"""Of a case on a GPU."""
 BEYOND_CACHES = 1.0
 """GB that a row has to read and write before the memory's speed is what limits it."""
-BASES = 4
-"""Input sets that are drawn for the launches of a case; each launch gets one of them under fresh signs."""
-SEEDS = 3
-"""Secret input sets per timed case."""
 NOISY = 1.3
 """median / min above which a case is measured again."""
 ROUNDS = 3
@@ -53,25 +47,6 @@ ROUNDS = 3
 torch.set_num_threads(1)
 sys.setswitchinterval(1e-4)
 """The judges of other GPUs are threads: at Python's 5e-3 s the clock of one would wait for them."""
-
-
-@dataclass(frozen=True)
-class Timing:
-    """The launches of one case."""
-
-    samples: list[float]
-    """Seconds of each launch, or of one in the mean of a group, in order."""
-    rows: list[float]
-    """Seconds of a launch in the mean of its row, by row: a sum is what the judge's clock confirms."""
-    kept: list[tuple[Tensors, Tensors]]
-    """Inputs and outputs of the fastest launch and of one drawn at random."""
-    clocks: list[Clocks]
-    """Of a GPU, after each row."""
-    row: Row
-
-    @property
-    def noise(self) -> float:
-        return statistics.median(self.samples) / min(self.samples)
 
 
 class Judge:
@@ -89,7 +64,7 @@ class Judge:
         self.identity = identities()[index] if self.on_gpu else ""
         largest = max(math.prod(shape_of(t, c)) for t in scenario.tensors for c in scenario.timed(target))
         with self.on_device():
-            self._signs = Signs(largest, self.device)
+            self._masks = Masks(largest, self.device)
 
     def on_device(self) -> contextlib.AbstractContextManager[object]:
         """Makes this judge's GPU the current one."""
@@ -138,82 +113,34 @@ class Judge:
         memory = torch.cuda.get_device_properties(self.index).total_memory * part
         return max(LEAST_SETS, min(MOST_SETS["cuda"], int(memory / slot_bytes(self.scenario, cases))))
 
-    def check(self, candidate: Loaded, arena: Arena) -> dict[str, float]:
-        """Correctness of every test and every timed case; the worst error ratio of each. Raises Rejected."""
-        ratios = {}
-        for case in self.scenario.checked(self.target):
-            ratios[case.id] = self._check_case(candidate, arena, case.drawn(secrets.SystemRandom()), seeds=1)
-        self._spent = {}
-        for case in self.scenario.timed(self.target):
-            with self._counted(case):
-                ratios[case.id] = self._check_case(candidate, arena, case, seeds=SEEDS)
-        return ratios
-
     @contextlib.contextmanager
-    def _counted(self, case: Case) -> Iterator[None]:
+    def counted(self, case: Case) -> Iterator[None]:
         """Add the time of the block to what the case has cost."""
         started = time.monotonic()
         yield
         self._spent[case.id] = self._spent.get(case.id, 0.0) + time.monotonic() - started
 
-    def _check_case(self, candidate: Loaded, arena: Arena, case: Case, seeds: int) -> float:
-        slots, worst = arena.slots(case, candidate.base), 0.0
-        for index in range(seeds):
-            slot, inputs = slots[index % len(slots)], self.draw(case)
-            outputs = self.launch_once(candidate, arena, slot, inputs)
-            worst = max(worst, error_ratio(self.scenario, case, inputs, outputs))
-            if index == 0:
-                again = self.launch_once(candidate, arena, slots[1], inputs)
-                for name, tensor in outputs.items():
-                    if not torch.equal(tensor, again[name]):
-                        reason = f"{name} differs between two launches on the same inputs (case {case.label})"
-                        raise Rejected(Status.NON_DETERMINISTIC, reason)
-        return worst
+    def check(self, candidate: Loaded, arena: Arena) -> Exam:
+        """Correctness of every test and every timed case. Raises Rejected."""
+        self._spent = {}
+        exam = Exam(self)
+        examine(exam, candidate, arena)
+        return exam
 
-    def time(self, candidate: Loaded, arena: Arena, ratios: Mapping[str, float]) -> list[CaseScore]:
+    def time(self, candidate: Loaded, arena: Arena, exam: Exam) -> list[CaseScore]:
         """Throughput of every timed case. Raises Rejected when a timed launch was wrong or impossibly fast."""
         scores = []
         for case in self.scenario.timed(self.target):
-            with self._counted(case):
-                rounds = [self._time_case(candidate, arena, case)]
-                while rounds[-1].noise > NOISY and len(rounds) < ROUNDS:
-                    rounds.append(self._time_case(candidate, arena, case))
-                best = min(rounds, key=lambda timing: timing.noise)
-                worst = ratios[case.id]
-                for inputs, outputs in best.kept:
-                    worst = max(worst, error_ratio(self.scenario, case, inputs, outputs))
+            with self.counted(case):
+                rounds = [time_case(self, (candidate, arena), case, exam.parts[case.id])]
+                while (rounds[-1].noise > NOISY or rounds[-1].slowed) and len(rounds) < ROUNDS:
+                    rounds.append(time_case(self, (candidate, arena), case, exam.parts[case.id]))
+                if all(timing.slowed for timing in rounds):
+                    raise _slowed(case, rounds[-1])
+                best = min((timing for timing in rounds if not timing.slowed), key=lambda timing: timing.noise)
+                worst = max(exam.ratios[case.id], *(timing.worst for timing in rounds))
             scores.append(self._score(case, best, worst))
         return scores
-
-    def _time_case(self, candidate: Loaded, arena: Arena, case: Case) -> Timing:
-        slots = arena.slots(case, candidate.base)
-        bases = [self.draw(case) for _ in range(min(BASES, len(slots)))]
-        row, spent, started = Row(LEAST_SAMPLES if self.on_gpu else 1), 0.0, time.monotonic()
-        samples: list[float] = []
-        rows: list[float] = []
-        clocks: list[Clocks] = []
-        fastest = drawn = None
-        while len(rows) < ROWS if self.on_gpu else not enough(spent, samples, row, time.monotonic() - started):
-            sets = [self.fresh(bases[i % len(bases)]) for i in range(row.launches)]
-            used = slots[: row.launches]
-            times = self.launch(candidate, arena, used, sets, group=row.group)
-            quick, some = a_launch_of_the_fastest(times, row), secrets.randbelow(row.launches)
-            outputs = arena.take(used, sets, {quick, some})
-            if longer := longer_row(row, sum(times) * row.group, len(slots), self.device):
-                row = longer
-                continue
-            if not candidate.agrees():
-                continue
-            if min(times) < min(samples, default=math.inf):
-                fastest = (sets[quick], outputs[quick])
-            samples += times
-            spent += sum(times) * row.group
-            rows.append(statistics.mean(times))
-            if secrets.randbelow(len(samples)) < len(times):
-                drawn = (sets[some], outputs[some])
-            clocks += self.clocks()
-        candidate.unexplained()
-        return Timing(samples, rows, [kept for kept in (fastest, drawn) if kept is not None], clocks, row)
 
     def clocks(self) -> list[Clocks]:
         """How hard the GPU runs now: one entry, or none where that is not told."""
@@ -234,6 +161,7 @@ class Judge:
             case.id, value, statistics.median(timing.samples) * 1e3, shortest * 1e3, timing.noise, worst,
             tuple(round(sample * 1e3, 6) for sample in timing.samples), tuple(timing.clocks),
             round(self._spent[case.id], 3),
+            {name: seconds / taken for name, seconds in timing.families.items()},
         )  # fmt: skip
 
     def launch(
@@ -270,18 +198,24 @@ class Judge:
         if self.on_gpu:
             torch.cuda.synchronize()
 
-    def fresh(self, inputs: Tensors) -> Tensors:
-        """The same magnitudes under fresh random signs: new data for a launch."""
-        return Signed(inputs, self._signs)
+    def pool(self, case: Case, count: int) -> Pool:
+        """So many drawn sets, two at least, of which the inputs of launches are made."""
+        return Pool(self.scenario, case, [self.draw(case) for _ in range(count)], self._masks)
+
+
+def _slowed(case: Case, timing: Timing) -> Rejected:
+    took = f"a launch takes {min(timing.samples) * 1e3:.3f} ms in case {case.id}"
+    reason = f"{took}, {timing.decided * 1e3:.3f} ms while it is decided how many are timed as one"
+    return Rejected(Status.TIMING_MISMATCH, reason)
 
 
 def judged(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:
     """Check and time one build: its scores, and the seconds by phase. Raises Rejected."""
     with judge.load(build) as (candidate, arena):
         started = time.monotonic()
-        ratios = judge.check(candidate, arena)
+        exam = judge.check(candidate, arena)
         checked = time.monotonic()
-        scores = judge.time(candidate, arena, ratios)
+        scores = judge.time(candidate, arena, exam)
         ended = time.monotonic()
         cost = {"check": checked - started, "time": ended - checked, "kernel": candidate.kernel_seconds}
         return scores, cost

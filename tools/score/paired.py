@@ -1,167 +1,227 @@
-"""Is the candidate faster? Launches of both in ABBA blocks, paired ratios, bootstrap intervals."""
+"""Is the candidate faster? Launches of both in ABBA blocks, paired ratios, bootstrap intervals.
+
+Neither side can know which one it is: both sit the same exam, take turns in an order that is drawn for each block, on
+slots that are drawn, see the same data, and are checked alike.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from avo.scenarios.loader import Case
 from avo.tools.score.arena import Arena
 from avo.tools.score.builder import Build
-from avo.tools.score.check import Tensors, error_ratio
-from avo.tools.score.judge import BASES, Judge
+from avo.tools.score.exam import Exam, examine
+from avo.tools.score.judge import Judge
 from avo.tools.score.loaded import Loaded
-from avo.tools.score.rows import Row, a_launch_of_the_fastest, longer_row
-from avo.types import Clocks, Comparison, Rejected, Status
+from avo.tools.score.ratios import LEAST_NOISE, Ratios, enough, summary
+from avo.tools.score.rows import Row
+from avo.tools.score.timing import SETS, SLOWER, Fastest, Lot, Player, other_families, time_case
+from avo.types import Clocks, Comparison, Rejected, Status, Unfit, geomean
 
-LEAST_ROUNDS, MOST_ROUNDS = {"cpu": 2, "cuda": 3}, {"cpu": 4, "cuda": 9}
-"""Each has processes of its own: where their pages lie is worth up to 1 %. There are more of them where the incumbent
-differs much from itself, as it does on a GPU at its power limit; what the ratio is has no say in that.
-"""
+INCUMBENT, CANDIDATE = 0, 1
+"""Places of the two sides."""
 LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
 """Of a case in a round; the most where a turn is one launch, and so many fewer where it is several."""
-LAUNCHES_A_CHECK = 32
-"""In longer rows of a candidate more launches are checked, so that one that skips some is found as surely."""
 SECONDS_PER_CASE = 0.3
 """CPU time of launches that one round of a case goes on for."""
+FAMILIES_A_ROUND = 2
+"""Other families of inputs that the launches of a case see in a round."""
 UNEXPLAINED_SECONDS = 0.1e-3
 """Time of a row that a candidate's events may leave out beyond what the incumbent's do, in the mean of a comparison.
 
 An improvement has to exceed what part of the shortest row that is. (An H200 with honest kernels: 0.05e-3.)
 """
-RESAMPLES = 2000
-LEAST_NOISE, MOST_NOISE = {"cpu": 0.01, "cuda": 0.005}, 0.03
-"""The noise that a match may hide in: never less than can be told apart, never so much that matches drift."""
-
-Ratios = Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]
-"""By case: one logarithm of a ratio per block."""
+APART = {"cpu": 1.15, "cuda": 1.35}
+"""Factor by which one side may be slower beside the other than alone, more than the other side is. (Kernels of unlike
+power share the clock of a GPU that is at its limit; on the CPU, two measurements of one kernel lie within 1.1.)
+"""
 
 
-def compare(judge: Judge, incumbent: Build, candidate: Build) -> Comparison:
-    """Check the candidate in full, then time both in one lease, in blocks of A B B A, each half on fresh inputs.
+@dataclass
+class Side:
+    """One of the two, over all rounds."""
 
-    Raises Rejected for a wrong answer in any case or launch.
+    build: Build
+    incumbent: bool
+    alone: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of a launch by case, as it was measured by itself."""
+    decided: dict[str, float] = field(default_factory=dict)
+    """Seconds of a launch by case, before the other side was loaded."""
+    fastest: dict[str, Fastest] = field(default_factory=dict)
+    turns: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds of a launch in the mean of each turn, by case."""
+    unexplained: list[float] = field(default_factory=list)
+    """Seconds of each row that its events leave out."""
+
+    @contextlib.contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What is wrong in the block is this side's: Rejected for the candidate, Unfit for the incumbent."""
+        try:
+            yield
+        except Rejected as rejected:
+            if self.incumbent:
+                raise Unfit(f"{rejected.status}: {rejected.reason}") from rejected
+            raise
+
+
+def compare(
+    judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Mapping[str, float]] = ({}, {})
+) -> Comparison:
+    """Both sit the exam, then take turns in one lease, in blocks of A B B A or B A A B, each half on fresh inputs.
+
+    `alone`: seconds of a launch by case that each side scored with by itself on this device, where that is known.
+    Raises Rejected for what the candidate does wrong in any launch, Unfit where that is the incumbent.
     """
+    sides = (Side(incumbent, True, alone[INCUMBENT]), Side(candidate, False, alone[CANDIDATE]))
+    cases, exam = judge.scenario.timed(judge.target), Exam(judge, keep=True)
+    longest: dict[str, Row] = {}
     rounds: list[tuple[Ratios, Ratios]] = []
-    samples: dict[str, list[tuple[float, ...]]] = {case.id: [] for case in judge.scenario.timed(judge.target)}
-    clocks: dict[str, list[Clocks]] = {case: [] for case in samples}
-    unexplained: list[list[list[float]]] = []
+    samples: dict[str, list[tuple[float, ...]]] = {case.id: [] for case in cases}
+    clocks: dict[str, list[Clocks]] = {case.id: [] for case in cases}
     shortest = math.inf
     while not enough(rounds, judge.device):
         speed, itself = {}, {}
-        with judge.load(incumbent, beside=1) as first, judge.load(candidate, beside=1) as second:
-            if not rounds:
-                judge.check(*second)  # whatever an earlier verdict says, which may be another machine's
-            for case in judge.scenario.timed(judge.target):
-                blocks, ran, taken = _blocks(judge, case, (first, second))
-                shortest = min(shortest, taken)
+        with contextlib.ExitStack() as stack:
+            loaded: dict[int, tuple[Loaded, Arena]] = {}
+            for which in _drawn_order():
+                loaded[which] = stack.enter_context(judge.load(sides[which].build, beside=1))
+                if not rounds:
+                    with sides[which].blamed():
+                        examine(exam, *loaded[which])
+                        _decide(judge, sides[which], loaded[which], exam, longest)
+            for case in cases:
+                players = [
+                    Player(judge, *loaded[which], case, exam.parts[case.id], side.fastest.get(case.id, Fastest()))
+                    for which, side in enumerate(sides)
+                ]
+                blocks, ran = _blocks(judge, sides, players, longest[case.id])
+                shortest = min(shortest, min(map(min, blocks)) * longest[case.id].launches)
                 times = np.array(blocks)  # [block, (a1, b1, b2, a2)]
                 speed[case.id] = np.log((times[:, 0] + times[:, 3]) / (times[:, 1] + times[:, 2]))
                 itself[case.id] = np.log(times[:, 0] / times[:, 3])
                 samples[case.id] += [tuple(round(seconds * 1e3, 6) for seconds in block) for block in blocks]
                 clocks[case.id] += ran
-                unexplained.append([side.unexplained() for side, _ in (first, second)])
         rounds.append((speed, itself))
-    usual, here = (float(np.mean([rows for pair in unexplained for rows in pair[which]])) for which in (0, 1))
-    if here > usual + UNEXPLAINED_SECONDS:
-        left_out = f"{here * 1e3:.3f} ms of a row; the incumbent's leave out {usual * 1e3:.3f} ms"
-        raise Rejected(Status.TIMING_MISMATCH, f"its events leave out {left_out}")
+    _settle(judge, sides, exam)
     least = UNEXPLAINED_SECONDS / shortest if judge.on_gpu else 0.0
     return replace(summary(rounds, max(LEAST_NOISE[judge.device], least)), samples_ms=samples, clocks=clocks)
 
 
-def _blocks(
-    judge: Judge, case: Case, sides: Sequence[tuple[Loaded, Arena]]
-) -> tuple[list[tuple[float, ...]], list[Clocks], float]:
-    """Times of blocks of four turns, how hard a GPU ran after each, and the seconds of the shortest row.
+def _drawn_order() -> tuple[int, int]:
+    """Who is first."""
+    first = secrets.randbelow(2)
+    return first, 1 - first
 
-    A turn is the mean of a row of launches, as many for either side; one of them where it lasts long enough.
+
+def _decide(judge: Judge, side: Side, loaded: tuple[Loaded, Arena], exam: Exam, longest: dict[str, Row]) -> None:
+    """How long the rows of each case are to be, for both sides: as long as the faster one needs."""
+    for case in judge.scenario.timed(judge.target):
+        player = Player(judge, *loaded, case, exam.parts[case.id])
+        row, _, side.decided[case.id] = player.decide(judge.pool(case, 2))
+        side.fastest[case.id] = player.fastest
+        longest[case.id] = max(row, longest.get(case.id, row), key=lambda one: one.launches)
+
+
+def _blocks(
+    judge: Judge, sides: Sequence[Side], players: Sequence[Player], row: Row
+) -> tuple[list[tuple[float, ...]], list[Clocks]]:
+    """Seconds of a launch in blocks of four turns (incumbent, candidate, candidate, incumbent, in whatever order they
+    were taken), and how hard a GPU ran after each block.
+
+    A turn is the mean of a row of launches, as many for either side, on the same inputs in each half of a block.
     """
-    slots = [arena.slots(case, candidate.base) for candidate, arena in sides]
-    bases = [judge.draw(case) for _ in range(BASES if judge.on_gpu else 1)]
-    row = Row(2 if judge.on_gpu else 1)
+    case = players[INCUMBENT].case
+    pool = judge.pool(case, SETS if judge.on_gpu else 2)
+    used = None if judge.on_gpu else max(2, row.launches)
+    first = Lot([pool.fresh() for _ in range(used or 1)], 1)
+    for which in _drawn_order():  # a first launch in a process pays for pages and caches; it is not counted
+        players[which].slots = players[which].slots[:used]
+        with sides[which].blamed():
+            players[which].play(first)
     blocks: list[tuple[float, ...]] = []
     clocks: list[Clocks] = []
-    fastest, suspect = math.inf, (bases[0], bases[0])
-    for which in (0, 1):  # a first launch pays for pages and caches; it is not counted
-        touched = slots[which][: 1 if judge.on_gpu else None]
-        sets = [judge.fresh(bases[0]) for _ in touched]
-        judge.launch(*sides[which], touched, sets, timed=False)
-        sides[which][1].take(touched, sets, ())
-    spent = 0.0
-    least, most = LEAST_BLOCKS[judge.device], MOST_BLOCKS[judge.device]
+    spent, least, most = 0.0, LEAST_BLOCKS[judge.device], MOST_BLOCKS[judge.device]
+    halves = {secrets.randbelow(2 * least): name for name in other_families(judge, case)[:FAMILIES_A_ROUND]}
     while len(blocks) < least or (spent < SECONDS_PER_CASE and len(blocks) * row.launches < most):
-        turns: list[float] = []
-        quickest: list[tuple[float, Tensors, Tensors]] = []
-        agreed = True
-        for turn, which in enumerate((0, 1, 1, 0)):
+        turns: tuple[list[float], list[float]] = ([], [])
+        agreed, order = True, _drawn_order()
+        for turn, which in enumerate((*order, *reversed(order))):
             if turn in (0, 2):  # each side sees data once: a result that was kept is of no use
-                sets = [judge.fresh(bases[i % len(bases)]) for i in range(row.launches)]
-            first = (len(blocks) + turn) % (len(slots[which]) - row.launches + 1)
-            used = slots[which][first : first + row.launches]
-            times = judge.launch(*sides[which], used, sets, group=row.group)
-            quick, some = a_launch_of_the_fastest(times, row), secrets.randbelow(row.launches)
-            outputs = sides[which][1].take(used, sets, {quick, some})
-            turns.append(statistics.fmean(times))
-            agreed = sides[which][0].agrees() and agreed
-            if which == 1:
-                quickest.append((min(times), sets[quick], outputs[quick]))
-            if which == 1 and secrets.randbelow(2 * least) < max(1, row.launches // LAUNCHES_A_CHECK):
-                error_ratio(judge.scenario, case, sets[some], outputs[some])
-        if longer := longer_row(row, min(turns) * row.launches, len(slots[0]), judge.device):
-            row = longer
-            continue
-        if not agreed:
-            continue
-        blocks.append(tuple(turns))
-        seconds, given, answered = min(quickest, key=lambda one: one[0])
-        if seconds < fastest:
-            fastest, suspect = seconds, (given, answered)
-        clocks += judge.clocks()
-        spent += sum(turns) * row.launches
-    error_ratio(judge.scenario, case, *suspect)
-    return blocks, clocks, min(map(min, blocks)) * row.launches
+                lots = players[which].lots(row, pool, halves.get(2 * len(blocks) + turn // 2, ""))
+            for lot in lots:
+                with sides[which].blamed():
+                    times, agrees = players[which].play(lot)
+                agreed = agreed and agrees
+                if counted := lot.counted(times):
+                    turns[which].append(statistics.fmean(counted))
+        if agreed:
+            ours, theirs = turns
+            blocks.append((ours[0], theirs[0], theirs[1], ours[1]))
+            clocks += judge.clocks()
+            spent += sum(ours + theirs) * row.launches
+    for side, player, places in zip(sides, players, ((0, 3), (1, 2)), strict=True):
+        side.fastest[case.id] = player.fastest
+        side.unexplained += player.candidate.unexplained()
+        side.turns.setdefault(case.id, []).extend(block[place] for block in blocks for place in places)
+    return blocks, clocks
 
 
-def enough(rounds: list[tuple[Ratios, Ratios]], device: str) -> bool:
-    """Whether the incumbent was measured as exactly as it can be, or often enough."""
-    least, most = LEAST_ROUNDS[device], MOST_ROUNDS[device]
-    return len(rounds) >= least and (len(rounds) >= most or summary(rounds, 0.0).noise <= LEAST_NOISE[device])
+def _settle(judge: Judge, sides: Sequence[Side], exam: Exam) -> None:
+    """What can be said of each side only at the end. Raises Rejected or Unfit."""
+    cases = judge.scenario.timed(judge.target)
+    for side in sides:
+        with side.blamed():
+            for case in cases:
+                side.fastest[case.id].check(judge, case)
+                if (least := min(side.turns[case.id])) > SLOWER * side.decided[case.id]:
+                    took = f"{least * 1e3:.3f} ms in case {case.id}, {side.decided[case.id] * 1e3:.3f} ms before"
+                    raise Rejected(Status.TIMING_MISMATCH, f"a launch takes {took} it was compared")
+    left_out = [statistics.fmean(side.unexplained) for side in sides]
+    for side, here, there in zip(sides, left_out, reversed(left_out), strict=True):
+        if here > there + UNEXPLAINED_SECONDS:
+            with side.blamed():
+                told = f"its events leave out {here * 1e3:.3f} ms of a row; the other's leave out {there * 1e3:.3f} ms"
+                raise Rejected(Status.TIMING_MISMATCH, told)
+    if _odd(judge, sides, [side.alone or side.decided for side in sides]) is None:
+        return
+    alone = [_by_itself(judge, side, exam) for side in sides]
+    if (found := _odd(judge, sides, alone)) is not None:
+        side, factors = sides[found[0]], found[1]
+        with side.blamed():
+            told = (
+                f"takes {factors[0]:.2f} times as long beside the other as by itself; the other {factors[1]:.2f} times"
+            )
+            raise Rejected(Status.TIMING_MISMATCH, told)
 
 
-def summary(rounds: list[tuple[Ratios, Ratios]], least_noise: float) -> Comparison:
-    """The comparison that the blocks of all rounds add up to; every other round for itself, to confirm."""
-    low, high = interval([speed for speed, _ in rounds])
-    same_low, same_high = interval([itself for _, itself in rounds])
-    noise = min(max((same_high - same_low) / 2, least_noise), MOST_NOISE)
-    speed = {case: np.concatenate([speed[case] for speed, _ in rounds]) for case in rounds[0][0]}
-    halves = [[speed for speed, _ in rounds[start::2]] for start in (0, 1)]
-    return Comparison(
-        ratio=float(np.exp(np.mean([np.median(values) for values in speed.values()]))),
-        low=low, high=high, noise=noise, confirmed=all(interval(half)[0] > 1 for half in halves),
-        cases={case: float(np.exp(np.median(values))) for case, values in speed.items()},
-        blocks=sum(len(values) for values in speed.values()),
-    )  # fmt: skip
+def _odd(
+    judge: Judge, sides: Sequence[Side], alone: Sequence[Mapping[str, float]]
+) -> tuple[int, tuple[float, float]] | None:
+    """Which side differs from itself by more than APART beyond what the other does, and both factors; None: neither."""
+    typical = statistics.median if judge.on_gpu else min
+    factors = [
+        geomean([typical(turns) / by_itself[case] for case, turns in side.turns.items()])
+        for side, by_itself in zip(sides, alone, strict=True)
+    ]
+    apart = factors[0] / factors[1]
+    if 1 / APART[judge.device] <= apart <= APART[judge.device]:
+        return None
+    which = max((0, 1), key=lambda one: abs(math.log(factors[one])))
+    return which, (factors[which], factors[1 - which])
 
 
-def interval(rounds: Sequence[Ratios]) -> tuple[float, float]:
-    """95 % percentile bootstrap of the geomean over cases of the median ratio.
-
-    Rounds are redrawn, and blocks within a round and case: processes differ from each other as launches do.
-    """
-    rng = np.random.default_rng(0)
-    total = np.zeros(RESAMPLES)
-    chosen = rng.integers(0, len(rounds), (RESAMPLES, len(rounds)))
-    for case in rounds[0]:
-        size = min(len(ratios[case]) for ratios in rounds)
-        redrawn = np.stack([ratios[case][rng.integers(0, len(ratios[case]), (RESAMPLES, size))] for ratios in rounds])
-        drawn = [redrawn[chosen[:, place], np.arange(RESAMPLES)] for place in range(len(rounds))]
-        total += np.median(np.concatenate(drawn, axis=1), axis=1)
-    low, high = np.exp(np.percentile(total / len(rounds[0]), [2.5, 97.5]))
-    return float(low), float(high)
+def _by_itself(judge: Judge, side: Side, exam: Exam) -> dict[str, float]:
+    """Seconds of a launch by case, in a process of its own, in this lease."""
+    seconds = {}
+    with side.blamed(), judge.load(side.build) as loaded:
+        for case in judge.scenario.timed(judge.target):
+            timing = time_case(judge, loaded, case, exam.parts[case.id])
+            seconds[case.id] = statistics.median(timing.rows) if judge.on_gpu else min(timing.samples)
+    return seconds

@@ -13,6 +13,7 @@ from avo.tools.score.baselines import Absent, answer
 from avo.tools.score.check import Tensors, asked, expected, ratio_to
 from avo.tools.score.faults import Wanted, accepts, one_element_off, rounded, wrong
 from avo.tools.score.judge import Judge
+from avo.tools.score.refresh import HOOK
 from avo.tools.soundness import Finding, at, of_the_files
 from avo.types import AvoError, Rejected
 
@@ -20,6 +21,10 @@ SEED = 1
 OTHER_SEEDS = (2, 3)
 OWN_ROUNDING = 0.25
 """Part of the allowed error that the reference's own rounding may take."""
+REPEATS = 0.9
+"""Part of an input that may be the same in two timed launches."""
+FEW = 16
+"""Elements of an input of which nothing is said."""
 REPEATED = 0.01
 """Part of it by which two calls of the reference may differ."""
 
@@ -131,10 +136,26 @@ def _of_reference(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding
         problem = f"its own rounding takes {much} the allowed error: convert the inputs to float64 first"
         yield _source(scenario, where, problem)
     if case in scenario.cases:
-        for name, (value, magnitude) in expected(scenario, case, judge.fresh(inputs)).items():
-            if not (value.isfinite().all() and magnitude.isfinite().all()):
-                problem = f"{name} is not finite once inputs have other signs, as they get in timed launches: "
-                yield _source(scenario, where, problem + "take absolute values in it, as the task then has to say")
+        yield from _of_refreshed(judge, case, inputs)
+
+
+def _of_refreshed(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
+    """What timed launches see is something that the reference can answer, and something else each time."""
+    scenario, pool = judge.scenario, judge.pool(case, 2)
+    own = pool.own
+    where = f"{HOOK if own else 'reference'}(case '{case.id}')"
+    remedy = "mend it" if own else f"define {HOOK}(case, inputs, seed), which keeps what has to be kept"
+    mixed = "" if own else ", as each element from one of two drawn sets,"
+    first, second = pool.fresh(), pool.fresh()
+    for name, (value, magnitude) in expected(scenario, case, first).items():
+        if value.isnan().any() or magnitude.isnan().any():
+            yield _source(scenario, where, f"{name} is NaN on the inputs of timed launches{mixed}: {remedy}")
+            return
+    for name in inputs:
+        same = float((first[name] == second[name]).double().mean())
+        if first[name].numel() > FEW and same > REPEATS:
+            problem = f"{name} repeats in timed launches ({same:.0%} of it), so that what is made of it can be kept: "
+            yield _source(scenario, where, f"{problem}{remedy if own else 'draw it anew for each seed, or ' + remedy}")
 
 
 def _apart(scenario: Scenario, case: Case, wanted: Wanted, other: Wanted) -> float:

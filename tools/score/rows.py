@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,10 @@ ROW_SECONDS = {"cpu": 1e-3, "cuda": 20e-3}
 GROUP_SECONDS = {"cpu": 1e-3, "cuda": 0.2e-3}
 """Least that is timed as one, between two events on a GPU: several launches where one takes less."""
 
-LEAST_SAMPLES, MOST_LAUNCHES_TIMED = 3, 96
-SECONDS_PER_CASE = 0.25
+DECIDING = {"cpu": 1, "cuda": 2}
+"""Launches of the first row, by whose time the length of the others is decided."""
+LEAST_SAMPLES, MOST_LAUNCHES_TIMED = 3, 64
+SECONDS_PER_CASE = 0.2
 """CPU time of launches that one timing goes on for."""
 MOST_SECONDS_PER_CASE, SAMPLES_IF_SLOW = 4.0, 12
 """Where inputs take so much longer than launches that it ends before, with so many rows."""
@@ -52,6 +53,7 @@ def enough(spent: float, samples: Sequence[float], row: Row, taken: float) -> bo
     return len(samples) >= LEAST_SAMPLES and (much or slow)
 
 
-def a_launch_of_the_fastest(times: Sequence[float], row: Row) -> int:
-    """Any launch of the group that was timed as the fastest of the row."""
-    return times.index(min(times)) * row.group + secrets.randbelow(row.group)
+def expected_rows(each: float, row: Row) -> int:
+    """About how many rows it takes on the CPU until they are enough, where a launch takes `each` seconds."""
+    by_time = SECONDS_PER_CASE / max(each * row.launches, 1e-7)
+    return max(LEAST_SAMPLES, math.ceil(min(by_time, MOST_LAUNCHES_TIMED / row.launches)))

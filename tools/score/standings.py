@@ -16,8 +16,8 @@ from avo.scenarios.loader import Scenario, family
 from avo.tools.score.contest import ROW, STAGES, TURNS, Contest, Record
 from avo.tools.score.gpu import gpu
 from avo.tools.score.judge import Judge
-from avo.tools.score.paired import interval
 from avo.tools.score.paper import REP_MS, REPEATS, SLEEP_SECONDS, WARMUP_MS
+from avo.tools.score.ratios import interval
 from avo.tools.score.roofline import device
 from avo.types import geomean
 

@@ -7,24 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from avo.scenarios.loader import Case, Scenario
+from avo.scenarios.loader import Scenario
 from avo.tools.executor import LocalExecutor
-from avo.tools.score.arena import Arena
-from avo.tools.score.check import Tensors, error_ratio
-from avo.tools.score.judge import Judge
-from avo.tools.score.loaded import Loaded
-from avo.tools.score.paired import (
-    LEAST_NOISE,
-    LEAST_ROUNDS,
-    MOST_NOISE,
-    MOST_ROUNDS,
-    _blocks,
-    enough,
-    interval,
-    summary,
-)
+from avo.tools.score.ratios import LEAST_NOISE, LEAST_ROUNDS, MOST_NOISE, MOST_ROUNDS, enough, interval, summary
 from avo.tools.sources import Sources
 from avo.types import Comparison, Rejected, Status
 
@@ -180,41 +166,3 @@ def test_a_candidate_that_is_wrong_in_a_test_is_rejected_whatever_was_said_of_it
     with pytest.raises(Rejected) as caught:
         executor.compare(seed, lazy)
     assert caught.value.status is Status.NOT_WRITTEN
-
-
-def test_the_fastest_launch_that_is_checked_is_of_a_row_that_counts(
-    executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows: list[bool] = []
-    forged: list[Tensors] = []
-    checked: list[Tensors] = []
-    launch, take = Judge.launch, Arena.take
-
-    def forging(judge: Judge, *given: Any, **how: Any) -> list[float]:
-        times = launch(judge, *given, **how)
-        return times if len(rows) >= 4 else [1e-12] * len(times)
-
-    def agrees(_: Loaded) -> bool:
-        rows.append(len(rows) >= 4)  # the first block's do not
-        return rows[-1]
-
-    def taking(arena: Arena, *given: Any) -> dict[int, dict[str, torch.Tensor]]:
-        outputs = take(arena, *given)
-        if len(rows) < 4:
-            forged.extend(outputs.values())
-        return outputs
-
-    def check(scenario: Scenario, case: Case, inputs: Tensors, outputs: Tensors) -> float:
-        checked.append(outputs)
-        return error_ratio(scenario, case, inputs, outputs)
-
-    build = executor.build(seed)
-    with executor.held() as judge, judge.load(build, beside=1) as first, judge.load(build, beside=1) as second:
-        monkeypatch.setattr(Judge, "launch", forging)
-        monkeypatch.setattr(Loaded, "agrees", agrees)
-        monkeypatch.setattr(Arena, "take", taking)
-        monkeypatch.setattr("avo.tools.score.paired.error_ratio", check)
-        monkeypatch.setattr("avo.tools.score.paired.longer_row", lambda *_: None)
-        _blocks(judge, judge.scenario.timed("cpu")[0], (first, second))
-    assert forged
-    assert not any(checked[-1] is outputs for outputs in forged)

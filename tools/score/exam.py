@@ -1,0 +1,100 @@
+"""The exam: every test and every timed shape, each launched where reads and writes outside of tensors are seen."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from avo.scenarios.loader import Case
+from avo.tools.score.arena import Arena, Edge
+from avo.tools.score.check import Tensors, expected, ratio_to
+from avo.tools.score.loaded import Loaded
+from avo.tools.score.parts import Parts, Wanted
+from avo.types import Rejected, Status
+
+if TYPE_CHECKING:
+    from avo.tools.score.judge import Judge
+
+
+@dataclass(frozen=True)
+class Question:
+    """One set of inputs, and what is expected of it."""
+
+    case: Case
+    inputs: Tensors
+    wanted: Wanted
+
+
+@dataclass
+class Exam:
+    """Questions that are drawn when they are first asked; kept, they are the same for the two sides of a comparison."""
+
+    judge: Judge
+    keep: bool = False
+    parts: dict[str, Parts] = field(default_factory=dict)
+    """By timed case: how its outputs are checked in part."""
+    ratios: dict[str, float] = field(default_factory=dict)
+    """By case: the worst error over the allowed one, of all who passed."""
+    _kept: list[Question] = field(default_factory=list)
+
+    def questions(self) -> Iterator[Question]:
+        """Tests first, then timed shapes."""
+        if self._kept:
+            yield from self._kept
+            return
+        kept = []
+        for question in self._drawn():
+            if self.keep:
+                kept.append(question)
+            yield question
+        self._kept = kept
+
+    def _drawn(self) -> Iterator[Question]:
+        scenario, target = self.judge.scenario, self.judge.target
+        for case in scenario.checked(target):
+            yield self._question(case.drawn(secrets.SystemRandom()))
+        for case in scenario.timed(target):
+            question = self._question(case)
+            self.parts[case.id] = Parts(scenario, case, question.inputs, question.wanted)
+            yield question
+
+    def _question(self, case: Case) -> Question:
+        inputs = self.judge.draw(case)
+        return Question(case, inputs, expected(self.judge.scenario, case, inputs))
+
+
+def examine(exam: Exam, candidate: Loaded, arena: Arena) -> None:
+    """Put all questions to a candidate. Raises Rejected for what is wrong in any launch."""
+    for question in exam.questions():
+        with exam.judge.counted(question.case):
+            worst = _answer(exam.judge, candidate, arena, question)
+        exam.ratios[question.case.id] = max(worst, exam.ratios.get(question.case.id, 0.0))
+
+
+def _answer(judge: Judge, candidate: Loaded, arena: Arena, question: Question) -> float:
+    """Two launches, at different edges of inaccessible memory; both have to be right, and to say the same."""
+    case, scenario = question.case, judge.scenario
+    first = _launched(judge, candidate, arena, question, Edge.END)
+    worst = ratio_to(scenario, case, question.wanted, first)
+    edge = secrets.choice((Edge.START, Edge.ODD))
+    second = _launched(judge, candidate, arena, question, edge)
+    if _differing(first, second) is not None:  # other addresses may mean another order of sums: the same ones again
+        worst = max(worst, ratio_to(scenario, case, question.wanted, second))
+        if name := _differing(second, _launched(judge, candidate, arena, question, edge)):
+            reason = f"{name} differs between two launches on the same inputs (case {case.label})"
+            raise Rejected(Status.NON_DETERMINISTIC, reason)
+    return worst
+
+
+def _launched(judge: Judge, candidate: Loaded, arena: Arena, question: Question, edge: Edge) -> Tensors:
+    slot = arena.fenced(question.case, candidate.base, edge)
+    return judge.launch_once(candidate, arena, slot, question.inputs)
+
+
+def _differing(one: Tensors, other: Tensors) -> str | None:
+    """The first output that differs in a bit; None where none does."""
+    return next((name for name, tensor in one.items() if not torch.equal(tensor, other[name])), None)

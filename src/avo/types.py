@@ -128,6 +128,8 @@ class Verdict:
     versions of avo."""
     rules: str = ""
     """Version of the judge's rules; empty from versions of avo that did not count them."""
+    unisolated: str = ""
+    """Why the candidate ran without a filter of system calls, as the user allowed; empty where it had one."""
 
     @property
     def passed(self) -> bool:
@@ -161,7 +163,7 @@ def verdict_from(data: Mapping[str, Any]) -> Verdict:
     ]  # fmt: skip
     baselines = {name: entry["cases"] for name, entry in data["baselines"].items()}
     known = {key: data[key] for key in ("reason", "unit", "device", "compiler", "log", "cost")}
-    known |= {"missing": data.get("missing", {})} | {key: data.get(key, "") for key in ("code", "rules")}
+    known |= {"missing": data.get("missing", {})} | {key: data.get(key, "") for key in ("code", "rules", "unisolated")}
     return Verdict(Status(data["status"]), cases=tuple(cases), baselines=baselines, **known)
 
 

@@ -15,7 +15,7 @@ import struct
 import sys
 from pathlib import Path
 
-from avo.tools import sandbox
+from avo.tools import sandbox, seccomp
 from avo.tools.score.runner import COMMAND, REPLY, RUNTIME, say
 
 MOST_LAUNCHES = 512
@@ -41,7 +41,9 @@ class Handle(ctypes.Structure):
 
 
 def main() -> None:
-    """Arguments as JSON: library, symbol, cudart, handle, and the descriptors commands and replies."""
+    """Arguments as JSON: library, symbol, cudart, handle, unsafe (go on without a filter of system calls), and the
+    descriptors commands and replies.
+    """
     spec = json.loads(sys.argv[1])
     try:
         ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL)  # for cuTensorMapEncodeTiled, which candidates may import
@@ -62,7 +64,11 @@ def main() -> None:
     events = [_event(runtime) for _ in range(2 * MOST_LAUNCHES)]
     folder = str(Path(spec["library"]).parent)
     sandbox.enter(sandbox.Policy(read=(folder, *DRIVER_FOLDERS), write=("/dev",)))
-    sandbox.forbid_new_processes()
+    try:
+        seccomp.forbid_new_processes(unsafe=spec["unsafe"])
+    except seccomp.NoFilter as lacking:
+        say(spec["replies"], {"machine": f"{lacking}; {seccomp.REMEDY}"})
+        return
     most = _data() + HOST_MEMORY
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     say(spec["replies"], {"base": base.value})

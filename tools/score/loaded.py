@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from avo.scenarios.abi import SYMBOL
-from avo.settings import child_environment
+from avo.settings import child_environment, unsafe_runner
 from avo.tools.process import python_child, supervised
 from avo.tools.score.buffers import Buffer
 from avo.tools.score.cuda_runner import CUDA_FAILED, TIMES
@@ -246,6 +246,7 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
     os.set_blocking(commands, False)  # a runner that was taken over need not read
     replies, reply_end = os.pipe()
     spec = {"library": str(library), "symbol": SYMBOL, "commands": command_end, "replies": reply_end, **buffer.grant}
+    spec["unsafe"] = unsafe_runner()
     if cudart:
         spec["cudart"] = str(cudart)
     kind: type[Loaded] = LoadedOnGpu if cudart else LoadedOnCpu

@@ -15,7 +15,7 @@ import struct
 import sys
 from pathlib import Path
 
-from avo.tools import sandbox
+from avo.tools import sandbox, seccomp
 
 COMMAND = struct.Struct("=QIII")
 """A number that the reply repeats; how many launches; how many of them are timed as one; bytes of one avo_args. As many
@@ -32,7 +32,9 @@ OWN_MEMORY = 1 << 30
 
 
 def main() -> None:
-    """Arguments as JSON: library, symbol, and the descriptors memory, commands, replies."""
+    """Arguments as JSON: library, symbol, unsafe (go on without a filter of system calls), and the descriptors memory,
+    commands, replies.
+    """
     spec = json.loads(sys.argv[1])
     size = os.fstat(spec["memory"]).st_size
     memory = mmap.mmap(spec["memory"], size)
@@ -43,14 +45,18 @@ def main() -> None:
             ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
     folder = str(Path(spec["library"]).parent)
     sandbox.enter(sandbox.Policy(read=(folder,), memory=_address_space() + OWN_MEMORY))
-    sandbox.forbid_system_calls(loading=True)
+    try:
+        seccomp.forbid_system_calls(loading=True, unsafe=spec["unsafe"])
+    except seccomp.NoFilter as lacking:
+        say(spec["replies"], {"machine": f"{lacking}; {seccomp.REMEDY}"})
+        return
     say(spec["replies"], {"base": base})
     try:
         launch = getattr(ctypes.CDLL(spec["library"], mode=os.RTLD_NOW), spec["symbol"])
-    except (OSError, AttributeError) as error:
+        seccomp.forbid_system_calls(loading=False, unsafe=spec["unsafe"])
+    except (OSError, AttributeError, seccomp.NoFilter) as error:
         say(spec["replies"], {"error": str(error)})
         return
-    sandbox.forbid_system_calls(loading=False)
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     say(spec["replies"], {"loaded": True})
     while command := os.read(spec["commands"], LARGEST_COMMAND):

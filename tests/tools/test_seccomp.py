@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from avo.settings import PACKAGE
 from avo.tools.bpf import ALLOW, ANY_BIT, AT_LEAST, EQUAL, GIVE, INSTRUCTION, KILL, LOAD, X32, Argument, Rule, assemble
+from avo.tools.executor import LocalExecutor
 from avo.tools.seccomp import (
     CALM,
     HOSTILE,
@@ -219,6 +221,20 @@ seccomp.forbid_system_calls(loading=False, unsafe=False)
 print(opens(), flush=True)
 """
     assert in_child(code).split() == ["True", "False"]
+
+
+OPENS = b"""
+#include "avo_abi.h"
+#include <errno.h>
+#include <fcntl.h>
+extern "C" int avo_launch(const avo_args*, void*) { return open("/dev/null", O_RDONLY) < 0 ? 100 + errno : 0; }
+"""
+
+
+@filtered
+def test_a_launch_that_opens_a_file_is_refused_by_the_filter_before_landlock_is_asked(executor: LocalExecutor) -> None:
+    verdict = executor.evaluate({"matvec.cpp": OPENS})
+    assert verdict.reason.startswith(f"avo_launch returned {100 + errno.EPERM}"), verdict.reason
 
 
 @filtered

@@ -98,7 +98,7 @@ class Host:
 
 
 def close_the_sandbox(spec: dict[str, Any]) -> None:
-    """Leave a candidate what the judge's runner does: on a CPU memory, clocks and descriptors; on a GPU no processes.
+    """Leave a candidate what the judge's runner does while it loads one; on a GPU sockets and threads stay, too.
 
     Raises Failed where this system has no filter for that, unless the orders say that this is `unsafe`.
     """

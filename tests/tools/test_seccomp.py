@@ -306,7 +306,7 @@ from avo.tools.seeds import seed_sources
 from avo.types import Missing
 tiny = load(sys.argv[1])
 executor, files, told = LocalExecutor(tiny, "cpu"), seed_sources(tiny, "cpu"), []
-for unsafe in ("", "1"):
+for unsafe in ("0", "1"):
     os.environ["AVO_UNSAFE_RUNNER"] = unsafe
     try:
         verdict = executor.evaluate(files)

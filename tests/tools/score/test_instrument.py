@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -187,6 +188,20 @@ def test_the_strictest_level_that_an_instrument_bears_is_taken_and_kept(tmp_path
         assert asked == [*LEVELS[:3]]
     finally:
         instrument._borne.clear()
+
+
+@filtered
+def test_no_level_that_needs_a_filter_is_claimed_without_one() -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(PACKAGE.parent)!r})
+from avo.tools.score.instrument import borne
+print(borne("bears all", "cpu", "", lambda command, folder, cage: ""))
+"""
+    run = [sys.executable, "-c", UNFILTERED, sys.executable, "-c", code]
+    variables = os.environ | {"AVO_UNSAFE_RUNNER": "1"}
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=variables)
+    assert done.stdout == "namespaces\n", done.stderr
 
 
 def test_an_instrument_that_works_nowhere_says_why() -> None:

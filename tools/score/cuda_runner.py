@@ -74,7 +74,7 @@ def main() -> None:
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     say(spec["replies"], {"loaded": True})
     while head := _read(spec["commands"], COMMAND.size):
-        number, count, group, size = COMMAND.unpack(head)
+        number, count, group, size, _ = COMMAND.unpack(head)
         command = _read(spec["commands"], count * size)
         arguments = [command[i * size :][:size] for i in range(count)]
         code = 0

@@ -16,8 +16,9 @@ from pathlib import Path
 from avo.scenarios.abi import SYMBOL
 from avo.settings import child_environment
 from avo.tools.process import python_child, supervised
-from avo.tools.score.buffers import Buffer
+from avo.tools.score.buffers import Buffer, HostBuffer
 from avo.tools.score.cuda_runner import CUDA_FAILED, TIMES
+from avo.tools.score.fences import FENCE
 from avo.tools.score.runner import COMMAND, REPLY
 from avo.types import Missing, Rejected, Status
 
@@ -53,6 +54,10 @@ SIGNALS: dict[int, str] = {
     signal.SIGBUS: "crashed with SIGBUS: an access outside its memory",
 }
 
+Fences = Sequence[tuple[int, int]]
+"""Of a slot: see `Slot.fences`."""
+OUTSIDE = "read or wrote outside its tensors (pages before and behind them cannot be touched while it is checked)"
+
 
 class Loaded:
     """One candidate in one runner. Use `load` to make one."""
@@ -65,10 +70,12 @@ class Loaded:
         self.kernel_seconds = 0.0
         """Time of all launches so far, by the clock that scores."""
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+    def launch(
+        self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
+    ) -> list[float]:  # fmt: skip
         """Call avo_launch with each of these avo_args: seconds of a call, or in the mean of each `group` of calls.
 
-        `timed`: they count. Raises Rejected.
+        `timed`: they count. `fences`: of their slot; what touches them is OUT_OF_BOUNDS. Raises Rejected.
         """
         raise NotImplementedError
 
@@ -82,9 +89,10 @@ class Loaded:
         """Seconds that its events leave out of each row that agreed since this was asked last."""
         return [0.0]
 
-    def _command(self, arguments: Sequence[bytes], group: int) -> int:
+    def _command(self, arguments: Sequence[bytes], group: int, fences: Fences = ()) -> int:
         number = secrets.randbits(63)
-        left = COMMAND.pack(number, len(arguments), group, len(arguments[0])) + b"".join(arguments)
+        left = COMMAND.pack(number, len(arguments), group, len(arguments[0]), len(fences))
+        left += b"".join([*(FENCE.pack(*fence) for fence in fences), *arguments])
         try:
             while left:
                 if not select.select([], [self._commands], [], self._limit)[1]:
@@ -148,19 +156,36 @@ class LoadedOnCpu(Loaded):
     it can neither prepare the next launch nor finish the last one while nobody counts.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
+    def __init__(
+        self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float, buffer: HostBuffer
+    ) -> None:
         super().__init__(child, commands, replies, limit)
+        self._buffer = buffer
         self._clock = (~child.pid << 3) | 2  # CPUCLOCK_SCHED of the whole process, all threads
         self._stop()
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+    def launch(
+        self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
+    ) -> list[float]:  # fmt: skip
         """CPU seconds of a call, over all threads: of each, or in the mean of each `group`."""
-        return [self._one(arguments[i : i + group]) / group for i in range(0, len(arguments), group)]
+        try:
+            return [self._one(arguments[i : i + group], fences) / group for i in range(0, len(arguments), group)]
+        except Rejected:
+            if self._met(fences):
+                raise Rejected(Status.OUT_OF_BOUNDS, OUTSIDE) from None
+            raise
 
-    def _one(self, arguments: Sequence[bytes]) -> float:
+    def _met(self, fences: Fences) -> bool:
+        """Whether the runner has ended by an access to one of these."""
+        if self._child.returncode not in (-signal.SIGSEGV, -signal.SIGBUS):
+            return False
+        place = self._buffer.fault() - self.base
+        return any(offset <= place < offset + length for offset, length in fences)
+
+    def _one(self, arguments: Sequence[bytes], fences: Fences) -> float:
         """CPU seconds of calls that follow each other without a pause."""
         started, wall = time.clock_gettime(self._clock), time.monotonic()
-        number = self._command(arguments, len(arguments))
+        number = self._command(arguments, len(arguments), fences)
         os.kill(self._child.pid, signal.SIGCONT)
         code, _ = self._reply(number, len(arguments), 0)
         self._stop()
@@ -189,7 +214,9 @@ class LoadedOnGpu(Loaded):
         self._unexplained: list[float] = []
         self._disturbed = 0
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+    def launch(
+        self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
+    ) -> list[float]:  # fmt: skip
         """Seconds of a call between two events: of each, or in the mean of each `group`, a divisor of their number."""
         started = time.monotonic()
         number = self._command(arguments, group)
@@ -248,7 +275,6 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
     spec = {"library": str(library), "symbol": SYMBOL, "commands": command_end, "replies": reply_end, **buffer.grant}
     if cudart:
         spec["cudart"] = str(cudart)
-    kind: type[Loaded] = LoadedOnGpu if cudart else LoadedOnCpu
     module = "avo.tools.score.cuda_runner" if cudart else "avo.tools.score.runner"
     variables = child_environment(library.parent, buffer.grant["gpu"] if cudart else "")
     if cudart:
@@ -262,7 +288,10 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
         os.close(reply_end)
         os.close(command_end)
         with supervised(child):
-            yield kind(child, commands, replies, limit)
+            if isinstance(buffer, HostBuffer):
+                yield LoadedOnCpu(child, commands, replies, limit, buffer)
+            else:
+                yield LoadedOnGpu(child, commands, replies, limit)
     finally:
         os.close(commands)
         os.close(replies)

@@ -16,10 +16,11 @@ import sys
 from pathlib import Path
 
 from avo.tools import sandbox
+from avo.tools.score.fences import CLOSED, FENCE, OPEN, note_faults, protect
 
-COMMAND = struct.Struct("=QIII")
-"""A number that the reply repeats; how many launches; how many of them are timed as one; bytes of one avo_args. As many
-avo_args follow.
+COMMAND = struct.Struct("=QIIII")
+"""A number that the reply repeats; how many launches; how many of them are timed as one; bytes of one avo_args; how
+many fences stand while they last. The fences follow, then the avo_args.
 """
 REPLY = struct.Struct("=Qq")
 """The number; what avo_launch returned, the first time that it was not 0."""
@@ -38,6 +39,7 @@ def main() -> None:
     memory = mmap.mmap(spec["memory"], size)
     os.close(spec["memory"])
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    note_faults(base + size - ctypes.sizeof(ctypes.c_uint64))
     for name in RUNTIME:
         with contextlib.suppress(OSError):
             ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
@@ -54,8 +56,12 @@ def main() -> None:
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     say(spec["replies"], {"loaded": True})
     while command := os.read(spec["commands"], LARGEST_COMMAND):
-        number, count, _, size = COMMAND.unpack_from(command)
-        codes = [launch(command[COMMAND.size + i * size :][:size], None) for i in range(count)]
+        number, count, _, size, fenced = COMMAND.unpack_from(command)
+        start = COMMAND.size + fenced * FENCE.size
+        fences = list(FENCE.iter_unpack(command[COMMAND.size : start]))
+        protect(base, fences, CLOSED)
+        codes = [launch(command[start + i * size :][:size], None) for i in range(count)]
+        protect(base, fences, OPEN)
         os.write(spec["replies"], REPLY.pack(number, next(filter(None, codes), 0)))
 
 

@@ -38,6 +38,11 @@ def remembering(seed: Sources, allowed: int) -> Sources:
     return with_change(seed, "for (int64_t n = 0; n < a->R; n++) {", REMEMBERS.replace("ALLOWED", str(allowed)))
 
 
+def agreements(executor: LocalExecutor) -> int:
+    """Pairs of launches on the same data, to see whether outputs agree: three launches of a test, two of a case."""
+    return 3 * len(executor.scenario.checked("cpu")) + len(executor.scenario.timed("cpu"))
+
+
 def test_the_seed_passes_with_every_figure(executor: LocalExecutor, seed: Sources) -> None:
     verdict = executor.evaluate(seed)
     assert (verdict.status, verdict.reason, verdict.unit) == (Status.PASSED, "", "GFLOP/s")
@@ -97,15 +102,15 @@ def test_a_launch_that_takes_too_long_is_ended(executor: LocalExecutor, seed: So
 
 
 def test_no_two_launches_of_an_evaluation_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
-    cases = 3  # each is launched twice on the same data once, to see whether the outputs agree
-    verdict = executor.evaluate(remembering(seed, cases))
+    repeats = agreements(executor)
+    verdict = executor.evaluate(remembering(seed, repeats))
     assert verdict.status is Status.PASSED, verdict.reason
-    verdict = executor.evaluate(remembering(seed, cases - 1))
+    verdict = executor.evaluate(remembering(seed, repeats - 1))
     assert (verdict.status, verdict.reason) == (Status.RUNTIME_ERROR, "avo_launch returned 7 (case wide)")
 
 
 def test_no_two_launches_of_a_comparison_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
-    checks = len(executor.scenario.checked("cpu")) + len(executor.scenario.timed("cpu"))  # each sees its data twice
+    checks = agreements(executor)
     assert executor.compare(remembering(seed, 0), remembering(seed, checks)).ratio > 0
     with pytest.raises(Rejected, match="avo_launch returned 7"):
         executor.compare(seed, remembering(seed, checks - 1))

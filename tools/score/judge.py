@@ -21,6 +21,7 @@ from avo.tools.score.check import Tensors, asked, error_ratio
 from avo.tools.score.compilers import compiler_of, runtime_library
 from avo.tools.score.cuda_runner import MOST_LAUNCHES
 from avo.tools.score.gpu import clocks, identities, require_answer
+from avo.tools.score.hidden import kept_back
 from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.roofline import peak
 from avo.tools.score.rows import LEAST_SAMPLES, Row, a_launch_of_the_fastest, enough, longer_row
@@ -142,7 +143,8 @@ class Judge:
         """Correctness of every test and every timed case; the worst error ratio of each. Raises Rejected."""
         ratios = {}
         for case in self.scenario.checked(self.target):
-            ratios[case.id] = self._check_case(candidate, arena, case.drawn(secrets.SystemRandom()), seeds=1)
+            with kept_back(case):
+                ratios[case.id] = self._check_case(candidate, arena, case.drawn(secrets.SystemRandom()), seeds=1)
         self._spent = {}
         for case in self.scenario.timed(self.target):
             with self._counted(case):

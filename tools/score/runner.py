@@ -22,8 +22,12 @@ COMMAND = struct.Struct("=QIIII")
 """A number that the reply repeats; how many launches; how many of them are timed as one; bytes of one avo_args; how
 many fences stand while they last. The fences follow, then the avo_args.
 """
-REPLY = struct.Struct("=Qq")
-"""The number; what avo_launch returned, the first time that it was not 0."""
+REPLY = struct.Struct("=Qii")
+"""The number; what avo_launch returned, the first time that it was not 0; number of the error that CUDA reports, 0 on
+the CPU.
+"""
+LONGEST_ERROR = 300
+"""Characters of an error while loading: it has to fit into what a pipe takes at once, in any alphabet."""
 LARGEST_COMMAND = 60 << 10
 """Bytes: less than a pipe holds, so that nobody waits for a runner that does not read."""
 RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
@@ -50,7 +54,7 @@ def main() -> None:
     try:
         launch = getattr(ctypes.CDLL(spec["library"], mode=os.RTLD_NOW), spec["symbol"])
     except (OSError, AttributeError) as error:
-        say(spec["replies"], {"error": str(error)})
+        say(spec["replies"], {"error": str(error)[:LONGEST_ERROR]})
         return
     sandbox.forbid_system_calls(loading=False)
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
@@ -62,7 +66,7 @@ def main() -> None:
         protect(base, fences, CLOSED)
         codes = [launch(command[start + i * size :][:size], None) for i in range(count)]
         protect(base, fences, OPEN)
-        os.write(spec["replies"], REPLY.pack(number, next(filter(None, codes), 0)))
+        os.write(spec["replies"], REPLY.pack(number, next(filter(None, codes), 0), 0))
 
 
 def say(descriptor: int, message: object) -> None:

@@ -17,8 +17,8 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
     """For an agent or a terminal: the first line alone says how it went."""
     unisolated = [f"not isolated: {verdict.unisolated}"] * bool(verdict.unisolated)
     if not verdict.passed:
-        told = [f"{verdict.status}: {verdict.reason}", "score 0", *unisolated, *([verdict.log] if verdict.log else [])]
-        return "\n".join(told)
+        lines = [f"{verdict.status}: {verdict.reason}", "score 0", *unisolated, *([verdict.log] if verdict.log else [])]
+        return "\n".join(lines)
     against = []
     if best and best.score:
         against.append(f"x{verdict.score / best.score:.3f} of {best.name}, the latest version")

@@ -179,5 +179,5 @@ def _set_filter(program: ctypes.Array[ctypes.c_char] | None) -> int:
 
 def _refused() -> str:
     reason = ctypes.get_errno()
-    told = os.strerror(reason) if reason else "a thread would stay outside"
-    return f"this kernel grants no filter of system calls ({told})"
+    why = os.strerror(reason) if reason else "a thread would stay outside"
+    return f"this kernel grants no filter of system calls ({why})"

@@ -23,6 +23,7 @@ TEMPLATE = """\
 
 typedef uint16_t avo_bf16;  // bfloat16 as bits: the upper half of an IEEE float
 
+// Every pointer is a multiple of 16 bytes, and of no more. Nothing may be read or written before or behind a tensor.
 typedef struct avo_args {{
 {fields}
 }} avo_args;

@@ -18,6 +18,7 @@ from avo.types import (
     Status,
     Verdict,
     geomean,
+    one_line,
     verdict_from,
 )
 
@@ -92,3 +93,24 @@ def test_a_rejection_reads_as_status_and_reason() -> None:
 def test_a_rejection_travels_between_processes() -> None:
     rejected = pickle.loads(pickle.dumps(Rejected(Status.TIMEOUT, "too slow", "log")))
     assert (str(rejected), rejected.log) == ("TIMEOUT: too slow", "log")
+
+
+@pytest.mark.parametrize(
+    "forged", ["\n", "\r", "\u2028", "\x85", "\x1b[2J", "\u202e", "\u200b", "\ud800", "\0", "\x7f"]
+)
+def test_a_reason_is_one_line_that_can_be_shown_and_written_down(forged: str) -> None:
+    rejected = Rejected(Status.RUNTIME_ERROR, f"cannot be loaded:{forged}PASSED 999", f"first{forged}PASSED\nsecond")
+    assert rejected.reason.isprintable()
+    assert rejected.reason.startswith("cannot be loaded:\\")
+    assert rejected.reason.endswith("PASSED 999")
+    assert all(line.isprintable() for line in rejected.log.split("\n"))
+    rejected.log.encode()
+    again = pickle.loads(pickle.dumps(rejected))
+    assert (again.status, again.reason, again.log) == (rejected.status, rejected.reason, rejected.log)
+
+
+def test_a_long_reason_is_cut() -> None:
+    assert len(Rejected(Status.COMPILE_ERROR, "\x1b" * (1 << 20)).reason) == 1000
+    assert one_line("abc", 3) == "abc"
+    assert one_line("abcd\t", 3) == "ab…"
+    assert one_line("a\tü") == "a ü"

@@ -15,8 +15,10 @@ PTXAS_INFO = re.compile(r"^ptxas info|bytes stack frame")
 
 def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
     """For an agent or a terminal: the first line alone says how it went."""
+    unisolated = [f"not isolated: {verdict.unisolated}"] * bool(verdict.unisolated)
     if not verdict.passed:
-        return f"{verdict.status}: {verdict.reason}\nscore 0" + (f"\n{verdict.log}" if verdict.log else "")
+        lines = [f"{verdict.status}: {verdict.reason}", "score 0", *unisolated, *([verdict.log] if verdict.log else [])]
+        return "\n".join(lines)
     against = []
     if best and best.score:
         against.append(f"x{verdict.score / best.score:.3f} of {best.name}, the latest version")
@@ -29,7 +31,7 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
             f"{case.id:10} {case.value:10.2f} {case.min_ms:9.3f} {case.median_ms:9.3f} "
             f"{case.noise:6.3f} {case.error_ratio:6.2f}"
         )
-    lines += [f"not measured: {reason}" for reason in verdict.missing.values()]
+    lines += [*(f"not measured: {reason}" for reason in verdict.missing.values()), *unisolated]
     if verdict.log:
         lines += ["compiler:", verdict.log]
     return "\n".join(lines)

@@ -86,9 +86,9 @@ def main() -> None:
         if "namespaces" not in granted:
             kin.end(os.getpid())
         os._exit(code)
-    granted += _give_up(replace(cell, processes=cell.processes + others), place, granted)
+    more, lacking = _give_up(replace(cell, processes=cell.processes + others), place, granted)
     with socket.socket(fileno=cell.control) as control:
-        told = json.dumps({"granted": granted, "place": place}).encode()
+        told = json.dumps({"granted": granted + more, "place": place, "lacking": lacking}).encode()
         socket.send_fds(control, [told], [handle])
         if control.recv(1) != GO:
             os._exit(1)
@@ -180,8 +180,10 @@ def _read_only(root: str, writable: str) -> bool:
     return True
 
 
-def _give_up(cell: Cell, place: str, namespaces: list[str]) -> list[str]:
-    """Take from this process what it has no need of, for good; the names of what is in force."""
+def _give_up(cell: Cell, place: str, namespaces: list[str]) -> tuple[list[str], str]:
+    """Take from this process what it has no need of, for good; the names of what is in force, and why there is no
+    filter of system calls, if there is none.
+    """
     granted = ["limits"]
     if os.geteuid() == 0 and cell.user:
         _become(cell.user)
@@ -204,10 +206,14 @@ def _give_up(cell: Cell, place: str, namespaces: list[str]) -> list[str]:
     policy = sandbox.Policy(read=(*cell.read, *cell.devices, *processes), write=(place, *cell.devices))
     granted += ["landlock"] * sandbox._landlock(policy, alone=True)
     kept_apart = alone or "namespaces" in namespaces or sandbox.landlock_version() >= sandbox.SCOPED
-    if seccomp.refuse(signals=not kept_apart):
+    lacking = ""
+    try:
+        seccomp.refuse(signals=not kept_apart)
         granted += ["no_sockets"]
         kept_apart = True
-    return granted + ["no_signals"] * kept_apart
+    except seccomp.NoFilter as error:
+        lacking = str(error)
+    return granted + ["no_signals"] * kept_apart, lacking
 
 
 def _become(user: int) -> None:

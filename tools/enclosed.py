@@ -67,7 +67,8 @@ def enclosed(
     """Run a shell command in a cell, with `files` in TREE; nothing of it runs any more when the block begins.
 
     tools: folders that it may read beside the system's. Raises ToolError where this system keeps a command neither by
-    namespaces nor by Landlock, unless that is `unsafe`; Cancelled when `kill_all` ended it.
+    namespaces nor by Landlock, or has no filter of system calls, unless that is `unsafe`; Cancelled when `kill_all`
+    ended it.
     """
     user = _nobody()
     with _folder(user) as folder, contextlib.ExitStack() as stack:
@@ -90,6 +91,8 @@ def enclosed(
             granted.extend(json.loads(told)["granted"])
             if not unsafe and {"own_root", "landlock"}.isdisjoint(granted):
                 return "is off: this system has neither namespaces nor Landlock to keep a command in"
+            if not unsafe and "no_sockets" not in granted:
+                return f"is off: {json.loads(told)['lacking']}"
             _fill(Path(f"/proc/self/fd/{handles[0]}"), files, user)
             places.append(handles[0])
             ours.send(GO)

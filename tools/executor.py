@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from avo.scenarios.loader import Scenario
 from avo.settings import device_lock
-from avo.tools import sandbox
+from avo.tools import sandbox, seccomp
 from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
@@ -109,6 +109,7 @@ class LocalExecutor:
         self.require_device()  # the judge is made on the device that is leased, and on no other
         unit, version = self.scenario.target(self.target).unit, compiler_of(self.target).version
         verdict = Verdict(Status.PASSED, "", unit, device=device() if self.target == "cpu" else "", compiler=version)
+        verdict = replace(verdict, unisolated=seccomp.lacking())
         cost: dict[str, float] = {}
         try:
             built = self.build(files)

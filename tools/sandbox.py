@@ -6,25 +6,26 @@ Every measure is tried, and what is in force is returned; `avo doctor` prints it
 from __future__ import annotations
 
 import ctypes
-import errno
 import json
 import os
-import platform
 import resource
 import signal
 import struct
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+
+from avo.tools.syscalls import number
 
 libc = ctypes.CDLL(None, use_errno=True)
 
-PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 1, 22, 38
+PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 4, 1, 38
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x00020000, 4096, 16384, 1 << 18
-MOUNT_SETATTR, MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 442, 1, 0x8000, -100
+MOUNT_SETATTR = number("mount_setattr")
+MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 1, 0x8000, -100
 CAPABILITY_VERSION_3 = 0x20080522
-LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
+LANDLOCK_CREATE, LANDLOCK_ADD = number("landlock_create_ruleset"), number("landlock_add_rule")
+LANDLOCK_RESTRICT = number("landlock_restrict_self")
 LANDLOCK_READ = 1 << 0 | 1 << 2 | 1 << 3
 """Execute, read a file, list a folder."""
 LANDLOCK_RIGHTS = {1: 1 << 13, 2: 1 << 14, 3: 1 << 15, 4: 1 << 15, 5: 1 << 16}
@@ -148,92 +149,15 @@ def _landlock(policy: Policy, *, alone: bool = False) -> bool:
     return done
 
 
-# System calls of x86-64 by what a candidate may do with them.
-CALM = {
-    "read": 0, "write": 1, "close": 3, "lseek": 8, "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12,
-    "rt_sigaction": 13, "rt_sigprocmask": 14, "rt_sigreturn": 15, "readv": 19, "writev": 20, "sched_yield": 24,
-    "mremap": 25, "madvise": 28, "nanosleep": 35, "getpid": 39, "exit": 60, "gettimeofday": 96,
-    "sigaltstack": 131, "arch_prctl": 158, "gettid": 186, "futex": 202, "sched_getaffinity": 204,
-    "restart_syscall": 219, "clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230,
-    "exit_group": 231, "getcpu": 309, "getrandom": 318, "membarrier": 324, "rseq": 334,
-}  # fmt: skip
-LOADING = {"fstat": 5, "pread64": 17, "access": 21, "readlink": 89, "openat": 257, "newfstatat": 262}
-"""Needed to load a library, and taken away after it."""
-HOSTILE = {
-    "socket": 41, "connect": 42, "sendto": 44, "sendmsg": 46, "clone": 56, "fork": 57, "vfork": 58, "execve": 59,
-    "kill": 62, "ptrace": 101, "tkill": 200, "unshare": 272, "setns": 308, "process_vm_readv": 310,
-    "process_vm_writev": 311, "bpf": 321, "execveat": 322, "io_uring_setup": 425, "pidfd_open": 434,
-    "clone3": 435, "pidfd_getfd": 438,
-}  # fmt: skip
-TGKILL, AUDIT_ARCH_X86_64 = 234, 0xC000003E
-ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
-REFUSE_AS_UNKNOWN = 0x00050000 | errno.ENOSYS
-CLONE_THREAD = 0x10000
-X32 = 0x40000000
-"""From here on, numbers mean the same calls once more."""
-
-
-def forbid_system_calls(*, loading: bool) -> bool:
-    """Leave this process memory, clocks and its open descriptors: threads, processes, sockets and signals to
-    others kill it, the rest answers EPERM. `loading` still allows to open files. Filters add up.
-    """
-    if platform.machine() != "x86_64":
-        return False
-    allowed = sorted([*CALM.values(), *(LOADING.values() if loading else ())])
-    return _install(_filter(allowed, sorted(HOSTILE.values()), os.getpid(), otherwise=REFUSE))
-
-
-def _install(program: bytes) -> bool:
-    buffer = ctypes.create_string_buffer(program)
-    header = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
-    done: bool = libc.prctl(PR_SET_SECCOMP, 2, ctypes.create_string_buffer(header), 0, 0) == 0
-    return done
-
-
-def forbid_new_processes() -> bool:
-    """The weaker filter of a GPU's runner, whose driver needs files, threads and ioctl: processes, sockets, tracing
-    and signals to others kill it; everything else stays.
-
-    Threads come by clone, whose flags can be seen; clone3 hides its own, and answers as an old kernel does.
-    """
-    if platform.machine() != "x86_64":
-        return False
-    hostile = sorted(number for name, number in HOSTILE.items() if name not in ("clone", "clone3", "connect"))
-    return _install(_filter((), hostile, os.getpid(), otherwise=ALLOW, threads=True))
-
-
-def _filter(
-    allowed: Iterable[int], hostile: Iterable[int], own_pid: int, *, otherwise: int, threads: bool = False
-) -> bytes:
-    """A classic BPF program over struct seccomp_data: nr at 0, arch at 4, the arguments from 16 on."""
-    load, equal, at_least, any_bit, give = 0x20, 0x15, 0x35, 0x45, 0x06
-
-    def when(value: int, verdict: int) -> list[tuple[int, int, int, int]]:
-        return [(equal, 0, 1, value), (give, 0, 0, verdict)]
-
-    code = [(load, 0, 0, 4), (equal, 1, 0, AUDIT_ARCH_X86_64), (give, 0, 0, KILL), (load, 0, 0, 0)]
-    code += [(at_least, 0, 1, X32), (give, 0, 0, KILL)]
-    for number in allowed:
-        code += when(number, ALLOW)
-    for number in hostile:
-        code += when(number, KILL)
-    if threads:
-        code += when(HOSTILE["clone3"], REFUSE_AS_UNKNOWN)
-        code += [(equal, 0, 4, HOSTILE["clone"]), (load, 0, 0, 16), (any_bit, 0, 1, CLONE_THREAD)]
-        code += [(give, 0, 0, ALLOW), (give, 0, 0, KILL)]
-    code += [(equal, 1, 0, TGKILL), (give, 0, 0, otherwise), (load, 0, 0, 16)]  # abort() signals itself
-    code += [*when(own_pid, ALLOW), (give, 0, 0, KILL)]
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
-
-
 def main() -> None:
     """`python -m avo.tools.sandbox POLICY COMMAND…`: enter the policy, then become the command.
 
     With the one argument `probe`: print which measures are in force.
     """
     if sys.argv[1:] == ["probe"]:
-        probed = enter(Policy(file_bytes=1 << 20))
-        print(json.dumps(probed + ["seccomp"] * forbid_system_calls(loading=True)), flush=True)
+        from avo.tools.seccomp import granted  # which stands on this module
+
+        print(json.dumps(enter(Policy(file_bytes=1 << 20)) + granted()), flush=True)
         return
     policy = Policy(**json.loads(sys.argv[1]))
     in_force = enter(policy)

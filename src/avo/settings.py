@@ -55,6 +55,11 @@ def kb_folder() -> Path:
     return Path(named).expanduser().resolve() if named else cache_folder() / "kb"
 
 
+def unsafe_runner() -> bool:
+    """Whether candidates may run where this system grants no filter of system calls: AVO_UNSAFE_RUNNER=1."""
+    return os.environ.get("AVO_UNSAFE_RUNNER", "").lower() in ("1", "true", "yes", "on")
+
+
 def device_lock(device: str) -> Path:
     """The file that is locked round every measurement on a device, by every process of this machine."""
     return Path(tempfile.gettempdir()) / f"avo-{device}.lock"

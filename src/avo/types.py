@@ -65,14 +65,29 @@ class Status(StrEnum):
     UNSUPPORTED = "UNSUPPORTED"
 
 
+LONGEST_REASON, LONGEST_LOG = 1000, 4000
+"""Characters of a reason, and of one line of a log."""
+
+
+def one_line(text: str, limit: int = LONGEST_REASON) -> str:
+    """Text that somebody untrusted may have made, as one line that can be shown and written down anywhere.
+
+    Line ends, control characters, what changes the direction of a line and halves of surrogate pairs are escaped.
+    """
+    shown = "".join(
+        c if c.isprintable() else " " if c == "\t" else c.encode("unicode_escape").decode() for c in text[: limit + 1]
+    )
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
 class Rejected(Exception):
     """A candidate that scores zero, and why."""
 
     def __init__(self, status: Status, reason: str, log: str = "") -> None:
         super().__init__(status, reason, log)  # so that it travels between processes
         self.status = status
-        self.reason = reason
-        self.log = log
+        self.reason = one_line(reason)
+        self.log = "\n".join(one_line(line, LONGEST_LOG) for line in log.split("\n"))
 
     def __str__(self) -> str:
         return f"{self.status}: {self.reason}"
@@ -134,6 +149,8 @@ class Verdict:
     versions of avo."""
     rules: str = ""
     """Version of the judge's rules; empty from versions of avo that did not count them."""
+    unisolated: str = ""
+    """Why the candidate ran without a filter of system calls, as the user allowed; empty where it had one."""
 
     @property
     def passed(self) -> bool:
@@ -167,7 +184,7 @@ def verdict_from(data: Mapping[str, Any]) -> Verdict:
     ]  # fmt: skip
     baselines = {name: entry["cases"] for name, entry in data["baselines"].items()}
     known = {key: data[key] for key in ("reason", "unit", "device", "compiler", "log", "cost")}
-    known |= {"missing": data.get("missing", {})} | {key: data.get(key, "") for key in ("code", "rules")}
+    known |= {"missing": data.get("missing", {})} | {key: data.get(key, "") for key in ("code", "rules", "unisolated")}
     return Verdict(Status(data["status"]), cases=tuple(cases), baselines=baselines, **known)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,3 +112,26 @@ def test_a_cache_folder_that_cannot_be_written_is_missing(tmp_path: Path, cli: C
     done = cli("doctor", "--json", AVO_CACHE=str(tmp_path / "file" / "folder"))
     assert done.returncode == 3
     assert "cache" in json.loads(done.stdout)["missing"]
+
+
+AS_ANOTHER = """
+import os, sys
+from avo.tools.sandbox import libc
+libc.personality(8)  # PER_LINUX32: from here on the kernel gives a 32-bit name, as setarch(8) has it
+os.execv(sys.executable, [sys.executable, "-c", "from avo.cli import main; main()", "doctor", "--json"])
+"""
+
+
+@pytest.mark.parametrize("unsafe", ["", "1"])
+def test_an_architecture_without_filters_is_said(unsafe: str) -> None:
+    variables = os.environ | {"AVO_UNSAFE_RUNNER": unsafe}
+    run = [sys.executable, "-c", AS_ANOTHER]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=variables)
+    told = json.loads(done.stdout)
+    assert told["architecture"] not in ("x86_64", "aarch64")
+    assert ("filters" in told["missing"]) == (not unsafe)
+    assert not any(so for name, so in told["isolation"].items() if name.startswith(("seccomp", "shell")))
+    if unsafe:
+        assert told["filters"].endswith("; candidates run without (AVO_UNSAFE_RUNNER)")
+    else:
+        assert done.returncode == 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import socket
 import subprocess
@@ -21,24 +20,25 @@ from avo.settings import PACKAGE
 from avo.tools.isolation import measures_in_force
 from avo.tools.kin import descendants
 from avo.tools.process import Ends, kill_all
+from avo.tools.seccomp import lacking
 from avo.tools.shell import Limits, in_cell, toolchain
 from avo.types import ToolError
 
 REACH = (Path(__file__).parents[1] / "hostile" / "reach.cxx").read_text()
 OWN = f"8642.{os.getpid()}"
 """What no process of another test run sleeps for."""
-UNSHARE, LANDLOCK = 272, 444
-"""System calls of x86-64."""
+UNSHARE, LANDLOCK, SECCOMP = "unshare", "landlock_create_ruleset", "seccomp"
 LESS = {"everything": (), "no namespaces": (UNSHARE,), "no Landlock": (LANDLOCK,)}
 """Systems that a command has to be held on: which calls the kernel refuses."""
 RUNS = """
 import json, sys
 from pathlib import Path
-from avo.tools import sandbox, seccomp, shell
+from avo.tools import bpf, sandbox, seccomp, shell, syscalls
 order = json.loads(sys.argv[1])
 if order["refused"]:
     sandbox.libc.prctl(sandbox.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    assert sandbox._install(seccomp.program(order["refused"]))
+    refused = [bpf.Rule(call, seccomp.REFUSE) for call in order["refused"]]
+    seccomp.install(bpf.assemble(syscalls.MACHINE, refused, bpf.ALLOW))
 try:
     done, left = shell.in_cell(
         Path(order["tree"]), order["command"], order["seconds"], shell.Limits(**order["limits"]), unsafe=order["unsafe"]
@@ -52,7 +52,7 @@ else:
 granted = measures_in_force()
 held = pytest.mark.skipif("shell" not in granted, reason="this system has neither namespaces nor Landlock")
 counted = pytest.mark.skipif("shell_processes" not in granted, reason="this system does not bound processes")
-taken_away = pytest.mark.skipif(platform.machine() != "x86_64", reason="calls are refused by their x86-64 numbers")
+taken_away = pytest.mark.skipif(bool(lacking()), reason=lacking())
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def on_less(
     tree: Path, command: str, less: str, seconds: int = 20, *, unsafe: bool = False, **limits: int
 ) -> dict[str, Any]:
     """The command on a system with less, in a process of its own."""
-    refused = {**LESS, "neither": (UNSHARE, LANDLOCK)}[less]
+    refused = {**LESS, "neither": (UNSHARE, LANDLOCK), "no filter": (SECCOMP,)}[less]
     order = {
         "refused": refused, "tree": str(tree), "command": command, "seconds": seconds, "limits": limits,
         "unsafe": unsafe,
@@ -232,6 +232,16 @@ def test_without_both_the_shell_is_off_unless_that_is_asked_for(tree: Path) -> N
 
 
 @held
+@taken_away
+def test_without_a_filter_of_system_calls_the_shell_is_off_unless_that_is_asked_for(tree: Path) -> None:
+    lacks = "this kernel grants no filter of system calls (Operation not permitted)"
+    assert on_less(tree, "echo > b.h", "no filter") == {"refused": f"the shell is off: {lacks}"}
+    assert not (tree / "b.h").exists()
+    assert on_less(tree, "echo on > b.h", "no filter", unsafe=True)["code"] == 0
+    assert (tree / "b.h").read_text() == "on\n"
+
+
+@held
 @pytest.mark.parametrize(
     "escape",
     [
@@ -294,10 +304,11 @@ def test_descendants_are_found_over_sessions() -> None:
 UNPROTECTED = """
 import sys
 from avo.cli import main
-from avo.tools import sandbox, seccomp
+from avo.tools import bpf, sandbox, seccomp, syscalls
 sandbox.libc.prctl(sandbox.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 if sys.argv.pop(1) == "less":
-    assert sandbox._install(seccomp.program([272, 444]))
+    refused = [bpf.Rule(call, seccomp.REFUSE) for call in ("unshare", "landlock_create_ruleset")]
+    seccomp.install(bpf.assemble(syscalls.MACHINE, refused, bpf.ALLOW))
 main()
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +12,15 @@ import pytest
 from avo.settings import PACKAGE
 from avo.tools.bench import Bench
 from avo.tools.isolation import MEASURES, measures_in_force
+from avo.tools.seccomp import lacking
 from avo.tools.shell import shell
 
 FILTERED = """
 import os, sys, threading
 sys.path.insert(0, sys.argv[1])
-from avo.tools import sandbox
-assert sandbox.forbid_new_processes()
+from avo.tools import sandbox, seccomp
+sandbox.libc.prctl(sandbox.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+seccomp.forbid_new_processes(unsafe=False)
 thread = threading.Thread(target=lambda: print("a thread", flush=True))
 thread.start()
 thread.join()
@@ -29,7 +30,7 @@ print("alive", flush=True)
 """
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is one for x86-64")
+@pytest.mark.skipif(bool(lacking()), reason=lacking())
 @pytest.mark.parametrize(("does", "ends", "says"), [("nothing", 0, "a thread\nalive\n"), ("fork", -31, "a thread\n")])
 def test_the_runner_of_a_gpu_may_start_threads_but_no_process(does: str, ends: int, says: str) -> None:
     command = [sys.executable, "-c", FILTERED, str(PACKAGE.parent), does]
@@ -72,23 +73,25 @@ def test_only_known_measures_are_named() -> None:
 REFUSES = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from avo.tools import isolation, sandbox, seccomp
+from avo.tools import bpf, isolation, sandbox, seccomp, syscalls
 sandbox.libc.prctl(sandbox.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-assert sandbox._install(seccomp.program([int(number) for number in sys.argv[2:]]))
+refused = [bpf.Rule(call, seccomp.REFUSE) for call in sys.argv[2:]]
+seccomp.install(bpf.assemble(syscalls.MACHINE, refused, bpf.ALLOW))
 print(*isolation.measures_in_force())
 """
-UNSHARE, LANDLOCK = "272", "444"
+UNSHARE, LANDLOCK, SECCOMP = "unshare", "landlock_create_ruleset", "seccomp"
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="calls are refused by their x86-64 numbers")
+@pytest.mark.skipif(bool(lacking()), reason=lacking())
 @pytest.mark.parametrize(
     ("refused", "missing"),
     [
         ([UNSHARE], {"namespaces", "read_only", "shell_root", "shell_disk"}),
         ([LANDLOCK], {"landlock"}),
         ([UNSHARE, LANDLOCK], {measure for measure in MEASURES if measure.startswith("shell")} | {"landlock"}),
+        ([SECCOMP], {measure for measure in MEASURES if measure.startswith(("shell", "seccomp"))}),
     ],
-    ids=["no namespaces", "no Landlock", "neither"],
+    ids=["no namespaces", "no Landlock", "neither", "no seccomp"],
 )
 def test_a_measure_that_the_system_refuses_is_not_claimed(refused: list[str], missing: set[str]) -> None:
     command = [sys.executable, "-c", REFUSES, str(PACKAGE.parent), *refused]

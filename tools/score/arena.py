@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
 
@@ -16,7 +18,14 @@ from avo.tools.score.runner import COMMAND, LARGEST_COMMAND
 from avo.types import Rejected, Status
 
 GUARD = 64 << 10
-GUARD_BYTE = 0xA7
+APART = 32 << 20
+"""Bytes between two tensors of a fenced slot."""
+ALIGNED = 16
+"""Bytes that every pointer of a candidate is a multiple of, and that of Edge.ODD no more."""
+BAND = 0x7F80
+"""Upper bits of the 2-byte pattern in guard bands: with any of the lower seven it is a NaN as bf16, as fp16, and twice
+as fp32, and a large whole number.
+"""
 PAGE = 4096
 COUNTED = 1 << 26
 """Elements that are compared at a time: to count them takes nine bytes of each."""
@@ -29,6 +38,17 @@ POISON = {
 }
 
 
+class Edge(StrEnum):
+    """Where inputs lie between the fences of a slot."""
+
+    END = "end"
+    """They end within 15 bytes of a page that nothing may touch."""
+    START = "start"
+    """They begin exactly behind one."""
+    ODD = "odd"
+    """All tensors, not inputs alone, lie at addresses that are multiples of 16 and not of 32."""
+
+
 @dataclass(frozen=True)
 class Span:
     """Where one tensor lies in the arena."""
@@ -38,6 +58,9 @@ class Span:
     start: int
     size: int
     """Bytes."""
+    before: int = GUARD
+    after: int = GUARD
+    """Bytes of the guard bands."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +71,8 @@ class Slot:
     arguments: bytes
     """avo_args, with addresses as the runner sees them."""
     spans: Mapping[str, Span]
-
-
-import enum
-
-
-class Edge(enum.StrEnum):
-    END = "end"
-    START = "start"
-    ODD = "odd"
+    fences: tuple[tuple[int, int], ...] = ()
+    """Offset and length of what a candidate may not touch during a launch; empty for ordinary slots and on a GPU."""
 
 
 Problem = tuple[torch.Tensor, Status, str]
@@ -86,7 +102,12 @@ class Arena:
         self, scenario: Scenario, cases: tuple[Case, ...], kind: type[HostBuffer | DeviceBuffer], sets: int, most: int
     ) -> None:
         self.scenario, self._most = scenario, most
-        self.buffer = kind(sets * slot_bytes(scenario, cases))
+        size = sets * slot_bytes(scenario, cases)
+        behind = slot_bytes(scenario, cases) + (len(scenario.tensors) + 1) * APART
+        self.buffer = kind(size, behind) if kind is HostBuffer else kind(size)
+        self._fences = kind is HostBuffer
+        self._band = 0
+        """The pattern in the guard bands, which changes from launch to launch."""
 
     def slots(self, case: Case, base: int) -> list[Slot]:
         """Lay the arena out for `case`; `base` is its address in the runner. Earlier slots are void."""
@@ -103,13 +124,49 @@ class Arena:
         return slots[: (LARGEST_COMMAND - COMMAND.size) // len(slots[0].arguments)]
 
     def fenced(self, case: Case, base: int, edge: Edge) -> Slot:
-        return self.slots(case, base)[list(Edge).index(edge)]
+        """One slot for `case` whose inputs lie at `edge`, for launches that are not timed; what is in others is void.
+
+        On the CPU everything further than the guard bands of outputs and workspaces, and than the page that an input
+        begins or ends in, is fenced off. On a GPU the guard bands round inputs are as wide as the buffers leave room
+        for, 32 MiB at most.
+        """
+        spans, offset = {}, len(self.buffer.bytes) if self._fences else 0
+        for tensor in self.scenario.tensors:
+            size = _size(tensor, case)
+            pages = _aligned(size + (ALIGNED if edge is Edge.ODD else 0))
+            inwards = {Edge.START: 0, Edge.END: (pages - size) // ALIGNED * ALIGNED if tensor.role == "in" else 0}
+            inwards[Edge.ODD] = (pages - size - ALIGNED) // (2 * ALIGNED) * 2 * ALIGNED + ALIGNED
+            bare = self._fences and tensor.role == "in"
+            wide = self._wide(case) if tensor.role == "in" and not self._fences else GUARD
+            offset = _aligned(offset) + (APART if self._fences else wide)
+            start = offset + inwards[edge]
+            before, after = (inwards[edge], pages - inwards[edge] - size) if bare else (wide, wide)
+            spans[tensor.name] = Span(tensor, shape_of(tensor, case), start, size, before, after)
+            offset = start + size + after
+        packed = pack(self.scenario, case, {name: base + span.start for name, span in spans.items()})
+        return Slot(case, packed, spans, tuple(self._between(spans.values())) if self._fences else ())
+
+    def _wide(self, case: Case) -> int:
+        """Bytes of the guard bands round the inputs of a fenced slot on a GPU."""
+        inputs = sum(tensor.role == "in" for tensor in self.scenario.tensors)
+        room = len(self.buffer.bytes) - slot_bytes(self.scenario, [case]) - PAGE * len(self.scenario.tensors)
+        return max(GUARD, min(APART, (GUARD + room // (2 * inputs)) // PAGE * PAGE))
+
+    def _between(self, spans: Collection[Span]) -> Iterator[tuple[int, int]]:
+        """Offset and length of what lies between the bands of these tensors, in whole pages."""
+        offset = 0
+        for span in spans:
+            if (first := (span.start - span.before) // PAGE * PAGE) > offset:
+                yield offset, first - offset
+            offset = _aligned(span.start + span.size + span.after)
+        yield offset, len(self.buffer.whole) // PAGE * PAGE - offset
 
     def prepare(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> None:
         """Write the inputs of each slot; poison outputs and workspaces; paint the guard bands. Slots are neighbours."""
+        self._band = BAND | secrets.choice([low for low in range(1, 128) if BAND | low != self._band])
         for name, span in slots[0].spans.items():
-            for band in self._guards(slots, span):
-                band.fill_(GUARD_BYTE)
+            for band, pattern in self._guards(slots, span):
+                band.fill_(pattern)
             if span.tensor.role == "in":
                 for slot, inputs in zip(slots, sets, strict=True):
                     _put(inputs, name, self._view(slot.spans[name]))
@@ -162,8 +219,8 @@ class Arena:
     def _damaged(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> Iterator[Problem]:
         """What was written that should not be."""
         for name, span in slots[0].spans.items():
-            for band in self._guards(slots, span):
-                yield torch.count_nonzero(band != GUARD_BYTE, dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
+            for band, pattern in self._guards(slots, span):
+                yield torch.count_nonzero(band != pattern, dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
             if span.tensor.role == "in":
                 changed = [
                     torch.count_nonzero(_bits(self._view(slot.spans[name])) != _bits(inputs[name]))
@@ -172,17 +229,26 @@ class Arena:
                 yield torch.stack(changed), Status.INPUT_MODIFIED, f"input {name} changed"
 
     def _view(self, span: Span) -> torch.Tensor:
-        raw = self.buffer.bytes[span.start : span.start + span.size]
+        raw = self.buffer.whole[span.start : span.start + span.size]
         return raw.view(TORCH[span.tensor.dtype]).view(span.shape)
 
     def _across(self, slots: Sequence[Slot], start: int, size: int) -> torch.Tensor:
         """[slots, size] bytes, of the first slot from `start` on, and the same of its neighbours."""
         first, last = (next(iter(slot.spans.values())).start for slot in (slots[0], slots[-1]))
         stride = (last - first) // max(len(slots) - 1, 1)
-        return self.buffer.bytes.as_strided((len(slots), size), (stride, 1), start)
+        return self.buffer.whole.as_strided((len(slots), size), (stride, 1), start)
 
-    def _guards(self, slots: Sequence[Slot], span: Span) -> tuple[torch.Tensor, torch.Tensor]:
-        return self._across(slots, span.start - GUARD, GUARD), self._across(slots, span.start + span.size, GUARD)
+    def _guards(self, slots: Sequence[Slot], span: Span) -> Iterator[tuple[torch.Tensor, int]]:
+        """The guard bands of a tensor of all slots, and what is in them: pairs of bytes, or one at their ends."""
+        low, high = self._band & 0xFF, self._band >> 8
+        end = span.start + span.size
+        for first, last in ((span.start - span.before, span.start), (end, end + span.after)):
+            if odd := first % 2:
+                yield self._across(slots, first, 1), high
+            pairs = (last - first - odd) // 2 * 2
+            yield self._across(slots, first + odd, pairs).view(torch.int16), self._band
+            if first + odd + pairs < last:
+                yield self._across(slots, last - 1, 1), low
 
 
 def _put(inputs: Mapping[str, torch.Tensor], name: str, target: torch.Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import struct
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +15,8 @@ from avo.types import Missing
 
 HANDLE_BYTES = 64
 """CUDA_IPC_HANDLE_SIZE"""
+NOTE = struct.Struct("=Q")
+"""Address of a wrong access, which a runner leaves at the end of shared memory when that ends it."""
 GPU_PAGE = 2 << 20
 """Bytes. Memory whose size is no multiple of it comes to another process in smaller pages: on an H200, a kernel bound
 by memory then takes 250 us instead of 134, wherever more than some hundred MB lie between two uses of a page.
@@ -25,6 +28,8 @@ class Buffer(Protocol):
 
     bytes: torch.Tensor
     """uint8 [size], on the device."""
+    whole: torch.Tensor
+    """The same and what lies behind it, where there is more."""
     grant: dict[str, Any]
     """What the runner is told, so that it finds the block."""
     descriptors: tuple[int, ...]
@@ -34,14 +39,24 @@ class Buffer(Protocol):
 
 
 class HostBuffer:
-    """Anonymous shared memory."""
+    """Anonymous shared memory: `size` bytes, and `behind` more, of which pages that nobody touches take no memory.
 
-    def __init__(self, size: int) -> None:
+    A page beyond both is the runner's own: see NOTE.
+    """
+
+    def __init__(self, size: int, behind: int = 0) -> None:
         descriptor = os.memfd_create("avo", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, size)
-        self.bytes = torch.frombuffer(mmap.mmap(descriptor, size), dtype=torch.uint8)
+        os.ftruncate(descriptor, (-(-(size + behind) // mmap.PAGESIZE) + 1) * mmap.PAGESIZE)
+        self._memory = mmap.mmap(descriptor, 0)
+        self.whole = torch.frombuffer(self._memory, dtype=torch.uint8)[: size + behind]
+        self.bytes = self.whole[:size]
         self.grant: dict[str, Any] = {"memory": descriptor}
         self.descriptors: tuple[int, ...] = (descriptor,)
+
+    def fault(self) -> int:
+        """Address of the access in the runner that ended it, as far as it left a note; 0 otherwise."""
+        (address,) = NOTE.unpack_from(self._memory, len(self._memory) - NOTE.size)
+        return int(address)
 
     def close(self) -> None:
         os.close(self.descriptors[0])
@@ -66,7 +81,7 @@ class DeviceBuffer:
             raise Missing(f"the GPU does not share memory between processes ({error.name})")
         view = _View(int(self._pointer), size)
         here = torch.cuda.current_device()
-        self.bytes = torch.as_tensor(view, device=f"cuda:{here}")
+        self.bytes = self.whole = torch.as_tensor(view, device=f"cuda:{here}")
         self.grant: dict[str, Any] = {"handle": handle_bytes(handle).hex(), "gpu": identities()[here]}
 
     def close(self) -> None:

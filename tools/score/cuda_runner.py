@@ -15,15 +15,16 @@ import struct
 import sys
 from pathlib import Path
 
-from avo.tools import sandbox
-from avo.tools.score.runner import COMMAND, REPLY, RUNTIME, say
+from avo.tools import sandbox, seccomp
+from avo.tools.score.runner import COMMAND, LONGEST_ERROR, REPLY, RUNTIME, say
 
+SPIN = 1
+"""cudaDeviceScheduleSpin: who waits for the GPU is at work, so that a runner that sleeps is one whose candidate does.
+"""
 MOST_LAUNCHES = 512
 """Of one command."""
 HEAD_START = 256 << 20
 """Bytes that the GPU clears before a row, more than its L2 holds: while it does, this process asks for the launches."""
-CUDA_FAILED = -1000
-"""Minus the error's number: the code of launches that CUDA reports a failure of."""
 TIMES = struct.Struct("=f")
 """Milliseconds of launches that are timed as one; as many follow a reply as there are of these."""
 DRIVER_FOLDERS = ("/dev", "/sys", "/proc/self", "/proc/driver")
@@ -41,7 +42,9 @@ class Handle(ctypes.Structure):
 
 
 def main() -> None:
-    """Arguments as JSON: library, symbol, cudart, handle, and the descriptors commands and replies."""
+    """Arguments as JSON: library, symbol, cudart, handle, unsafe (go on without a filter of system calls), and the
+    descriptors commands and replies.
+    """
     spec = json.loads(sys.argv[1])
     try:
         ctypes.CDLL("libcuda.so.1", mode=ctypes.RTLD_GLOBAL)  # for cuTensorMapEncodeTiled, which candidates may import
@@ -51,7 +54,8 @@ def main() -> None:
         return
     base, scratch = ctypes.c_void_p(), ctypes.c_void_p()
     handle = Handle.from_buffer_copy(bytes.fromhex(spec["handle"]))
-    failed = runtime.cudaSetDevice(0) or runtime.cudaIpcOpenMemHandle(ctypes.byref(base), handle, 1)
+    failed = runtime.cudaSetDeviceFlags(SPIN) or runtime.cudaSetDevice(0)
+    failed = failed or runtime.cudaIpcOpenMemHandle(ctypes.byref(base), handle, 1)
     failed = failed or runtime.cudaMalloc(ctypes.byref(scratch), ctypes.c_size_t(HEAD_START))
     if failed:
         say(spec["replies"], {"machine": f"CUDA error {failed} while it opened the buffers"})
@@ -62,19 +66,23 @@ def main() -> None:
     events = [_event(runtime) for _ in range(2 * MOST_LAUNCHES)]
     folder = str(Path(spec["library"]).parent)
     sandbox.enter(sandbox.Policy(read=(folder, *DRIVER_FOLDERS), write=("/dev",)))
-    sandbox.forbid_new_processes()
+    try:
+        seccomp.forbid_new_processes(unsafe=spec["unsafe"])
+    except seccomp.NoFilter as lacking:
+        say(spec["replies"], {"machine": f"{lacking}; {seccomp.REMEDY}"})
+        return
     most = _data() + HOST_MEMORY
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     say(spec["replies"], {"base": base.value})
     try:
         launch = getattr(ctypes.CDLL(spec["library"], mode=os.RTLD_NOW), spec["symbol"])
     except (OSError, AttributeError) as error:
-        say(spec["replies"], {"error": str(error)})
+        say(spec["replies"], {"error": str(error)[:LONGEST_ERROR]})
         return
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     say(spec["replies"], {"loaded": True})
     while head := _read(spec["commands"], COMMAND.size):
-        number, count, group, size = COMMAND.unpack(head)
+        number, count, group, size, _ = COMMAND.unpack(head)
         command = _read(spec["commands"], count * size)
         arguments = [command[i * size :][:size] for i in range(count)]
         code = 0
@@ -87,9 +95,8 @@ def main() -> None:
                 code = code or launch(packed, None)
             runtime.cudaEventRecord(events[2 * first + 1], None)
         failed = runtime.cudaDeviceSynchronize()
-        code = code or (failed and CUDA_FAILED - failed)
         times = (_elapsed(runtime, events[2 * i], events[2 * i + 1]) for i in range(0, count, group))
-        os.write(spec["replies"], REPLY.pack(number, code) + b"".join(map(TIMES.pack, times)))
+        os.write(spec["replies"], REPLY.pack(number, code, failed) + b"".join(map(TIMES.pack, times)))
 
 
 def _read(descriptor: int, size: int) -> bytes:

@@ -12,6 +12,7 @@ import torch
 from avo.scenarios.loader import Case
 from avo.tools.score.arena import Arena, Edge
 from avo.tools.score.check import Tensors, expected, ratio_to
+from avo.tools.score.hidden import kept_back
 from avo.tools.score.loaded import Loaded
 from avo.tools.score.parts import Parts, Wanted
 from avo.types import Rejected, Status
@@ -70,7 +71,7 @@ class Exam:
 def examine(exam: Exam, candidate: Loaded, arena: Arena) -> None:
     """Put all questions to a candidate. Raises Rejected for what is wrong in any launch."""
     for question in exam.questions():
-        with exam.judge.counted(question.case):
+        with exam.judge.counted(question.case), kept_back(question.case):
             worst = _answer(exam.judge, candidate, arena, question)
         exam.ratios[question.case.id] = max(worst, exam.ratios.get(question.case.id, 0.0))
 

@@ -19,16 +19,19 @@ from typing import Any
 
 from avo.scenarios.abi import ITEM_BYTES, SYMBOL, pack
 from avo.scenarios.loader import Case, Scenario, family, shape_of
-from avo.settings import child_environment
-from avo.tools import sandbox
+from avo.settings import PACKAGE, child_environment, unsafe_runner
+from avo.tools import sandbox, seccomp
 from avo.tools.process import DEVICES, Finished, python_child, run, supervised
 from avo.tools.score.builder import Build
 from avo.tools.score.cage import LEVELS
 from avo.tools.score.check import asked
 from avo.tools.score.compilers import compiler_of, runtime_library
 from avo.tools.score.gpu import identities
+from avo.types import Missing
 
-PROBE, SANDBOX = Path(__file__).with_name("probe.py").resolve(), Path(sandbox.__file__).resolve()
+PROBE = Path(__file__).with_name("probe.py").resolve()
+OURS = (PACKAGE, Path(sandbox.__file__).resolve().parent)
+"""Folders that the probe reads avo's modules from: the second is behind a link of the first."""
 PYTHON: str = getattr(sys, "_base_executable", "") or sys.executable
 """The interpreter behind a virtual environment: what is installed there is nothing to a candidate."""
 READABLE = ("/dev", "/proc", "/sys", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/opt")
@@ -74,12 +77,14 @@ def probe(
 def _command(
     folder: Path, target: str, library: str, cases: list[dict[str, Any]], launches: tuple[int, int, float], level: str
 ) -> list[str]:
+    if (reason := seccomp.lacking()) and not unsafe_runner():
+        raise Missing(f"{reason}; {seccomp.REMEDY}")  # here, or a GPU's probe would go on to a weaker level
     cudart = runtime_library(compiler_of(target)) if family(target) == "cuda" else None
     warm, watched, seconds = launches
     spec = {
-        "library": library, "symbol": SYMBOL, "cudart": str(cudart or ""), "device": 0, "sandbox": str(SANDBOX),
+        "library": library, "symbol": SYMBOL, "cudart": str(cudart or ""), "device": 0, "package": str(PACKAGE),
         "no_children": level.endswith("no children"), "warm": warm, "watched": watched, "seconds": seconds,
-        "cases": cases,
+        "cases": cases, "unsafe": unsafe_runner(),
     }  # fmt: skip
     orders = folder / f"orders-{watched}.json"
     orders.write_text(json.dumps(spec))
@@ -115,7 +120,7 @@ def _rest(scenario: Scenario, case: Case) -> str:
 
 def policy(folder: Path, library: Path | None, tool: str, target: str) -> sandbox.Policy:
     """What an instrument and the candidate under it may read and write."""
-    files = [PROBE, SANDBOX, Path(tool).resolve().parent, Path(sys.base_prefix), Path(PYTHON).parent]
+    files = [*OURS, Path(tool).resolve().parent, Path(sys.base_prefix), Path(PYTHON).parent]
     if family(target) == "cuda" and (cudart := runtime_library(compiler_of(target))):
         files.append(cudart.parent)
     if library:
@@ -175,7 +180,8 @@ def borne(name: str, target: str, gpu: str, works: Callable[[list[str], Path, Ca
     this, so it cannot talk its way into a wider cage. Raises Unread.
     """
     reasons = []
-    for level in () if name in _borne else LEVELS:
+    levels = [level for level in LEVELS if not (seccomp.lacking() and level.endswith("no children"))]
+    for level in () if name in _borne else levels:
         with tempfile.TemporaryDirectory(prefix="avo-trial-") as scratch:
             folder = Path(scratch).resolve()
             reason = works(_command(folder, target, "", [], (0, 1, 0.0), level), folder, Cage(level, gpu, target))

@@ -175,7 +175,8 @@ class Judge:
         arena.prepare(slots, sets)
         self._wait()
         try:
-            return candidate.launch([slot.arguments for slot in slots], timed=timed, group=group)
+            arguments = [slot.arguments for slot in slots]
+            return candidate.launch(arguments, timed=timed, group=group, fences=slots[0].fences)
         except Rejected as rejected:
             raise Rejected(rejected.status, f"{rejected.reason} (case {slots[0].case.label})") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import select
@@ -14,17 +15,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from avo.scenarios.abi import SYMBOL
-from avo.settings import child_environment
+from avo.settings import child_environment, unsafe_runner
 from avo.tools.process import python_child, supervised
-from avo.tools.score.buffers import Buffer
-from avo.tools.score.cuda_runner import CUDA_FAILED, TIMES
-from avo.tools.score.runner import COMMAND, REPLY
-from avo.types import Missing, Rejected, Status
+from avo.tools.score.buffers import Buffer, HostBuffer
+from avo.tools.score.cuda_runner import TIMES
+from avo.tools.score.fences import FENCE
+from avo.tools.score.patience import LOOK_AGAIN_SECONDS, Patience
+from avo.tools.score.runner import COMMAND, LONGEST_ERROR, REPLY
+from avo.types import Missing, Rejected, Status, one_line
 
 START_SECONDS, LOAD_SECONDS = 60.0, 10.0
 """Until the runner has its context, for which a driver may look at many GPUs; then until the candidate is loaded."""
-LEASE_SECONDS = 300.0
-"""Wall time that all launches of one candidate may take together, asleep or at work."""
 CLOCKS_AGREE = 0.01
 """Part of the time by which events and the judge's clock may differ on a GPU."""
 GAP_SECONDS = 5e-6
@@ -53,22 +54,28 @@ SIGNALS: dict[int, str] = {
     signal.SIGBUS: "crashed with SIGBUS: an access outside its memory",
 }
 
+Fences = Sequence[tuple[int, int]]
+"""Of a slot: see `Slot.fences`."""
+OUTSIDE = "read or wrote outside its tensors (pages before and behind them cannot be touched while it is checked)"
+
 
 class Loaded:
     """One candidate in one runner. Use `load` to make one."""
 
     def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
         self._child, self._commands, self._replies, self._limit = child, commands, replies, limit
-        self._left = LEASE_SECONDS
         self.base = self._hello()
         """Address of the shared memory in the runner."""
+        self._patience = Patience(child.pid, limit)
         self.kernel_seconds = 0.0
         """Time of all launches so far, by the clock that scores."""
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+    def launch(
+        self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
+    ) -> list[float]:  # fmt: skip
         """Call avo_launch with each of these avo_args: seconds of a call, or in the mean of each `group` of calls.
 
-        `timed`: they count. Raises Rejected.
+        `timed`: they count. `fences`: of their slot; what touches them is OUT_OF_BOUNDS. Raises Rejected.
         """
         raise NotImplementedError
 
@@ -82,9 +89,10 @@ class Loaded:
         """Seconds that its events leave out of each row that agreed since this was asked last."""
         return [0.0]
 
-    def _command(self, arguments: Sequence[bytes], group: int) -> int:
+    def _command(self, arguments: Sequence[bytes], group: int, fences: Fences = ()) -> int:
         number = secrets.randbits(63)
-        left = COMMAND.pack(number, len(arguments), group, len(arguments[0])) + b"".join(arguments)
+        left = COMMAND.pack(number, len(arguments), group, len(arguments[0]), len(fences))
+        left += b"".join([*(FENCE.pack(*fence) for fence in fences), *arguments])
         try:
             while left:
                 if not select.select([], [self._commands], [], self._limit)[1]:
@@ -94,12 +102,16 @@ class Loaded:
             raise self._end("waiting for a launch") from None
         return number
 
-    def _reply(self, number: int, launches: int, extra: int) -> tuple[int, bytes]:
-        """What avo_launch returned, and the `extra` bytes that come with it."""
-        reply = self._read(min(self._limit * launches, self._left), "one launch")
+    def _reply(self, number: int, extra: int) -> bytes:
+        """The `extra` bytes that come with it, when all launches went well."""
+        while not select.select([self._replies], [], [], min(LOOK_AGAIN_SECONDS, self._limit))[0]:
+            self._patience.check()
+        reply = self._read(0.0, "one launch")
         if len(reply) != REPLY.size + extra or REPLY.unpack_from(reply)[0] != number:
             raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply")
-        return REPLY.unpack_from(reply)[1], reply[REPLY.size :]
+        _, code, failed = REPLY.unpack_from(reply)
+        refuse(code, failed)
+        return reply[REPLY.size :]
 
     def _hello(self) -> int:
         """Where the shared memory lies, which the runner says before it loads the candidate; then, that it did.
@@ -110,16 +122,16 @@ class Loaded:
             line, _, rest = self._read(START_SECONDS, "starting").partition(b"\n")
         except Rejected as rejected:
             raise Missing(f"the runner of candidates does not start: {rejected.reason}") from None
-        hello = json.loads(line)
-        if "machine" in hello:
-            raise Missing(f"the runner of candidates does not start: {hello['machine']}")
-        try:
-            loaded = json.loads(rest or self._read(LOAD_SECONDS, "loading it"))
-            if loaded == {"loaded": True}:
-                return int(hello["base"])
-            raise Rejected(Status.RUNTIME_ERROR, f"cannot be loaded: {loaded['error']}")
-        except (ValueError, KeyError, TypeError):
-            raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply while loading it") from None
+        base = (hello := said(line)).get("base")
+        if type(base) is not int:
+            reason = one_line(str(hello.get("machine", "it does not say where its memory lies")), LONGEST_ERROR)
+            raise Missing(f"the runner of candidates does not start: {reason}")
+        loaded = said(rest or self._read(LOAD_SECONDS, "loading it"))
+        if loaded == {"loaded": True}:
+            return base
+        if isinstance(error := loaded.get("error"), str):
+            raise Rejected(Status.RUNTIME_ERROR, f"cannot be loaded: {error[:LONGEST_ERROR]}")
+        raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply while loading it")
 
     def _read(self, timeout: float, what: str) -> bytes:
         if not select.select([self._replies], [], [], max(timeout, 0))[0]:
@@ -148,26 +160,43 @@ class LoadedOnCpu(Loaded):
     it can neither prepare the next launch nor finish the last one while nobody counts.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
+    def __init__(
+        self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float, buffer: HostBuffer
+    ) -> None:
         super().__init__(child, commands, replies, limit)
+        self._buffer = buffer
         self._clock = (~child.pid << 3) | 2  # CPUCLOCK_SCHED of the whole process, all threads
         self._stop()
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+    def launch(
+        self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
+    ) -> list[float]:  # fmt: skip
         """CPU seconds of a call, over all threads: of each, or in the mean of each `group`."""
-        return [self._one(arguments[i : i + group]) / group for i in range(0, len(arguments), group)]
+        try:
+            return [self._one(arguments[i : i + group], fences) / group for i in range(0, len(arguments), group)]
+        except Rejected:
+            if self._met(fences):
+                raise Rejected(Status.OUT_OF_BOUNDS, OUTSIDE) from None
+            raise
 
-    def _one(self, arguments: Sequence[bytes]) -> float:
+    def _met(self, fences: Fences) -> bool:
+        """Whether the runner has ended by an access to one of these."""
+        if self._child.returncode not in (-signal.SIGSEGV, -signal.SIGBUS):
+            return False
+        place = self._buffer.fault() - self.base
+        return any(offset <= place < offset + length for offset, length in fences)
+
+    def _one(self, arguments: Sequence[bytes], fences: Fences) -> float:
         """CPU seconds of calls that follow each other without a pause."""
-        started, wall = time.clock_gettime(self._clock), time.monotonic()
-        number = self._command(arguments, len(arguments))
+        started = time.clock_gettime(self._clock)
+        self._patience.begin(len(arguments))
+        number = self._command(arguments, len(arguments), fences)
         os.kill(self._child.pid, signal.SIGCONT)
-        code, _ = self._reply(number, len(arguments), 0)
+        self._reply(number, 0)
         self._stop()
         elapsed = time.clock_gettime(self._clock) - started
-        self._left -= time.monotonic() - wall
+        self._patience.check(over=True)
         self.kernel_seconds += elapsed
-        refuse(code)
         return elapsed
 
     def _stop(self) -> None:
@@ -189,15 +218,19 @@ class LoadedOnGpu(Loaded):
         self._unexplained: list[float] = []
         self._disturbed = 0
 
-    def launch(self, arguments: Sequence[bytes], *, timed: bool, group: int = 1) -> list[float]:
+    def launch(
+        self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
+    ) -> list[float]:  # fmt: skip
         """Seconds of a call between two events: of each, or in the mean of each `group`, a divisor of their number."""
         started = time.monotonic()
+        self._patience.begin(len(arguments))
         number = self._command(arguments, group)
-        code, packed = self._reply(number, len(arguments), len(arguments) // group * TIMES.size)
+        packed = self._reply(number, len(arguments) // group * TIMES.size)
         wall = time.monotonic() - started
-        refuse(code)
+        self._patience.check(over=True)
         times = [milliseconds / 1e3 for (milliseconds,) in TIMES.iter_unpack(packed)]
-        self._left -= wall
+        if not all(0 <= seconds < math.inf for seconds in times):
+            raise Rejected(Status.RUNTIME_ERROR, "answered with a forged reply")
         self.kernel_seconds += sum(times)
         if timed:
             self._last = (sum(times), wall, len(arguments), len(times))
@@ -225,15 +258,23 @@ def clocks_agree(told: float, seen: float, launches: int, pairs: int) -> bool:
     return 0 < told < seen < told * (1 + CLOCKS_AGREE) + beyond
 
 
-def refuse(code: int) -> None:
-    """Raise Rejected for what avo_launch returned, unless it is 0; below CUDA_FAILED: what CUDA reported."""
+def said(reply: bytes) -> dict[str, object]:
+    """The object that a line of JSON is; empty for whatever else a candidate may have written."""
+    try:
+        message = json.loads(reply)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def refuse(code: int, failed: int) -> None:
+    """Raise Rejected for what avo_launch returned, or for the error that CUDA reported, unless both are 0."""
     if code == 1:
         raise Rejected(Status.UNSUPPORTED, "avo_launch returned 1: unsupported case")
-    if code < CUDA_FAILED:
-        failed = CUDA_FAILED - code
-        raise Rejected(Status.RUNTIME_ERROR, CUDA_ERRORS.get(failed, f"CUDA error {failed}"))
     if code != 0:
         raise Rejected(Status.RUNTIME_ERROR, f"avo_launch returned {code}")
+    if failed:
+        raise Rejected(Status.RUNTIME_ERROR, CUDA_ERRORS.get(failed, f"CUDA error {failed}"))
 
 
 @contextlib.contextmanager
@@ -246,9 +287,9 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
     os.set_blocking(commands, False)  # a runner that was taken over need not read
     replies, reply_end = os.pipe()
     spec = {"library": str(library), "symbol": SYMBOL, "commands": command_end, "replies": reply_end, **buffer.grant}
+    spec["unsafe"] = unsafe_runner()
     if cudart:
         spec["cudart"] = str(cudart)
-    kind: type[Loaded] = LoadedOnGpu if cudart else LoadedOnCpu
     module = "avo.tools.score.cuda_runner" if cudart else "avo.tools.score.runner"
     variables = child_environment(library.parent, buffer.grant["gpu"] if cudart else "")
     if cudart:
@@ -262,7 +303,10 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
         os.close(reply_end)
         os.close(command_end)
         with supervised(child):
-            yield kind(child, commands, replies, limit)
+            if isinstance(buffer, HostBuffer):
+                yield LoadedOnCpu(child, commands, replies, limit, buffer)
+            else:
+                yield LoadedOnGpu(child, commands, replies, limit)
     finally:
         os.close(commands)
         os.close(replies)

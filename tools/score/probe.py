@@ -1,27 +1,25 @@
 """The probe: a process that loads a candidate, gives it inputs and launches it, for an instrument to watch.
 
-Standard library only, and run by its path, so that it needs no file but this one and the sandbox's. It judges nothing.
-Exit codes: 0 launched, 3 the candidate answered something else than 0, 4 CUDA failed, 5 it cannot be loaded.
+Standard library only, and run by its path, so that it needs no files but this one and avo's own. It judges nothing.
+Exit codes: 0 launched, 3 the candidate answered something else than 0, 4 CUDA failed, 5 it cannot be loaded, 6 there is
+no filter of system calls.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import json
 import mmap
 import os
-import platform
-import runpy
-import struct
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
 LAUNCHED = "probe: every launch has come back"
-REFUSED, CUDA_FAILED, NOT_LOADED = 3, 4, 5
+REFUSED, CUDA_FAILED, NOT_LOADED, NOT_FILTERED = 3, 4, 5, 6
 TO_DEVICE = 1
 """cudaMemcpyHostToDevice"""
 RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
@@ -29,9 +27,6 @@ OWN_MEMORY = 1 << 30
 """Address space of a candidate beyond its buffers, in bytes (CPU)."""
 LARGEST_WORD = 1 << 20
 """Bytes that may be printed (CPU)."""
-TALK = ("clone", "clone3", "socket", "connect", "sendto", "sendmsg")
-"""Hostile system calls that a driver or an instrument makes."""
-CLONE_THREAD, X32 = 0x00010000, 0x40000000
 NOTHING = b".version 6.4\n.target sm_70\n.address_size 64\n.visible .entry nothing() { ret; }\n\0"
 """PTX of a kernel that does nothing: what an instrument is tried on before a candidate."""
 
@@ -103,39 +98,29 @@ class Host:
 
 
 def close_the_sandbox(spec: dict[str, Any]) -> None:
-    """What a candidate may do from here on. CPU: what the judge's runner leaves it, memory, clocks and descriptors."""
-    sandbox = runpy.run_path(spec["sandbox"])
-    if spec["cudart"]:
-        if spec["no_children"]:
-            forbid_children(sandbox)
-        return
-    for name in RUNTIME:
-        with contextlib.suppress(OSError):
-            ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
-    folder = str(Path(spec["library"]).parent)
-    sandbox["enter"](sandbox["Policy"](read=(folder,), memory=used + OWN_MEMORY, file_bytes=LARGEST_WORD))
-    sandbox["forbid_system_calls"](loading=True)
+    """Leave a candidate what the judge's runner does while it loads one; on a GPU sockets and threads stay, too.
 
+    Raises Failed where this system has no filter for that, unless the orders say that this is `unsafe`.
+    """
+    avo = types.ModuleType("avo")  # a package without the folder above it, which holds all that is installed
+    avo.__path__ = [spec["package"]]
+    sys.modules["avo"] = avo
+    from avo.tools import sandbox, seccomp
 
-def forbid_children(sandbox: dict[str, Any]) -> bool:
-    """GPU: threads and sockets stay, for the driver and the instrument; processes and signals to others kill."""
-    if platform.machine() != "x86_64":
-        return False
-    load, equal, at_least, has, give = 0x20, 0x15, 0x35, 0x45, 0x06
-    kill, allow, unknown = sandbox["KILL"], sandbox["ALLOW"], 0x00050000 | errno.ENOSYS
-    numbers = sandbox["HOSTILE"]
-    code = [(load, 0, 0, 4), (equal, 1, 0, sandbox["AUDIT_ARCH_X86_64"]), (give, 0, 0, kill), (load, 0, 0, 0)]
-    code += [(at_least, 0, 1, X32), (give, 0, 0, kill)]
-    for name in sorted(set(numbers) - set(TALK)):
-        code += [(equal, 0, 1, numbers[name]), (give, 0, 0, kill)]
-    code += [(equal, 0, 1, numbers["clone3"]), (give, 0, 0, unknown)]  # clone follows, whose flags can be seen here
-    code += [(equal, 0, 4, numbers["clone"]), (load, 0, 0, 16), (has, 1, 0, CLONE_THREAD), (give, 0, 0, kill)]
-    code += [(give, 0, 0, allow)]
-    code += [(equal, 0, 4, sandbox["TGKILL"]), (load, 0, 0, 16), (equal, 0, 1, os.getpid()), (give, 0, 0, allow)]
-    code += [(give, 0, 0, kill), (give, 0, 0, allow)]
-    done: bool = sandbox["_install"](b"".join(struct.pack("=HBBI", *instruction) for instruction in code))
-    return done
+    try:
+        if spec["cudart"]:
+            if spec["no_children"]:
+                seccomp.forbid_children(unsafe=spec["unsafe"])
+            return
+        for name in RUNTIME:
+            with contextlib.suppress(OSError):
+                ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+        folder = str(Path(spec["library"]).parent)
+        sandbox.enter(sandbox.Policy(read=(folder,), memory=used + OWN_MEMORY, file_bytes=LARGEST_WORD))
+        seccomp.forbid_system_calls(loading=True, unsafe=spec["unsafe"])
+    except seccomp.NoFilter as lacking:
+        raise Failed(NOT_FILTERED, f"{lacking}; {seccomp.REMEDY}") from None
 
 
 def launch(spec: dict[str, Any]) -> None:

@@ -15,14 +15,19 @@ import struct
 import sys
 from pathlib import Path
 
-from avo.tools import sandbox
+from avo.tools import sandbox, seccomp
+from avo.tools.score.fences import CLOSED, FENCE, OPEN, note_faults, protect
 
-COMMAND = struct.Struct("=QIII")
-"""A number that the reply repeats; how many launches; how many of them are timed as one; bytes of one avo_args. As many
-avo_args follow.
+COMMAND = struct.Struct("=QIIII")
+"""A number that the reply repeats; how many launches; how many of them are timed as one; bytes of one avo_args; how
+many fences stand while they last. The fences follow, then the avo_args.
 """
-REPLY = struct.Struct("=Qq")
-"""The number; what avo_launch returned, the first time that it was not 0."""
+REPLY = struct.Struct("=Qii")
+"""The number; what avo_launch returned, the first time that it was not 0; number of the error that CUDA reports, 0 on
+the CPU.
+"""
+LONGEST_ERROR = 300
+"""Characters of an error while loading: it has to fit into what a pipe takes at once, in any alphabet."""
 LARGEST_COMMAND = 60 << 10
 """Bytes: less than a pipe holds, so that nobody waits for a runner that does not read."""
 RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
@@ -32,31 +37,42 @@ OWN_MEMORY = 1 << 30
 
 
 def main() -> None:
-    """Arguments as JSON: library, symbol, and the descriptors memory, commands, replies."""
+    """Arguments as JSON: library, symbol, unsafe (go on without a filter of system calls), and the descriptors memory,
+    commands, replies.
+    """
     spec = json.loads(sys.argv[1])
     size = os.fstat(spec["memory"]).st_size
     memory = mmap.mmap(spec["memory"], size)
     os.close(spec["memory"])
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    note_faults(base + size - ctypes.sizeof(ctypes.c_uint64))
     for name in RUNTIME:
         with contextlib.suppress(OSError):
             ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
     folder = str(Path(spec["library"]).parent)
     sandbox.enter(sandbox.Policy(read=(folder,), memory=_address_space() + OWN_MEMORY))
-    sandbox.forbid_system_calls(loading=True)
+    try:
+        seccomp.forbid_system_calls(loading=True, unsafe=spec["unsafe"])
+    except seccomp.NoFilter as lacking:
+        say(spec["replies"], {"machine": f"{lacking}; {seccomp.REMEDY}"})
+        return
     say(spec["replies"], {"base": base})
     try:
         launch = getattr(ctypes.CDLL(spec["library"], mode=os.RTLD_NOW), spec["symbol"])
-    except (OSError, AttributeError) as error:
-        say(spec["replies"], {"error": str(error)})
+        seccomp.forbid_system_calls(loading=False, unsafe=spec["unsafe"])
+    except (OSError, AttributeError, seccomp.NoFilter) as error:
+        say(spec["replies"], {"error": str(error)[:LONGEST_ERROR]})
         return
-    sandbox.forbid_system_calls(loading=False)
     launch.argtypes = (ctypes.c_char_p, ctypes.c_void_p)
     say(spec["replies"], {"loaded": True})
     while command := os.read(spec["commands"], LARGEST_COMMAND):
-        number, count, _, size = COMMAND.unpack_from(command)
-        codes = [launch(command[COMMAND.size + i * size :][:size], None) for i in range(count)]
-        os.write(spec["replies"], REPLY.pack(number, next(filter(None, codes), 0)))
+        number, count, _, size, fenced = COMMAND.unpack_from(command)
+        start = COMMAND.size + fenced * FENCE.size
+        fences = list(FENCE.iter_unpack(command[COMMAND.size : start]))
+        protect(base, fences, CLOSED)
+        codes = [launch(command[start + i * size :][:size], None) for i in range(count)]
+        protect(base, fences, OPEN)
+        os.write(spec["replies"], REPLY.pack(number, next(filter(None, codes), 0), 0))
 
 
 def say(descriptor: int, message: object) -> None:

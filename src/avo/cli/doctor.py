@@ -31,13 +31,16 @@ def doctor(
     import shutil
     from importlib.metadata import PackageNotFoundError, version
 
+    from avo.settings import unsafe_runner
     from avo.tools.isolation import MEASURES, measures_in_force
     from avo.tools.score.compilers import cxx, nvcc
     from avo.tools.score.gpu import names
     from avo.tools.score.roofline import device
+    from avo.tools.seccomp import REMEDY, lacking
+    from avo.tools.syscalls import MACHINE
     from avo.types import Missing
 
-    found: dict[str, object] = {"cpu": device(), "git": shutil.which("git") or ""}
+    found: dict[str, object] = {"cpu": device(), "architecture": MACHINE, "git": shutil.which("git") or ""}
     try:
         found["compiler"] = cxx().version
     except Missing:
@@ -52,9 +55,16 @@ def doctor(
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = ""
+    problems = dict[str, str]()
+    if reason := lacking():
+        problems["filters"] = f"{reason}; {REMEDY}"
+    found["filters"] = f"system calls of {MACHINE}" if not reason else ""
+    if reason and unsafe_runner():
+        found["filters"] = f"none: {reason}; candidates run without (AVO_UNSAFE_RUNNER)"
     in_force = measures_in_force()
     found["isolation"] = {name: name in in_force for name in MEASURES}
-    problem = writing_problem(cache_folder())
+    if problem := writing_problem(cache_folder()):
+        problems["cache"] = problem
     found["cache"] = "" if problem else str(cache_folder())
     missing = [name for name, value in found.items() if not value]
     if as_json:
@@ -62,7 +72,7 @@ def doctor(
     else:
         for name, value in found.items():
             if isinstance(value, str):
-                print(f"{name:18} {value or (f'MISSING: {problem}' if name == 'cache' else 'MISSING')}")
+                print(f"{name:18} {value or (f'MISSING: {problems[name]}' if name in problems else 'MISSING')}")
         for name, meaning in MEASURES.items():
             print(f"isolation          {'yes' if name in in_force else 'NO '}  {name}: {meaning}")
     raise typer.Exit(3 if missing else 0)

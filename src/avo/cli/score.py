@@ -77,7 +77,7 @@ def evaluate(
             for c in verdict.cases
         ]
         shown = verdict.as_dict()
-        keys = ("status", "reason", "score", "unit", "baselines", "device", "compiler", "cost")
+        keys = ("status", "reason", "score", "unit", "baselines", "device", "compiler", "cost", "unisolated")
         print_json({key: shown[key] for key in keys} | {"cases": cases} | kept)
     else:
         print(f"{printable(text)}\n{verdict.device}; {verdict.compiler}; {verdict.cost['total']:.1f} s")

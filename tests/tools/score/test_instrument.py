@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import signal
 import socket
 import subprocess
@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from avo.scenarios.loader import Scenario
+from avo.settings import PACKAGE
 from avo.tools.isolation import measures_in_force
 from avo.tools.process import Finished
 from avo.tools.score import instrument
 from avo.tools.score.builder import build
 from avo.tools.score.cage import LEVELS
 from avo.tools.score.instrument import (
-    PROBE,
-    SANDBOX,
     Cage,
     Unread,
     borne,
@@ -30,10 +29,12 @@ from avo.tools.score.instrument import (
     watch_on_gpu,
     why_not,
 )
-from avo.tools.score.probe import LAUNCHED, REFUSED
+from avo.tools.score.probe import LAUNCHED, NOT_FILTERED, REFUSED
+from avo.tools.seccomp import lacking
 from avo.tools.sources import Sources
 
 ISOLATED = {"namespaces", "landlock"} <= set(measures_in_force())
+filtered = pytest.mark.skipif(bool(lacking()), reason=lacking())
 needs_isolation = pytest.mark.skipif(not ISOLATED, reason="this kernel grants no namespaces or no Landlock")
 
 
@@ -119,7 +120,31 @@ def test_in_a_cage_only_its_folder_can_be_written(level: str, tmp_path: Path) ->
         assert path.is_file() == written
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter knows the system calls of x86-64")
+UNFILTERED = f"""
+import json, os, sys
+sys.path.insert(0, {str(PACKAGE.parent)!r})
+from avo.tools import bpf, sandbox, seccomp, syscalls
+sandbox.libc.prctl(38, 1, 0, 0, 0)
+seccomp.install(bpf.assemble(syscalls.MACHINE, [bpf.Rule("seccomp", seccomp.REFUSE)], bpf.ALLOW))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@filtered
+@pytest.mark.parametrize("unsafe", ["", "1"])
+def test_a_probe_without_a_filter_loads_no_candidate_unless_the_user_says_so(
+    unsafe: str, tiny: Scenario, seed: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVO_UNSAFE_RUNNER", unsafe)
+    built = build(seed, tiny, "cpu", tmp_path / "build")
+    orders = probe(tmp_path, tiny, "cpu", built, tiny.timed("cpu"), warm=0, watched=1)
+    done = subprocess.run([sys.executable, "-c", UNFILTERED, *orders], capture_output=True, text=True, check=False)
+    lacks = "probe: this kernel grants no filter of system calls (Operation not permitted); AVO_UNSAFE_RUNNER=1"
+    assert done.returncode == (0 if unsafe else NOT_FILTERED)
+    assert done.stderr.startswith(LAUNCHED if unsafe else lacks)
+
+
+@filtered
 @pytest.mark.parametrize(
     ("deed", "allowed"),
     [
@@ -134,8 +159,8 @@ def test_in_a_cage_only_its_folder_can_be_written(level: str, tmp_path: Path) ->
     ],
 )
 def test_a_process_that_may_have_no_children_has_none(deed: str, allowed: bool) -> None:
-    run = f"import os, runpy; runpy.run_path({str(PROBE)!r})['forbid_children'](runpy.run_path({str(SANDBOX)!r}));"
-    setup = "import ctypes; ctypes.CDLL(None).prctl(38, 1, 0, 0, 0);"
+    setup = f"import os, sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); from avo.tools import sandbox, seccomp;"
+    run = "sandbox.libc.prctl(38, 1, 0, 0, 0); seccomp.forbid_children(unsafe=False);"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", f"{setup}{run}{deed}; print('done')"], capture_output=True)
     assert done.returncode == (0 if allowed else -signal.SIGSYS), done.stderr
     assert done.stdout.endswith(b"done\n") == allowed
@@ -163,6 +188,20 @@ def test_the_strictest_level_that_an_instrument_bears_is_taken_and_kept(tmp_path
         assert asked == [*LEVELS[:3]]
     finally:
         instrument._borne.clear()
+
+
+@filtered
+def test_no_level_that_needs_a_filter_is_claimed_without_one() -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(PACKAGE.parent)!r})
+from avo.tools.score.instrument import borne
+print(borne("bears all", "cpu", "", lambda command, folder, cage: ""))
+"""
+    run = [sys.executable, "-c", UNFILTERED, sys.executable, "-c", code]
+    variables = os.environ | {"AVO_UNSAFE_RUNNER": "1"}
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=variables)
+    assert done.stdout == "namespaces\n", done.stderr
 
 
 def test_an_instrument_that_works_nowhere_says_why() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -36,6 +37,11 @@ def with_change(files: Sources, old: str, new: str) -> Sources:
 def remembering(seed: Sources, allowed: int) -> Sources:
     """The seed, but a launch fails once the same x and first row of a have come back more than `allowed` times."""
     return with_change(seed, "for (int64_t n = 0; n < a->R; n++) {", REMEMBERS.replace("ALLOWED", str(allowed)))
+
+
+def agreements(executor: LocalExecutor) -> int:
+    """Pairs of launches on the same data, to see whether outputs agree: three launches of a test, two of a case."""
+    return 3 * len(executor.scenario.checked("cpu")) + len(executor.scenario.timed("cpu"))
 
 
 def test_the_seed_passes_with_every_figure(executor: LocalExecutor, seed: Sources) -> None:
@@ -76,6 +82,7 @@ def test_a_verdict_survives_json(executor: LocalExecutor, seed: Sources) -> None
         ("a->y[i] = a->R == 128 && i == 127 ? 0 : y;", Status.INCORRECT_NUMERICAL, "y[127] is off by"),
         ("return 1;", Status.UNSUPPORTED, "avo_launch returned 1: unsupported case"),
         ("return -3;", Status.RUNTIME_ERROR, "avo_launch returned -3"),
+        ("return -1700;", Status.RUNTIME_ERROR, "avo_launch returned -1700 (case odd)"),
         ("*(volatile int*)64 = 1;", Status.RUNTIME_ERROR, "SIGSEGV"),
     ],
 )
@@ -89,6 +96,62 @@ def test_what_is_wrong_is_told_apart(
     assert verdict.score == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("return int(a->C);", Status.RUNTIME_ERROR),
+        ("if (a->C % 4) __builtin_trap(); else *(volatile int*)64 = 1;", Status.RUNTIME_ERROR),
+        ("_exit(int(a->C % 256));", Status.RUNTIME_ERROR),
+        ("if (i != 1) a->y[i] = y;", Status.NOT_WRITTEN),
+        ("a->y[i] = y; a->y[-1] = y;", Status.OUT_OF_BOUNDS),
+        ("a->y[i] = i == a->C % a->R ? 0 : y * float(a->C);", Status.INCORRECT_NUMERICAL),
+        ("a->y[i] = i == a->C % a->R ? 0 / 0.f : y;", Status.INCORRECT_NUMERICAL),
+        ("a->y[i] = y; const_cast<float*>(a->x)[0] = 0;", Status.INPUT_MODIFIED),
+        ("static int k; a->y[i] = y * (1 + 1e-6f * (k++ / a->R % 2));", Status.NON_DETERMINISTIC),
+    ],
+)
+def test_the_reason_for_a_hidden_test_tells_nothing_of_its_shape(
+    tiny: Scenario, seed: Sources, line: str, status: Status
+) -> None:
+    told = set()
+    for rows, columns in ((5, 300), (8, 513)):
+        (hidden,) = (case for case in tiny.tests if case.hidden)
+        case = hidden.model_copy(update={"dims": {"R": rows, "C": columns}})
+        judge = LocalExecutor(tiny.model_copy(update={"tests": (case,)}), "cpu")
+        verdict = judge.evaluate({n: b"#include <unistd.h>\n" + t for n, t in with_change(seed, LINE, line).items()})
+        assert verdict.status is status, verdict.reason
+        told.add((verdict.reason, verdict.log))
+        assert not set(verdict.reason) & set("0123456789[")
+    assert len(told) == 1
+
+
+def test_a_candidate_that_sleeps_is_ended_with_a_reason_of_its_own(
+    executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avo.tools.score.patience.ASLEEP_SECONDS", 0.3)
+    for naps, microseconds in (("1", 900000), ("1", 20000), ("a->R == 128", 20000)):
+        nap = f"if (i == 0 && {naps}) usleep({microseconds}); {LINE}"
+        changed = {n: b"#include <unistd.h>\n" + t for n, t in with_change(seed, LINE, nap).items()}
+        verdict = executor.evaluate(changed)
+        assert verdict.status is Status.TIMEOUT
+        assert verdict.reason.startswith(
+            ("slept in its launches, for more than 0.3 s together", "took too long (case a")
+        )
+    assert "slept" in verdict.reason
+
+
+def test_launches_that_each_take_almost_too_long_are_ended_after_a_few(
+    executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("avo.tools.score.patience.FIRST", 0.1)
+    spins = f"const auto end = clock() + CLOCKS_PER_SEC / 10; while (i == 0 && a->R == 128 && clock() < end); {LINE}"
+    monkeypatch.setattr("avo.tools.score.patience.EACH", 0.01)
+    changed = {n: b"#include <ctime>\n" + t for n, t in with_change(seed, LINE, spins).items()}
+    verdict = executor.evaluate(changed)
+    assert verdict.status is Status.TIMEOUT
+    assert re.match(r"\d+ launches together took longer than 0\.\d+ s", verdict.reason)
+
+
 def test_a_launch_that_takes_too_long_is_ended(executor: LocalExecutor, seed: Sources) -> None:
     verdict = executor.evaluate(with_change(seed, LINE, 'a->y[i] = y; while (a->R == 128) __asm__ volatile("");'))
     assert verdict.status is Status.TIMEOUT
@@ -97,15 +160,15 @@ def test_a_launch_that_takes_too_long_is_ended(executor: LocalExecutor, seed: So
 
 
 def test_no_two_launches_of_an_evaluation_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
-    cases = 3  # each is launched twice on the same data once, to see whether the outputs agree
-    verdict = executor.evaluate(remembering(seed, cases))
+    repeats = agreements(executor)
+    verdict = executor.evaluate(remembering(seed, repeats))
     assert verdict.status is Status.PASSED, verdict.reason
-    verdict = executor.evaluate(remembering(seed, cases - 1))
+    verdict = executor.evaluate(remembering(seed, repeats - 1))
     assert (verdict.status, verdict.reason) == (Status.RUNTIME_ERROR, "avo_launch returned 7 (case wide)")
 
 
 def test_no_two_launches_of_a_comparison_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
-    checks = len(executor.scenario.checked("cpu")) + len(executor.scenario.timed("cpu"))  # each sees its data twice
+    checks = agreements(executor)
     assert executor.compare(remembering(seed, 0), remembering(seed, checks)).ratio > 0
     with pytest.raises(Rejected, match="avo_launch returned 7"):
         executor.compare(seed, remembering(seed, checks - 1))

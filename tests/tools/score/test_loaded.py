@@ -15,8 +15,8 @@ from avo.scenarios.abi import HEADER, header
 from avo.scenarios.loader import load
 from avo.tools.score.builder import Build
 from avo.tools.score.judge import Judge, judged
-from avo.tools.score.loaded import LoadedOnGpu, clocks_agree
-from avo.types import Missing, Rejected, geomean
+from avo.tools.score.loaded import LoadedOnGpu, clocks_agree, refuse
+from avo.types import Missing, Rejected, Status, geomean
 
 TESTS = Path(__file__).parents[2]
 GAIN = 1.25
@@ -56,7 +56,8 @@ def runner(program: str, limit: float = 0.2) -> Iterator[Callable[[], LoadedOnGp
     command_end, commands = os.pipe()
     replies, reply_end = os.pipe()
     os.set_blocking(commands, False)
-    source = f"import os, time\ndef said(line): os.write({reply_end}, line + b'\\n')\n{program}"
+    source = f"import os, time\nCOMMANDS, REPLIES = {command_end}, {reply_end}\n"
+    source += f"def said(line): os.write(REPLIES, line + b'\\n')\n{program}"
     with subprocess.Popen([sys.executable, "-c", source], pass_fds=(command_end, reply_end)) as child:
         os.close(reply_end)
         try:
@@ -102,6 +103,79 @@ def test_what_goes_wrong_before_the_candidate_is_loaded_is_the_machines_fault(pr
 def test_what_goes_wrong_from_then_on_is_the_candidates(program: str, reason: str) -> None:
     with runner(f"{BASE}time.sleep(0.1)\n{program}") as load, pytest.raises(Rejected, match=reason):
         load()
+
+
+GARBAGE = {
+    "brackets": "b'[' * 4000",
+    "nested tables": "b'{\"a\":' * 800",
+    "a huge number": "b'9' * 4000",
+    "a number like none": 'b\'{"base": NaN, "loaded": Infinity}\'',
+    "half a surrogate pair as a key": "b'{\"\\\\ud800\": 1}'",
+    "not UTF-8": "bytes(range(128, 256)) * 20",
+    "UTF-16": "b'\\xff\\xfe[\\x00'",
+    "nothing": "b'null'",
+    "a string": "b'\"loaded\"'",
+    "megabytes": "b'x' * (1 << 22)",
+    "an error that is a table": 'b\'{"error": {"error": [1]}}\'',
+}
+"""What a candidate may answer instead of what its runner would, as Python."""
+
+
+@pytest.mark.parametrize("reply", GARBAGE.values(), ids=GARBAGE)
+def test_garbage_is_a_forged_reply_while_a_candidate_is_loaded(reply: str) -> None:
+    with runner(f"{BASE}said({reply})") as load, pytest.raises(Rejected) as caught:
+        load()
+    assert (caught.value.status, caught.value.reason) == (
+        Status.RUNTIME_ERROR, "answered with a forged reply while loading it",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("reply", GARBAGE.values(), ids=GARBAGE)
+def test_garbage_before_that_is_the_machines_fault(reply: str) -> None:
+    with runner(f"said({reply})") as load, pytest.raises(Missing, match="the runner of candidates does not start"):
+        load()
+
+
+def test_what_the_loader_says_is_one_line_that_can_be_shown_and_written_down() -> None:
+    error = r"no avo_launch\nPASSED 999\r\nPASSED 999\u2028PASSED 999\u001b[2J\u202e\ud800\u0000" + "a" * 3000
+    with runner(f"""{BASE}said(rb'{{"error": "{error}"}}')""") as load, pytest.raises(Rejected) as caught:
+        load()
+    reason = caught.value.reason
+    assert reason.startswith(
+        r"cannot be loaded: no avo_launch\nPASSED 999\r\nPASSED 999\u2028PASSED 999\x1b[2J\u202e\ud800"
+    )
+    assert reason.isprintable()
+    assert len(reason) < 400
+    reason.encode()
+
+
+@pytest.mark.parametrize("milliseconds", ["nan", "inf", "-1"])
+def test_times_that_are_none_are_a_forged_reply(milliseconds: str) -> None:
+    answers = f"""
+import struct
+while command := os.read(COMMANDS, 4096):
+    reply = command[:8] + bytes(8) + struct.pack("=f", float("{milliseconds}"))
+    os.write(REPLIES, reply)
+"""
+    with runner(f"{BASE}{LOADED}{answers}", 5.0) as load:
+        loaded = load()
+        with pytest.raises(Rejected, match="answered with a forged reply"):
+            loaded.launch([bytes(8)], timed=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "failed", "reason"),
+    [
+        (-1700, 0, "avo_launch returned -1700"),
+        (0, 700, "illegal memory access (CUDA error 700)"),
+        (0, 999, "CUDA error 999"),
+        (7, 700, "avo_launch returned 7"),
+    ],
+)
+def test_what_a_candidate_returns_is_no_error_of_cuda(code: int, failed: int, reason: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        refuse(code, failed)
+    assert caught.value.reason == reason
 
 
 ROW, LAUNCHES, CALL = 21e-3, 8, 0.57e-3

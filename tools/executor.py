@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Protocol
@@ -18,7 +18,7 @@ from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
-from avo.types import Comparison, Rejected, Status, Verdict
+from avo.types import Comparison, Rejected, Status, Verdict, medians
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -40,7 +40,10 @@ class Executor(Protocol):
         ...
 
     def compare(self, incumbent: Sources, candidate: Sources) -> Comparison:
-        """Both interleaved in one lease of the device. Raises Rejected."""
+        """Both interleaved in one lease of the device, where a side that was not scored here is scored first.
+
+        Raises Rejected for what the candidate does wrong, Unfit where that is the incumbent.
+        """
         ...
 
     def prepare(self, trees: list[Sources]) -> None:
@@ -61,6 +64,8 @@ class LocalExecutor:
         self.scenario, self.target = scenario, target
         self._rejected: dict[str, Rejected] = {}
         self._judges: dict[int, Judge] = {}
+        self._alone: dict[str, Mapping[str, float]] = {}
+        """By tree: seconds of a launch by case, of those that passed here."""
 
     def judge_on(self, device: int) -> Judge:
         """The judge on one device; loads torch. Raises Missing when the target's device is not there."""
@@ -126,6 +131,7 @@ class LocalExecutor:
                 finally:
                     cost["lease"] = time.monotonic() - got
             verdict = replace(verdict, cases=tuple(scores), baselines=baselines, missing=missing)
+            self._alone[digest(files)] = medians(scores)
             cost |= phases
         except Rejected as rejected:
             log = rejected.log or verdict.log
@@ -135,10 +141,21 @@ class LocalExecutor:
     def compare(self, incumbent: Sources, candidate: Sources) -> Comparison:
         from avo.tools.score.paired import compare
 
+        sides = incumbent, candidate
         builds = self.build(incumbent), self.build(candidate)
         with self.held() as judge:
             got = time.monotonic()
-            return replace(compare(judge, *builds), lease=time.monotonic() - got)
+            alone = [self._by_itself(judge, files, built) for files, built in zip(sides, builds, strict=True)]
+            return replace(compare(judge, *builds, alone), lease=time.monotonic() - got)
+
+    def _by_itself(self, judge: Judge, files: Sources, built: Build) -> Mapping[str, float]:
+        """Seconds of a launch by case, as it was scored here, or is now. Raises Rejected."""
+        from avo.tools.score.judge import judged
+
+        tree = digest(files)
+        if tree not in self._alone:
+            self._alone[tree] = medians(judged(judge, built)[0])
+        return self._alone[tree]
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Judge]:

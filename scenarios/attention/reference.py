@@ -41,6 +41,9 @@ def make_inputs(case: Any, seed: int, device: str) -> dict[str, torch.Tensor]:
             k[:, at, :, 0] = 8.0
         case "constant":
             q.zero_()
+        case "late":  # three keys that are huge, nothing else; none of them among the first
+            at = torch.randint(S // 4, max(S // 4 + 1, 3 * S // 4), (3,), generator=generator, device=device)
+            k[:, at] *= 64.0
         case "huge_key":
             k[:, [0, S // 2, S - 1]] *= 30.0
         case "offset":

@@ -29,7 +29,7 @@ class Missing(AvoError):
 
 
 class Unfit(AvoError):
-    """The version that a candidate is compared with does not do what it was kept for: nothing can be compared with it."""
+    """The version that others are compared with does not do what it was kept for: nothing can be compared with it."""
 
 
 class NothingScored(AvoError):
@@ -250,6 +250,11 @@ def geomean(values: Sequence[float]) -> float:
     if not values or min(values) <= 0:
         return 0.0
     return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def medians(scores: Sequence[CaseScore]) -> dict[str, float]:
+    """Seconds of a launch by case, the median."""
+    return {case.id: case.median_ms / 1e3 for case in scores}
 
 
 @dataclass(frozen=True)

@@ -133,11 +133,12 @@ class Judge:
         for case in self.scenario.timed(self.target):
             with self.counted(case):
                 rounds = [time_case(self, (candidate, arena), case, exam.parts[case.id])]
-                while (rounds[-1].noise > NOISY or rounds[-1].slowed) and len(rounds) < ROUNDS:
+                while _doubtful(rounds[-1]) and len(rounds) < ROUNDS:
                     rounds.append(time_case(self, (candidate, arena), case, exam.parts[case.id]))
-                if all(timing.slowed for timing in rounds):
-                    raise _slowed(case, rounds[-1])
-                best = min((timing for timing in rounds if not timing.slowed), key=lambda timing: timing.noise)
+                sound = [timing for timing in rounds if not (timing.slowed or timing.kept)]
+                if not sound:
+                    raise _mismatch(case, rounds[-1])
+                best = min(sound, key=lambda timing: timing.noise)
                 worst = max(exam.ratios[case.id], *(timing.worst for timing in rounds))
             scores.append(self._score(case, best, worst))
         return scores
@@ -204,10 +205,20 @@ class Judge:
         return Pool(self.scenario, case, [self.draw(case) for _ in range(count)], self._masks)
 
 
-def _slowed(case: Case, timing: Timing) -> Rejected:
-    took = f"a launch takes {min(timing.samples) * 1e3:.3f} ms in case {case.id}"
-    reason = f"{took}, {timing.decided * 1e3:.3f} ms while it is decided how many are timed as one"
-    return Rejected(Status.TIMING_MISMATCH, reason)
+def _doubtful(timing: Timing) -> bool:
+    return timing.noise > NOISY or timing.slowed or timing.kept
+
+
+def _mismatch(case: Case, timing: Timing) -> Rejected:
+    """Why none of the rounds of a case is a measurement."""
+    if timing.slowed:
+        took = (
+            f"{min(timing.samples) * 1e3:.3f} ms in case {case.id}, {timing.decided * 1e3:.3f} ms while it is decided"
+        )
+        return Rejected(Status.TIMING_MISMATCH, f"a launch takes {took} how many are timed as one")
+    seen, anew = statistics.median(timing.samples) * 1e3, min(timing.anew) * 1e3
+    told = f"a launch takes {seen:.3f} ms in case {case.id}, {anew:.3f} ms on data that it saw nothing of before"
+    return Rejected(Status.TIMING_MISMATCH, told)
 
 
 def judged(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:

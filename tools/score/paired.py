@@ -18,12 +18,12 @@ import numpy as np
 from avo.tools.score.arena import Arena
 from avo.tools.score.builder import Build
 from avo.tools.score.exam import Exam, examine
-from avo.tools.score.judge import Judge
+from avo.tools.score.judge import Judge, judged
 from avo.tools.score.loaded import Loaded
 from avo.tools.score.ratios import LEAST_NOISE, Ratios, enough, summary
 from avo.tools.score.rows import Row
-from avo.tools.score.timing import SETS, SLOWER, Fastest, Lot, Player, other_families, time_case
-from avo.types import Clocks, Comparison, Rejected, Status, Unfit, geomean
+from avo.tools.score.timing import SETS, SLOWER, Fastest, Lot, Player, other_families
+from avo.types import Clocks, Comparison, Rejected, Status, Unfit, geomean, medians
 
 INCUMBENT, CANDIDATE = 0, 1
 """Places of the two sides."""
@@ -38,9 +38,9 @@ UNEXPLAINED_SECONDS = 0.1e-3
 
 An improvement has to exceed what part of the shortest row that is. (An H200 with honest kernels: 0.05e-3.)
 """
-APART = {"cpu": 1.15, "cuda": 1.35}
-"""Factor by which one side may be slower beside the other than alone, more than the other side is. (Kernels of unlike
-power share the clock of a GPU that is at its limit; on the CPU, two measurements of one kernel lie within 1.1.)
+ALIKE, APART = 1.5, {"cpu": (1.2, 1.2), "cuda": (1.15, 1.35)}
+"""Factor by which one side may be slower beside the other than by itself, more than the other side is: where their
+times lie within ALIKE of each other, and where not. (Kernels of unlike power share the clock of a GPU at its limit.)
 """
 
 
@@ -50,13 +50,13 @@ class Side:
 
     build: Build
     incumbent: bool
-    alone: Mapping[str, float] = field(default_factory=dict)
-    """Seconds of a launch by case, as it was measured by itself."""
+    alone: Mapping[str, float]
+    """Seconds of a launch by case, as it was measured by itself; the median."""
     decided: dict[str, float] = field(default_factory=dict)
     """Seconds of a launch by case, before the other side was loaded."""
     fastest: dict[str, Fastest] = field(default_factory=dict)
-    turns: dict[str, list[float]] = field(default_factory=dict)
-    """Seconds of a launch in the mean of each turn, by case."""
+    rounds: list[dict[str, float]] = field(default_factory=list)
+    """Seconds of a launch by case in each round; the median over its turns."""
     unexplained: list[float] = field(default_factory=list)
     """Seconds of each row that its events leave out."""
 
@@ -71,12 +71,10 @@ class Side:
             raise
 
 
-def compare(
-    judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Mapping[str, float]] = ({}, {})
-) -> Comparison:
+def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Mapping[str, float]]) -> Comparison:
     """Both sit the exam, then take turns in one lease, in blocks of A B B A or B A A B, each half on fresh inputs.
 
-    `alone`: seconds of a launch by case that each side scored with by itself on this device, where that is known.
+    `alone`: seconds of a launch by case, the median, as each side was measured by itself on this device.
     Raises Rejected for what the candidate does wrong in any launch, Unfit where that is the incumbent.
     """
     sides = (Side(incumbent, True, alone[INCUMBENT]), Side(candidate, False, alone[CANDIDATE]))
@@ -88,6 +86,8 @@ def compare(
     shortest = math.inf
     while not enough(rounds, judge.device):
         speed, itself = {}, {}
+        for side in sides:
+            side.rounds.append({})
         with contextlib.ExitStack() as stack:
             loaded: dict[int, tuple[Loaded, Arena]] = {}
             for which in _drawn_order():
@@ -109,7 +109,7 @@ def compare(
                 samples[case.id] += [tuple(round(seconds * 1e3, 6) for seconds in block) for block in blocks]
                 clocks[case.id] += ran
         rounds.append((speed, itself))
-    _settle(judge, sides, exam)
+    _settle(judge, sides)
     least = UNEXPLAINED_SECONDS / shortest if judge.on_gpu else 0.0
     return replace(summary(rounds, max(LEAST_NOISE[judge.device], least)), samples_ms=samples, clocks=clocks)
 
@@ -169,18 +169,17 @@ def _blocks(
     for side, player, places in zip(sides, players, ((0, 3), (1, 2)), strict=True):
         side.fastest[case.id] = player.fastest
         side.unexplained += player.candidate.unexplained()
-        side.turns.setdefault(case.id, []).extend(block[place] for block in blocks for place in places)
+        side.rounds[-1][case.id] = statistics.median(block[place] for block in blocks for place in places)
     return blocks, clocks
 
 
-def _settle(judge: Judge, sides: Sequence[Side], exam: Exam) -> None:
+def _settle(judge: Judge, sides: Sequence[Side]) -> None:
     """What can be said of each side only at the end. Raises Rejected or Unfit."""
-    cases = judge.scenario.timed(judge.target)
     for side in sides:
         with side.blamed():
-            for case in cases:
+            for case in judge.scenario.timed(judge.target):
                 side.fastest[case.id].check(judge, case)
-                if (least := min(side.turns[case.id])) > SLOWER * side.decided[case.id]:
+                if (least := min(taken[case.id] for taken in side.rounds)) > SLOWER * side.decided[case.id]:
                     took = f"{least * 1e3:.3f} ms in case {case.id}, {side.decided[case.id] * 1e3:.3f} ms before"
                     raise Rejected(Status.TIMING_MISMATCH, f"a launch takes {took} it was compared")
     left_out = [statistics.fmean(side.unexplained) for side in sides]
@@ -189,39 +188,34 @@ def _settle(judge: Judge, sides: Sequence[Side], exam: Exam) -> None:
             with side.blamed():
                 told = f"its events leave out {here * 1e3:.3f} ms of a row; the other's leave out {there * 1e3:.3f} ms"
                 raise Rejected(Status.TIMING_MISMATCH, told)
-    if _odd(judge, sides, [side.alone or side.decided for side in sides]) is None:
+    if _odd(judge, sides, [side.alone for side in sides]) is None:
         return
-    alone = [_by_itself(judge, side, exam) for side in sides]
+    alone = [_by_itself(judge, side) for side in sides]  # perhaps the device has changed since
     if (found := _odd(judge, sides, alone)) is not None:
-        side, factors = sides[found[0]], found[1]
+        side, here, there = sides[found[0]], *found[1:]
         with side.blamed():
-            told = (
-                f"takes {factors[0]:.2f} times as long beside the other as by itself; the other {factors[1]:.2f} times"
-            )
+            told = f"takes {here:.2f} times as long beside the other as by itself, the other {there:.2f} times"
             raise Rejected(Status.TIMING_MISMATCH, told)
 
 
-def _odd(
-    judge: Judge, sides: Sequence[Side], alone: Sequence[Mapping[str, float]]
-) -> tuple[int, tuple[float, float]] | None:
-    """Which side differs from itself by more than APART beyond what the other does, and both factors; None: neither."""
-    typical = statistics.median if judge.on_gpu else min
-    factors = [
-        geomean([typical(turns) / by_itself[case] for case, turns in side.turns.items()])
-        for side, by_itself in zip(sides, alone, strict=True)
-    ]
-    apart = factors[0] / factors[1]
-    if 1 / APART[judge.device] <= apart <= APART[judge.device]:
-        return None
-    which = max((0, 1), key=lambda one: abs(math.log(factors[one])))
-    return which, (factors[which], factors[1 - which])
+def _odd(judge: Judge, sides: Sequence[Side], alone: Sequence[Mapping[str, float]]) -> tuple[int, float, float] | None:
+    """Which side differs in a round from itself by more than APART beyond what the other does, and how many times it
+    and the other one take; None: neither.
+    """
+    for rounds in zip(*(side.rounds for side in sides), strict=True):
+        factors = [
+            geomean([taken / by_itself[case] for case, taken in of_round.items()])
+            for of_round, by_itself in zip(rounds, alone, strict=True)
+        ]
+        ratio = geomean([rounds[INCUMBENT][case] / taken for case, taken in rounds[CANDIDATE].items()])
+        most = APART[judge.device][not 1 / ALIKE <= ratio <= ALIKE]
+        if not 1 / most <= factors[0] / factors[1] <= most:
+            which = max((0, 1), key=lambda one: abs(math.log(factors[one])))
+            return which, factors[which], factors[1 - which]
+    return None
 
 
-def _by_itself(judge: Judge, side: Side, exam: Exam) -> dict[str, float]:
-    """Seconds of a launch by case, in a process of its own, in this lease."""
-    seconds = {}
-    with side.blamed(), judge.load(side.build) as loaded:
-        for case in judge.scenario.timed(judge.target):
-            timing = time_case(judge, loaded, case, exam.parts[case.id])
-            seconds[case.id] = statistics.median(timing.rows) if judge.on_gpu else min(timing.samples)
-    return seconds
+def _by_itself(judge: Judge, side: Side) -> dict[str, float]:
+    """Seconds of a launch by case, the median, in a process that sees what one that is evaluated does."""
+    with side.blamed():
+        return medians(judged(judge, side.build)[0])

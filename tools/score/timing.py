@@ -34,6 +34,10 @@ MOST_WHOLE = {"cpu": 4, "cuda": 2}
 """Launches of a row that decides how long rows are: so many are checked whole."""
 SLOWER = 2.0
 """Times what a launch of the deciding row took: the quickest of the others may not take longer."""
+ANEW, KEPT = 2, 1.3
+"""Rows of a case with launches on data that is drawn for them alone, and how many times the others' time the quickest of
+those may take: where one of a few drawn values stands at each place, an order or a largest one could be kept.
+"""
 _random = secrets.SystemRandom()
 
 
@@ -45,6 +49,8 @@ class Lot:
     group: int
     other: int | None = None
     """Which group is of another family."""
+    anew: int | None = None
+    """Which group is of the same family, but of data that was drawn for it alone."""
 
     def counted(self, times: Sequence[float]) -> list[float]:
         """The times of the groups that count."""
@@ -78,6 +84,8 @@ class Timing:
     """Worst error ratio of the launches that were checked whole."""
     families: Mapping[str, float]
     """By other family of inputs: seconds of a launch."""
+    anew: list[float]
+    """Seconds of launches on data of which no launch before saw a single value."""
     clocks: list[Clocks]
     """Of a GPU, after each row."""
     row: Row
@@ -90,6 +98,11 @@ class Timing:
     def slowed(self) -> bool:
         """Whether launches took much longer once it was decided how many there are."""
         return min(self.samples) > SLOWER * self.decided
+
+    @property
+    def kept(self) -> bool:
+        """Whether launches take longer on data of which nothing can have been kept."""
+        return min(self.anew) > KEPT * statistics.median(self.samples)
 
 
 @dataclass
@@ -160,22 +173,26 @@ class Player:
             row = longer
 
     def lots(self, row: Row, pool: Pool, family: str = "") -> list[Lot]:
-        """A row of launches, one group of which is of another family, if one is named.
+        """A row of launches, one group of which is drawn for itself, of a family, if one is named.
 
-        Where there is no room for that group, and on the CPU, where groups are asked for one by one anyway, it is a
-        lot of its own, before the row or behind it.
+        A group of another family does not count. Where there is no room for it, and on the CPU, where groups are asked
+        for one by one anyway, it is a lot of its own, before the row or behind it.
         """
-        judge = self.judge
-        own = [pool.fresh() for _ in range(row.launches)]
+        judge, own = self.judge, [pool.fresh() for _ in range(row.launches)]
         if not family:
             return [Lot(own, row.group)]
-        foreign = self.case.model_copy(update={"inputs": family})
-        group = [judge.draw(foreign)]
+        case = self.case.model_copy(update={"inputs": family})
+        group = [judge.draw(case)]
         if row.group > 1:
-            mixed = judge.pool(foreign, 2)
+            mixed = judge.pool(case, 2)
             group += [mixed.fresh() for _ in range(row.group - 1)]
+        groups = row.launches // row.group
+        if family == self.case.inputs:
+            place = secrets.randbelow(groups)
+            own[place * row.group : (place + 1) * row.group] = group
+            return [Lot(own, row.group, anew=place)]
         if judge.on_gpu and row.launches + row.group <= len(self.slots):
-            place = secrets.randbelow(row.launches // row.group + 1)
+            place = secrets.randbelow(groups + 1)
             return [Lot([*own[: place * row.group], *group, *own[place * row.group :]], row.group, place)]
         return _random.sample([Lot(own, row.group), Lot(group, row.group, 0)], 2)
 
@@ -194,25 +211,32 @@ def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts
     started = time.monotonic()
     player, pool = Player(judge, *side, case, parts), judge.pool(case, SETS)
     row, times, decided = player.decide(pool)
-    samples, rows, clocks, families = list(times), [statistics.mean(times)], judge.clocks(), dict[str, float]()
+    samples, rows, clocks = list(times), [statistics.mean(times)], judge.clocks()
+    families, anew = dict[str, float](), list[float]()
     spent, count = sum(times) * row.group, ROWS if judge.on_gpu else expected_rows(decided, row)
-    waiting = {name: secrets.randbelow(count) for name in other_families(judge, case)}
-    while waiting or (
-        len(rows) < ROWS if judge.on_gpu else not enough(spent, samples, row, time.monotonic() - started)
-    ):
+    names = [*other_families(judge, case), *(case.inputs for _ in range(ANEW))]
+    waiting = [(secrets.randbelow(count), name) for name in names]
+
+    def more() -> bool:
+        return len(rows) < ROWS if judge.on_gpu else not enough(spent, samples, row, time.monotonic() - started)
+
+    while waiting or more():
         over = len(rows) >= count
-        due = next((name for name, place in waiting.items() if over or place <= len(rows)), "")
-        for lot in player.lots(row, pool, due):
+        due = next((entry for entry in waiting if over or entry[0] <= len(rows)), (0, ""))
+        for lot in player.lots(row, pool, due[1]):
             times, agrees = player.play(lot)
             if not agrees:
                 continue
             if lot.other is not None:
-                families[due] = times[lot.other]
-                del waiting[due]
+                families[due[1]] = times[lot.other]
+            if lot.anew is not None:
+                anew.append(times[lot.anew])
+            if (lot.other, lot.anew) != (None, None):
+                waiting.remove(due)
             if counted := lot.counted(times):
                 samples += counted
                 spent += sum(counted) * row.group
                 rows.append(statistics.mean(counted))
                 clocks += judge.clocks()
     player.candidate.unexplained()
-    return Timing(samples, rows, decided, player.fastest.check(judge, case), families, clocks, row)
+    return Timing(samples, rows, decided, player.fastest.check(judge, case), families, anew, clocks, row)

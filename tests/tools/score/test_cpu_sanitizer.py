@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from avo.scenarios.loader import Scenario
+from avo.tools.score.compilers import cxx
 from avo.tools.score.cpu_sanitizer import HIDDEN, sanitize_on_cpu
 from avo.tools.score.instrument import Unread
-from avo.tools.score.compilers import cxx
 from avo.tools.sources import Sources
 from avo.types import Missing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ BAND = 0x7F80
 """Upper bits of the 2-byte pattern in guard bands: with any of the lower seven it is a NaN as bf16, as fp16, and twice
 as fp32, and a large whole number.
 """
-PAGE = 4096
+PAGE = mmap.PAGESIZE
 COUNTED = 1 << 26
 """Elements that are compared at a time: to count them takes nine bytes of each."""
 TORCH = {"bf16": torch.bfloat16, "fp32": torch.float32, "int32": torch.int32, "uint8": torch.uint8}

@@ -119,8 +119,8 @@ class Target(Strict):
     compile_seconds: Seconds = 120.0
     launch_seconds: Seconds = 20.0
     """Longest that one launch may take."""
-    sanitizers: tuple[Literal["memcheck", "racecheck", "initcheck", "synccheck"], ...] = ()
-    """Tools of compute-sanitizer that have to find nothing before a version is kept; CUDA only, and slow."""
+    sanitizers: tuple[Literal["memcheck", "racecheck", "initcheck", "synccheck", "address", "undefined"], ...] = ()
+    """Tools that have to find nothing before a version is kept; slow. The last two are a CPU's, the others CUDA's."""
 
 
 class Stagnation(Strict):
@@ -194,9 +194,12 @@ class Scenario(Strict):
         ids = [case.id for case in (*self.cases, *self.tests)]
         if twice := {name for name in ids if ids.count(name) > 1}:
             raise ValueError(f"case id '{min(twice)}' stands twice")
-        for name in self.targets:
+        for name, target in self.targets.items():
             if not self.timed(name):
                 raise ValueError(f"targets.{name} has no [[cases]] of family '{family(name)}'")
+            for tool in target.sanitizers:
+                if (tool in ("address", "undefined")) != (family(name) == "cpu"):
+                    raise ValueError(f"targets.{name}.sanitizers: {tool} is not for this target")
         return self
 
     @cached_property

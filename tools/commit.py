@@ -68,7 +68,7 @@ async def _clean(bench: Bench, files: Sources) -> None:
 
     try:
         built = await bench.blocking(lambda: bench.executor.build(files))
-        found = await bench.blocking(lambda: sanitized(built, bench.scenario, bench.target, tools))
+        found = await bench.blocking(lambda: sanitized(built, files, bench.scenario, bench.target, tools))
     except (Unread, Missing) as reason:
         raise ToolError(
             f"refused: the scenario asks for {', '.join(tools)}, which could not look: {reason}"

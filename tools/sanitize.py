@@ -1,4 +1,4 @@
-"""Check a candidate with compute-sanitizer: races and accesses that the judge's checks may not show."""
+"""Check a candidate with sanitizers: races and accesses that the judge's checks may not show."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from avo.scenarios.loader import Scenario, family
 from avo.tools.bench import Bench
 from avo.tools.executor import lease
 from avo.tools.score.builder import Build
+from avo.tools.sources import Sources
 from avo.types import Missing, ToolError
 
 if TYPE_CHECKING:
     from avo.tools.score.sanitizer import Findings
 
-Tool = Literal["memcheck", "racecheck", "initcheck", "synccheck", "all"]
+Tool = Literal["usual", "memcheck", "racecheck", "initcheck", "synccheck", "address", "undefined", "all"]
 
 
-async def sanitize(bench: Bench, tool: Tool = "memcheck") -> str:
-    """Look for wrong memory accesses, races and misused barriers in the work tree, on the tests that you may know.
+async def sanitize(bench: Bench, tool: Tool = "usual") -> str:
+    """Look for wrong memory accesses, undefined behaviour, races and misused barriers in the work tree, on the tests.
 
-    tool: memcheck, racecheck, initcheck, synccheck or all. Slow: it instruments every access. CUDA targets only.
+    tool: memcheck (the usual one), racecheck, initcheck or synccheck for CUDA; address or undefined on a CPU (usually
+    both); or all. Slow: it instruments every access.
     """
     from avo.tools.score.instrument import Unread
     from avo.tools.score.sanitizer import text
@@ -28,31 +30,41 @@ async def sanitize(bench: Bench, tool: Tool = "memcheck") -> str:
     files, build = bench.sources(), bench.executor.build
     try:
         built = await bench.blocking(lambda: build(files))
-        found = await bench.blocking(lambda: sanitized(built, bench.scenario, bench.target, chosen(tool)))
+        tools = chosen(tool, bench.target)
+        found = await bench.blocking(lambda: sanitized(built, files, bench.scenario, bench.target, tools))
     except (Unread, Missing) as reason:
         raise ToolError(f"not checked: {reason}") from reason
     return text(found, built.sass)
 
 
-def chosen(tool: str) -> tuple[str, ...]:
-    """The tools that a name stands for."""
-    from avo.tools.score.sanitizer import TOOLS
+def chosen(tool: str, target: str) -> tuple[str, ...]:
+    """The tools that a name stands for on a target."""
+    from avo.tools.score.sanitizer import CPU_TOOLS, TOOLS
 
-    return tuple(TOOLS) if tool == "all" else (tool,)
+    if family(target) == "cpu":
+        return tuple(CPU_TOOLS) if tool in ("usual", "all") else (tool,)
+    return tuple(TOOLS) if tool == "all" else ("memcheck" if tool == "usual" else tool,)
 
 
 def sanitized(
-    built: Build, scenario: Scenario, target: str, tools: tuple[str, ...], keep: Path | None = None
+    built: Build, files: Sources, scenario: Scenario, target: str, tools: tuple[str, ...], keep: Path | None = None
 ) -> list[Findings]:
-    """What each of the tools finds; their logs go to `keep`. Waits for the device.
+    """What each of the tools finds in `files` and their build; their logs go to `keep`. Waits for the device.
 
     Raises Unread or Missing when they cannot look.
     """
     from avo.tools.score.instrument import Unread
+    from avo.tools.score.sanitizer import CPU_TOOLS, TOOLS
     from avo.tools.score.sanitizer import sanitize as run_one
 
+    ours = CPU_TOOLS if family(target) == "cpu" else TOOLS
+    if wrong := [tool for tool in tools if tool not in ours]:
+        raise Unread(f"{wrong[0]} is not for the target {target}, which has {', '.join(ours)}")
     if family(target) == "cpu":
-        raise Unread("compute-sanitizer is for CUDA targets; the CPU's candidates run between guard bands anyway")
+        from avo.tools.score.cpu_sanitizer import sanitize_on_cpu
+
+        with lease(target):
+            return [sanitize_on_cpu(files, scenario, tool, keep) for tool in tools]
 
     from avo.tools.score.gpu import require_gpu
 

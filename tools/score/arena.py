@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import mmap
 import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ BAND = 0x7F80
 """Upper bits of the 2-byte pattern in guard bands: with any of the lower seven it is a NaN as bf16, as fp16, and twice
 as fp32, and a large whole number.
 """
-PAGE = 4096
+PAGE = mmap.PAGESIZE
 COUNTED = 1 << 26
 """Elements that are compared at a time: to count them takes nine bytes of each."""
 TORCH = {"bf16": torch.bfloat16, "fp32": torch.float32, "int32": torch.int32, "uint8": torch.uint8}
@@ -42,7 +43,7 @@ class Edge(StrEnum):
     """Where inputs lie between the fences of a slot."""
 
     END = "end"
-    """They end within 15 bytes of a page that nothing may touch."""
+    """They end within 15 bytes of a page that nothing may touch; other tensors lie as for ODD."""
     START = "start"
     """They begin exactly behind one."""
     ODD = "odd"
@@ -85,6 +86,15 @@ def _size(tensor: Tensor, case: Case) -> int:
 
 def _aligned(offset: int) -> int:
     return (offset + PAGE - 1) // PAGE * PAGE
+
+
+def _inwards(size: int, edge: Edge) -> int:
+    """Bytes between a page and where so many bytes behind it begin, so that they lie at an edge of their pages."""
+    if edge is Edge.START:
+        return 0
+    if edge is Edge.END:
+        return (_aligned(size) - size) // ALIGNED * ALIGNED
+    return (_aligned(size + ALIGNED) - size - ALIGNED) // (2 * ALIGNED) * 2 * ALIGNED + ALIGNED
 
 
 def slot_bytes(scenario: Scenario, cases: Sequence[Case]) -> int:
@@ -133,14 +143,12 @@ class Arena:
         spans, offset = {}, len(self.buffer.bytes) if self._fences else 0
         for tensor in self.scenario.tensors:
             size = _size(tensor, case)
-            pages = _aligned(size + (ALIGNED if edge is Edge.ODD else 0))
-            inwards = {Edge.START: 0, Edge.END: (pages - size) // ALIGNED * ALIGNED if tensor.role == "in" else 0}
-            inwards[Edge.ODD] = (pages - size - ALIGNED) // (2 * ALIGNED) * 2 * ALIGNED + ALIGNED
+            inwards = _inwards(size, edge if tensor.role == "in" or edge is Edge.START else Edge.ODD)
             bare = self._fences and tensor.role == "in"
             wide = self._wide(case) if tensor.role == "in" and not self._fences else GUARD
             offset = _aligned(offset) + (APART if self._fences else wide)
-            start = offset + inwards[edge]
-            before, after = (inwards[edge], pages - inwards[edge] - size) if bare else (wide, wide)
+            start = offset + inwards
+            before, after = (inwards, -(start + size) % PAGE) if bare else (wide, wide)
             spans[tensor.name] = Span(tensor, shape_of(tensor, case), start, size, before, after)
             offset = start + size + after
         packed = pack(self.scenario, case, {name: base + span.start for name, span in spans.items()})

@@ -67,9 +67,9 @@ def probe(
     """
     where = device if family(target) == "cuda" else None
     orders = [
-        {"id": case.label, "inputs": str(file), "buffers": buffers, "rest": _rest(scenario, case)}
+        {"id": case.label, "inputs": str(file), "buffers": buffers, "rest": rest_of_arguments(scenario, case)}
         for index, case in enumerate(cases)
-        for file, buffers in [_inputs(folder / f"inputs-{index}.bin", scenario, case, where)]
+        for file, buffers in [inputs_on_disk(folder / f"inputs-{index}.bin", scenario, case, where)]
     ]
     return _command(folder, target, str(built.library), orders, (warm, watched, seconds), level)
 
@@ -91,7 +91,9 @@ def _command(
     return [PYTHON, "-I", "-S", str(PROBE), str(orders)]
 
 
-def _inputs(file: Path, scenario: Scenario, case: Case, device: int | None) -> tuple[Path, list[tuple[int, int]]]:
+def inputs_on_disk(
+    file: Path, scenario: Scenario, case: Case, device: int | None
+) -> tuple[Path, list[tuple[int, int]]]:
     """Write a case's inputs one after the other; returns the file, and size and start (-1: none) of each tensor."""
     import torch
 
@@ -112,7 +114,7 @@ def _inputs(file: Path, scenario: Scenario, case: Case, device: int | None) -> t
     return file, buffers
 
 
-def _rest(scenario: Scenario, case: Case) -> str:
+def rest_of_arguments(scenario: Scenario, case: Case) -> str:
     """avo_args in hexadecimal without its addresses, which come first and which the probe alone knows."""
     packed = pack(scenario, case, {tensor.name: 0 for tensor in scenario.tensors})
     return packed[8 * len(scenario.tensors) :].hex()

@@ -19,6 +19,11 @@ TOOLS = {
     "initcheck": "global memory that is read before it was written",
     "synccheck": "barriers that not every thread of a warp or a block reaches",
 }
+CPU_TOOLS = {
+    "address": "accesses outside of tensors, of the stack and of the heap, to the byte",
+    "undefined": "overflows of whole numbers, shifts, conversions, indices and alignments that C++ leaves undefined",
+}
+"""Tools of the C++ compiler: see cpu_sanitizer.py."""
 PLACES = (
     "/usr/local/cuda/bin/compute-sanitizer", "/usr/local/cuda-*/bin/compute-sanitizer",
     "/opt/nvidia/nsight-compute/*/host/target-linux-x64/sanitizer/compute-sanitizer",
@@ -79,7 +84,7 @@ def sanitize(
             folder, scenario, target, built, shapes(scenario, target), warm=0, watched=1, device=device, level=level
         )
         done = watch_on_gpu([*checking(path, tool), *orders], folder, Cage(level, gpu, target, built.library), SECONDS)
-    _save(keep, tool, done.output)
+    save(keep, tool, done.output)
     found = findings(tool, done.output)
     if found is None or (found.clean and (done.code != 0 or LAUNCHED not in done.output)):
         raise Unread(f"{tool} did not finish: {why_not(done)}")
@@ -96,12 +101,12 @@ def checking(path: str, tool: str) -> list[str]:
 
 def _trial(path: str, command: list[str], folder: Path, cage: Cage, keep: Path | None) -> str:
     done = watch_on_gpu([*checking(path, "memcheck"), *command], folder, cage, TRIAL_SECONDS)
-    _save(keep, f"trial-{cage.level.replace(', ', '-').replace(' ', '-')}", done.output)
+    save(keep, f"trial-{cage.level.replace(', ', '-').replace(' ', '-')}", done.output)
     found = findings("memcheck", done.output)
     return "" if done.code == 0 and found is not None and found.clean else why_not(done)
 
 
-def _save(keep: Path | None, name: str, output: str) -> None:
+def save(keep: Path | None, name: str, output: str) -> None:
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{name}.log").write_text(output)
@@ -129,7 +134,7 @@ def text(found: Sequence[Findings], sass: Mapping[str, int]) -> str:
     summary = ", ".join(f"{one.tool} {one.errors} errors" for one in dirty)
     lines = [f"NOT CLEAN: {summary}" if dirty else f"clean: {', '.join(one.tool for one in found)}"]
     for one in found:
-        lines.append(f"{one.tool} ({TOOLS[one.tool]}): {one.errors} errors, {one.seconds:.1f} s")
+        lines.append(f"{one.tool} ({(TOOLS | CPU_TOOLS)[one.tool]}): {one.errors} errors, {one.seconds:.1f} s")
         lines += [f"  {finding[:300]}" for finding in one.first]
         if one.tool == "racecheck" and sass.get("bulk copy"):
             lines.append(

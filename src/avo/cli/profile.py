@@ -13,12 +13,15 @@ from avo.cli.score import _open
 
 
 class Tool(StrEnum):
-    """compute-sanitizer's tools."""
+    """compute-sanitizer's tools, and those of the C++ compiler."""
 
+    usual = "usual"
     memcheck = "memcheck"
     racecheck = "racecheck"
     initcheck = "initcheck"
     synccheck = "synccheck"
+    address = "address"
+    undefined = "undefined"
     all = "all"
 
 
@@ -57,14 +60,16 @@ def sanitize(
     path: Sources = None,
     target: Target = "auto",
     tool: Annotated[
-        Tool, typer.Option(envvar="AVO_SANITIZER", help="Which of compute-sanitizer's tools.")
-    ] = Tool.memcheck,
-    keep: Annotated[
-        Path | None, typer.Option(envvar="AVO_KEEP", help="Folder for what compute-sanitizer printed.")
-    ] = None,
+        Tool,
+        typer.Option(envvar="AVO_SANITIZER", help="Which tool: memcheck to synccheck for CUDA, the others on a CPU."),
+    ] = Tool.usual,
+    keep: Annotated[Path | None, typer.Option(envvar="AVO_KEEP", help="Folder for what the tools printed.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look for wrong accesses, races and misused barriers with compute-sanitizer. Exit code 1 when it finds some."""
+    """Look for wrong accesses and races with compute-sanitizer, or with AddressSanitizer and UBSan on a CPU.
+
+    Exit code 1 when they find some.
+    """
     executor, files = _open(scenario, path, target)
 
     from dataclasses import asdict
@@ -76,7 +81,7 @@ def sanitize(
 
     try:
         built = executor.build(files)
-        found = sanitized(built, executor.scenario, executor.target, chosen(tool), keep)
+        found = sanitized(built, files, executor.scenario, executor.target, chosen(tool, executor.target), keep)
     except Rejected as rejected:
         raise AvoError(f"{rejected.status}: {rejected.reason} (avo build shows the log)") from rejected
     except Unread as reason:

@@ -1,6 +1,6 @@
 // expect: INCORRECT_NUMERICAL|TIMING_MISMATCH
 // because: \(case wide
-// scenario: tiny
+// scenario: norms
 // Of launches that follow each other without a pause, every second one copies the result of the one before.
 #include "avo_abi.h"
 #include <cstring>

@@ -1,6 +1,6 @@
 // expect: INCORRECT_NUMERICAL|TIMING_MISMATCH
 // because: \(case wide|took
-// scenario: tiny
+// scenario: norms
 // Works twenty times in its first timed launch, so that launches are timed alone; of the later ones one in five does nothing.
 #include "avo_abi.h"
 #include <cstring>

@@ -1,6 +1,6 @@
 // expect: INCORRECT_NUMERICAL|TIMING_MISMATCH
 // because: \(case wide
-// scenario: tiny
+// scenario: norms
 // Writes zeros in timed launches, but every fourth of them works.
 #include "avo_abi.h"
 #include <cstring>

@@ -130,3 +130,20 @@ def test_a_gpu_is_tried_on_its_shortest_cases_alone() -> None:
     scenario = quick(load(SCENARIO), "sm_90a", 2)
     assert [case.id for case in scenario.timed("sm_90a")] == ["s4k", "s8k"]
     assert scenario.checked("sm_90a") == load(SCENARIO).checked("sm_90a")
+
+
+def test_a_candidate_may_be_of_another_scenario_and_an_incumbent() -> None:
+    by_scenario = {c.name: c.scenario for c in CPU}
+    assert by_scenario["zeros"] == SCENARIO
+    assert by_scenario["keeps_the_order_of_magnitudes"] == "sort_rows"
+    assert load(by_scenario["keeps_norms"]).name == "norms"
+    assert {"works_twice_as_incumbent", "writes_zeros_as_incumbent"} <= {c.name for c in CPU if c.incumbent}
+    assert all(c.because and c.expected == NO_GAIN for c in (*CPU, *CUDA) if c.incumbent)
+    own = next(c.files for c in CPU if c.name == "keeps_norms")
+    assert set(own) == {"keeps_norms.cpp", "seed.h"}
+
+
+def test_an_honest_incumbent_is_as_fast_in_a_comparison_as_the_scores_say(team: RedTeam) -> None:
+    cheat = next(c for c in CPU if c.name == "works_twice_after_the_first_block")
+    seed = replace(cheat, files=team.honest(cheat.scenario))
+    assert team.verdict(seed)[0] == NO_GAIN

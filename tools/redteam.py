@@ -245,13 +245,13 @@ class RedTeam:
         except Missing:
             raise
         except (Rejected, AvoError) as refused:
-            named = re.search(candidate.because, str(refused))
-            return NO_GAIN if named else Status.PASSED, f"a comparison ends: {refused}"
+            told = f"{type(refused).__name__}: {refused}"
+            return NO_GAIN if re.search(candidate.because, told) else Status.PASSED, f"a comparison ends: {told}"
         scores = {case.id: case.value for case in honest.cases}
         by_scores = {case.id: scores[case.id] / case.value for case in verdict.cases}
-        told, true = (math.exp(sum(math.log(of[case]) for case in ratios) / len(ratios)) for of in (ratios, by_scores))
-        got = NO_GAIN if 1 / GAIN < told / true < GAIN else Status.PASSED
-        return got, f"the honest one is {told:.2f} times as fast in a comparison, {true:.2f} by the scores"
+        found, true = (math.exp(sum(math.log(of[case]) for case in ratios) / len(ratios)) for of in (ratios, by_scores))
+        got = NO_GAIN if 1 / GAIN < found / true < GAIN else Status.PASSED
+        return got, f"the honest one is {found:.2f} times as fast in a comparison, {true:.2f} by the scores"
 
 
 def summary(target: str, device: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 // expect: NO_GAIN
 // as: incumbent
-// because: incumbent
+// because: incumbent|Unfit
 // scenario: tiny
 // Counts the launches of its timed shape: where they are not checked first, those after the fourth work twice.
 #include "avo_abi.h"

@@ -1,6 +1,6 @@
 // expect: NO_GAIN
 // as: incumbent
-// because: incumbent
+// because: incumbent|Unfit
 // Works twice where it got no test, or where a timed shape came once and another one after it: as in no evaluation.
 #include "honest_attention.h"
 extern "C" int avo_launch(const avo_args* a, void*) {

@@ -2,17 +2,19 @@
 
 They lie in tests/ of a checkout. The first lines of each say `// expect:` statuses with | between them, PASSED or
 NO_GAIN (it may run, but must win nothing), and `// because:` a pattern that the reason of its rejection matches.
+`// scenario:` names another scenario than SCENARIO, or a folder beside these; its seed then stands beside the candidate
+as seed.h. `// as: incumbent`: what counts is a comparison with the honest one in which it is the incumbent.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ FOLDERS = ("cheats", "wrong", "honest")
 """In this order: that the honest ones pass at the end shows that the device outlived the others."""
 SCENARIO = "mha_causal"
 NO_GAIN = "NO_GAIN"
+INCUMBENT = "incumbent"
 GAIN = 1.25
 """Ratio to the shared attention that is still noise."""
 CUDA_CASES = 2
@@ -49,6 +52,10 @@ class Candidate:
     """Statuses with | between them, or NO_GAIN."""
     because: str
     """Pattern that the reason of its rejection matches."""
+    scenario: str = SCENARIO
+    """A name, or the path of a folder."""
+    incumbent: bool = False
+    """Whether it is the incumbent of the comparison that counts."""
 
     @property
     def honest(self) -> bool:
@@ -86,35 +93,53 @@ def candidates(target: str) -> list[Candidate]:
         raise Missing(f"no red team in {TESTS}: its candidates are part of a checkout (git clone), not of the package")
     kind = family(target)
     below, suffix = ("cuda", ".cu") if kind == "cuda" else ("", ".cpp")
-    shared = _shared(target)
+    shared: dict[str, Sources] = {}
     found = []
     for folder in FOLDERS:
         here = TESTS / folder / below
         for path in sorted([*here.glob(f"*{suffix}"), *(path.parent for path in here.glob(f"*/launch{suffix}"))]):
             own = read_sources(path) if path.is_dir() else {path.name: path.read_bytes()}
             text = own[f"launch{suffix}" if path.is_dir() else path.name].decode()
-            found.append(Candidate(path.stem, {**own, **shared}, *_expectation(path, text)))
+            scenario = _scenario(_line(text, "scenario") or SCENARIO)
+            if scenario not in shared:
+                shared[scenario] = _shared(scenario, target)
+            expected, because = _expectation(path, text)
+            incumbent = _line(text, "as") == INCUMBENT
+            found.append(Candidate(path.stem, {**own, **shared[scenario]}, expected, because, scenario, incumbent))
     return found
 
 
-def _shared(target: str) -> Sources:
-    """What stands beside every candidate: an attention that is right, and ways into the runner."""
-    if family(target) == "cpu":
+def _scenario(name: str) -> str:
+    """The name, or the path where it is a folder beside the candidates."""
+    return str(TESTS / name) if (TESTS / name / "scenario.toml").is_file() else name
+
+
+def _shared(scenario: str, target: str) -> Sources:
+    """What stands beside every candidate: an attention that is right, and ways into the runner; or the seed."""
+    on_cpu = family(target) == "cpu"
+    if scenario == SCENARIO and on_cpu:
         shared = {"honest_attention.h": "honest/attention.h", "takeover.h": "cheats/takeover.h"}
         return {name: (TESTS / path).read_bytes() for name, path in shared.items()}
+    (seed,) = seed_sources(load(scenario), target).values()
+    if scenario != SCENARIO:
+        return {"seed.h" if on_cpu else "seed.cuh": seed}
     shared = {"honest_attention.cuh": "honest/cuda/attention.cuh", "reach.h": "cheats/cuda/reach.h"}
-    (seed,) = seed_sources(load(SCENARIO), target).values()
     return {name: (TESTS / path).read_bytes() for name, path in shared.items()} | {"seed.cuh": seed}
 
 
+def _line(text: str, key: str) -> str:
+    """What a line `// key: …` says; empty where there is none."""
+    found = re.search(rf"^// {key}: (.+)$", text, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def _expectation(path: Path, text: str) -> tuple[str, str]:
-    expect = re.search(r"^// expect: (\S+)$", text, re.MULTILINE)
-    because = re.search(r"^// because: (.+)$", text, re.MULTILINE)
+    expect, because = _line(text, "expect"), _line(text, "because")
     if not expect:
         raise AvoError(f"{path}: no line '// expect: STATUS'")
-    if not because and expect[1] not in (Status.PASSED, NO_GAIN):
+    if not because and expect not in (Status.PASSED, NO_GAIN):
         raise AvoError(f"{path}: no line '// because: PATTERN'")
-    return expect[1], because[1] if because else ""
+    return expect, because
 
 
 def chosen(found: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
@@ -140,31 +165,46 @@ class RedTeam:
     """Judges the candidates of one target, by the same code as every other candidate."""
 
     def __init__(self, target: str) -> None:
-        self.target, scenario = target, load(SCENARIO)
-        self.executor = LocalExecutor(quick(scenario, target, CUDA_CASES), target)
-        self._comparer = LocalExecutor(quick(scenario, target, 1), target)
+        self.target = target
+        self._executors: dict[tuple[str, int], LocalExecutor] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        """Of what is honest, by scenario."""
 
-    @cached_property
-    def honest(self) -> Candidate:
-        """What nothing that cheats may be faster than."""
-        return next(candidate for candidate in candidates(self.target) if candidate.name == "shared_attention")
+    def executor(self, scenario: str = SCENARIO, cases: int = CUDA_CASES) -> LocalExecutor:
+        """Of a scenario in haste; on a GPU with its first `cases` timed cases alone."""
+        key = (scenario, cases)
+        if key not in self._executors:
+            self._executors[key] = LocalExecutor(quick(load(scenario), self.target, cases), self.target)
+        return self._executors[key]
 
-    @cached_property
-    def honest_verdict(self) -> Verdict:
+    def honest(self, scenario: str) -> Sources:
+        """What nothing that cheats may be faster than: the shared attention, or the scenario's seed."""
+        if scenario != SCENARIO:
+            return seed_sources(load(scenario), self.target)
+        return next(candidate.files for candidate in candidates(self.target) if candidate.name == "shared_attention")
+
+    def honest_verdict(self, scenario: str) -> Verdict:
         """Raises AvoError when not even the honest one passes."""
-        verdict = self.executor.evaluate(self.honest.files)
-        if not verdict.passed:
-            raise AvoError(f"{self.honest.name}, which is honest, was rejected: {verdict.status}: {verdict.reason}")
-        return verdict
+        if scenario not in self._verdicts:
+            verdict = self.executor(scenario).evaluate(self.honest(scenario))
+            if not verdict.passed:
+                raise AvoError(f"what is honest of {scenario} was rejected: {verdict.status}: {verdict.reason}")
+            self._verdicts[scenario] = verdict
+        return self._verdicts[scenario]
+
+    def prepare(self, team: Sequence[Candidate]) -> None:
+        """Compile them side by side."""
+        for scenario in dict.fromkeys(candidate.scenario for candidate in team):
+            self.executor(scenario).prepare([candidate.files for candidate in team if candidate.scenario == scenario])
 
     def play(self, team: Sequence[Candidate]) -> Iterator[Outcome]:
         """One outcome after the other; everything is compiled first. Raises Missing without the device."""
-        self.executor.require_device()
-        self.executor.prepare([candidate.files for candidate in team])
+        self.executor().require_device()
+        self.prepare(team)
         for candidate in team:
             started = time.monotonic()
             try:
-                got, reason = self._got(candidate)
+                got, reason = self.verdict(candidate)
             except Missing:  # the GPU itself is gone
                 raise
             except Exception as error:  # that the judge fails on a candidate is a finding, like any other
@@ -173,11 +213,16 @@ class RedTeam:
             wrong = fault(candidate, got, reason)
             yield Outcome(candidate.name, candidate.expected, got, reason, seconds, wrong)
 
-    def _got(self, candidate: Candidate) -> tuple[str, str]:
-        verdict = self.executor.evaluate(candidate.files)
+    def verdict(self, candidate: Candidate) -> tuple[str, str]:
+        """What it gets, and why. Raises UnicodeEncodeError for a reason that cannot be told."""
+        verdict = self.executor(candidate.scenario).evaluate(candidate.files)
+        verdict.reason.encode()
         if not verdict.passed or candidate.expected != NO_GAIN:
             return verdict.status, verdict.reason
-        in_score = verdict.score / self.honest_verdict.score
+        honest = self.honest_verdict(candidate.scenario)
+        if candidate.incumbent:
+            return self._as_incumbent(candidate, verdict, honest)
+        in_score = verdict.score / honest.score
         if in_score >= GAIN:
             return Status.PASSED, f"{in_score:.2f} times the honest score"
         in_comparison = self.compared(candidate)
@@ -187,9 +232,26 @@ class RedTeam:
     def compared(self, candidate: Candidate) -> float:
         """Speed over that of the honest one, interleaved; 0 when it is rejected there. On a GPU in the first case."""
         try:
-            return self._comparer.compare(self.honest.files, candidate.files).ratio
+            comparison = self.executor(candidate.scenario, 1).compare(self.honest(candidate.scenario), candidate.files)
         except Rejected:
             return 0.0
+        return comparison.ratio
+
+    def _as_incumbent(self, candidate: Candidate, verdict: Verdict, honest: Verdict) -> tuple[str, str]:
+        """NO_GAIN where a comparison names it, or finds the ratio that the two scores have."""
+        comparer, other = self.executor(candidate.scenario, 1), self.honest(candidate.scenario)
+        try:
+            ratios = comparer.compare(candidate.files, other).cases
+        except Missing:
+            raise
+        except (Rejected, AvoError) as refused:
+            told = f"{type(refused).__name__}: {refused}"
+            return NO_GAIN if re.search(candidate.because, told) else Status.PASSED, f"a comparison ends: {told}"
+        scores = {case.id: case.value for case in honest.cases}
+        by_scores = {case.id: scores[case.id] / case.value for case in verdict.cases}
+        found, true = (math.exp(sum(math.log(of[case]) for case in ratios) / len(ratios)) for of in (ratios, by_scores))
+        got = NO_GAIN if 1 / GAIN < found / true < GAIN else Status.PASSED
+        return got, f"the honest one is {found:.2f} times as fast in a comparison, {true:.2f} by the scores"
 
 
 def summary(target: str, device: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:

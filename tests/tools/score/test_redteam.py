@@ -30,7 +30,7 @@ def by_name(found: list[Candidate]) -> pytest.MarkDecorator:
 def team() -> RedTeam:
     """The CPU's, with everything compiled before the first test."""
     team = RedTeam("cpu")
-    team.executor.prepare([candidate.files for candidate in CPU])
+    team.prepare(CPU)
     return team
 
 
@@ -41,7 +41,7 @@ def cuda_team() -> RedTeam:
     except Missing as missing:
         pytest.skip(str(missing))
     team = RedTeam("sm_90a")
-    team.executor.prepare([candidate.files for candidate in (*BY_COMPILER, *HONEST_CUDA)])
+    team.prepare([*BY_COMPILER, *HONEST_CUDA])
     return team
 
 
@@ -55,16 +55,17 @@ def test_there_are_many_of_each_kind() -> None:
 
 @by_name(REJECTED)
 def test_is_rejected_for_its_own_reason(team: RedTeam, candidate: Candidate) -> None:
-    verdict = team.executor.evaluate(candidate.files)
+    verdict = team.executor(candidate.scenario).evaluate(candidate.files)
     assert not fault(candidate, verdict.status, verdict.reason), f"{verdict.status}: {verdict.reason}"
     assert verdict.score == 0
     assert not verdict.cases
     assert "root:" not in verdict.reason + verdict.log
+    assert verdict.reason.encode()  # a lone surrogate cannot be told
 
 
 @by_name(HONEST)
 def test_is_legal_and_passes(team: RedTeam, candidate: Candidate) -> None:
-    verdict = team.executor.evaluate(candidate.files)
+    verdict = team.executor(candidate.scenario).evaluate(candidate.files)
     assert verdict.status is Status.PASSED, verdict.reason
     assert verdict.score > 0
 
@@ -78,13 +79,13 @@ def test_gains_nothing_in_score_or_comparison(team: RedTeam, candidate: Candidat
 @by_name(BY_COMPILER)
 def test_is_refused_for_a_gpu_before_it_runs(cuda_team: RedTeam, candidate: Candidate) -> None:
     with pytest.raises(Rejected) as rejected:
-        cuda_team.executor.build(candidate.files)
+        cuda_team.executor(candidate.scenario).build(candidate.files)
     assert not fault(candidate, rejected.value.status, rejected.value.reason), str(rejected.value)
 
 
 @by_name(HONEST_CUDA)
 def test_builds_for_a_gpu(cuda_team: RedTeam, candidate: Candidate) -> None:
-    built = cuda_team.executor.build(candidate.files)
+    built = cuda_team.executor(candidate.scenario).build(candidate.files)
     assert built.kernels
     assert not any(kernel.spill_stores for kernel in built.kernels)
 
@@ -129,3 +130,20 @@ def test_a_gpu_is_tried_on_its_shortest_cases_alone() -> None:
     scenario = quick(load(SCENARIO), "sm_90a", 2)
     assert [case.id for case in scenario.timed("sm_90a")] == ["s4k", "s8k"]
     assert scenario.checked("sm_90a") == load(SCENARIO).checked("sm_90a")
+
+
+def test_a_candidate_may_be_of_another_scenario_and_an_incumbent() -> None:
+    by_scenario = {c.name: c.scenario for c in CPU}
+    assert by_scenario["zeros"] == SCENARIO
+    assert by_scenario["keeps_the_order_of_magnitudes"] == "sort_rows"
+    assert load(by_scenario["keeps_norms"]).name == "norms"
+    assert {"works_twice_as_incumbent", "writes_zeros_as_incumbent"} <= {c.name for c in CPU if c.incumbent}
+    assert all(c.because and c.expected == NO_GAIN for c in (*CPU, *CUDA) if c.incumbent)
+    own = next(c.files for c in CPU if c.name == "keeps_norms")
+    assert set(own) == {"keeps_norms.cpp", "seed.h"}
+
+
+def test_an_honest_incumbent_is_as_fast_in_a_comparison_as_the_scores_say(team: RedTeam) -> None:
+    cheat = next(c for c in CPU if c.name == "works_twice_after_the_first_block")
+    seed = replace(cheat, files=team.honest(cheat.scenario))
+    assert team.verdict(seed)[0] == NO_GAIN

@@ -1,0 +1,11 @@
+// expect: RUNTIME_ERROR
+// because: \A[^\n]*(forged|cannot be loaded)[^\n]*\Z
+// Answers with an error of two lines, the second of which looks like a verdict.
+#include "honest_attention.h"
+#include <string>
+#include <unistd.h>
+__attribute__((constructor)) static void at_load() {
+    const std::string reply = "{\"error\": \"x\\nPASSED 999\"}\n";
+    for (int fd = 3; fd < 64; fd++) (void)!write(fd, reply.data(), reply.size());
+}
+extern "C" int avo_launch(const avo_args* a, void*) { return redteam::attention(a); }

@@ -1,0 +1,9 @@
+// expect: RUNTIME_ERROR|OUT_OF_BOUNDS
+// because: access outside|read outside|past the end|SIGSEGV
+// Reads 4096 bytes before q.
+#include "honest_attention.h"
+static volatile uint8_t sink;
+extern "C" int avo_launch(const avo_args* a, void*) {
+    sink = uint8_t(((const volatile uint8_t*)a->q)[-4096]);
+    return redteam::attention(a);
+}

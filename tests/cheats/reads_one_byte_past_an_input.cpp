@@ -1,0 +1,9 @@
+// expect: RUNTIME_ERROR|OUT_OF_BOUNDS
+// because: access outside|read outside|past the end|SIGSEGV
+// Reads the byte after q.
+#include "honest_attention.h"
+static volatile uint8_t sink;
+extern "C" int avo_launch(const avo_args* a, void*) {
+    sink = uint8_t(((const volatile uint8_t*)(a->q + redteam::elements(a)))[0]);
+    return redteam::attention(a);
+}

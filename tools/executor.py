@@ -18,7 +18,7 @@ from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
-from avo.types import Comparison, Rejected, Status, Verdict, medians
+from avo.types import Comparison, Rejected, Status, Verdict, medians, unfit
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -141,12 +141,15 @@ class LocalExecutor:
     def compare(self, incumbent: Sources, candidate: Sources) -> Comparison:
         from avo.tools.score.paired import compare
 
-        sides = incumbent, candidate
-        builds = self.build(incumbent), self.build(candidate)
+        with unfit():
+            first = self.build(incumbent)
+        second = self.build(candidate)
         with self.held() as judge:
             got = time.monotonic()
-            alone = [self._by_itself(judge, files, built) for files, built in zip(sides, builds, strict=True)]
-            return replace(compare(judge, *builds, alone), lease=time.monotonic() - got)
+            with unfit():
+                usual = self._by_itself(judge, incumbent, first)
+            alone = usual, self._by_itself(judge, candidate, second)
+            return replace(compare(judge, first, second, alone), lease=time.monotonic() - got)
 
     def _by_itself(self, judge: Judge, files: Sources, built: Build) -> Mapping[str, float]:
         """Seconds of a launch by case, as it was scored here, or is now. Raises Rejected."""

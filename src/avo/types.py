@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -91,6 +92,15 @@ class Rejected(Exception):
 
     def __str__(self) -> str:
         return f"{self.status}: {self.reason}"
+
+
+@contextlib.contextmanager
+def unfit() -> Iterator[None]:
+    """Whatever is rejected in the block is the version that others are compared with: Unfit."""
+    try:
+        yield
+    except Rejected as rejected:
+        raise Unfit(f"{rejected.status}: {rejected.reason}") from rejected
 
 
 @dataclass(frozen=True)

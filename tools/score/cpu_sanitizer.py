@@ -13,6 +13,7 @@ from pathlib import Path
 
 from avo.scenarios.abi import HEADER, SYMBOL, header
 from avo.scenarios.loader import Case, Scenario
+from avo.settings import unsafe_runner
 from avo.tools.process import DEVICES, SYSTEM_FOLDERS, Finished, follow, python_child, run
 from avo.tools.sandbox import Policy
 from avo.tools.score.builder import COMPILER_MEMORY, LARGEST_LIBRARY
@@ -174,7 +175,7 @@ def _launched(scenario: Scenario, case: Case, library: Path, preloaded: str, fol
     orders = library.with_name("orders.json")
     orders.write_text(json.dumps({
         "library": str(library), "symbol": SYMBOL, "inputs": str(file), "rest": rest_of_arguments(scenario, case),
-        "tensors": tensors,
+        "tensors": tensors, "unsafe": unsafe_runner(),
     }))  # fmt: skip
     variables = [f"ASAN_OPTIONS={SETTINGS}", "UBSAN_OPTIONS=print_stacktrace=0:color=never"]
     variables += [f"LD_PRELOAD={preloaded}"] * bool(preloaded)

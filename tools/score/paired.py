@@ -10,7 +10,7 @@ import contextlib
 import math
 import secrets
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,7 +23,7 @@ from avo.tools.score.loaded import Loaded
 from avo.tools.score.ratios import LEAST_NOISE, Ratios, enough, summary
 from avo.tools.score.rows import Row
 from avo.tools.score.timing import SETS, SLOWER, Fastest, Lot, Player, other_families
-from avo.types import Clocks, Comparison, Rejected, Status, Unfit, geomean, medians
+from avo.types import Clocks, Comparison, Rejected, Status, geomean, medians, unfit
 
 INCUMBENT, CANDIDATE = 0, 1
 """Places of the two sides."""
@@ -60,15 +60,9 @@ class Side:
     unexplained: list[float] = field(default_factory=list)
     """Seconds of each row that its events leave out."""
 
-    @contextlib.contextmanager
-    def blamed(self) -> Iterator[None]:
+    def blamed(self) -> contextlib.AbstractContextManager[None]:
         """What is wrong in the block is this side's: Rejected for the candidate, Unfit for the incumbent."""
-        try:
-            yield
-        except Rejected as rejected:
-            if self.incumbent:
-                raise Unfit(f"{rejected.status}: {rejected.reason}") from rejected
-            raise
+        return unfit() if self.incumbent else contextlib.nullcontext()
 
 
 def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Mapping[str, float]]) -> Comparison:

@@ -57,23 +57,15 @@ def compare(
 
 def _measured(executor: LocalExecutor, sides: list[tuple[str, Sources]]) -> tuple[Comparison | None, str]:
     """The comparison, or which side is rejected and why."""
-    from avo.tools.score.paired import compare as paired
-    from avo.types import Rejected
+    from avo.types import Rejected, Unfit
 
     (first, one), (second, other) = sides
-    doing = first
     try:
-        built = executor.build(one)
-        doing = second
-        against = executor.build(other)
-        with executor.held() as judge:
-            doing = first
-            with judge.load(built) as loaded:
-                judge.check(*loaded)  # `paired` checks the second
-            doing = second
-            return paired(judge, built, against), ""
+        return executor.compare(one, other), ""
+    except Unfit as error:
+        return None, f"{first}: {error}"
     except Rejected as error:
-        return None, f"{doing}: {error}" + (f"\n{error.log}" if error.log else "")
+        return None, f"{second}: {error}" + (f"\n{error.log}" if error.log else "")
 
 
 def _sources(name: str, run: Path | None) -> Sources:

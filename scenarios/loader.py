@@ -74,6 +74,8 @@ class Case(Strict):
     inputs: str = "randn"
     hidden: bool = False
     """Not shown to the agent."""
+    families: tuple[str, ...] | None = None
+    """Further families that launches of a timed case are checked on; when not given, those of all tests."""
 
     def drawn(self, random: Random) -> Case:
         """The case with its ranges drawn."""
@@ -187,6 +189,8 @@ class Scenario(Strict):
                 raise ValueError(f"work of case '{case.id}' is not positive")
         if ranged := [case.id for case in self.cases if case.ranges]:
             raise ValueError(f"case '{ranged[0]}' is timed and cannot have ranges")
+        if named := [case.id for case in self.tests if case.families is not None]:
+            raise ValueError(f"test '{named[0]}' is not timed and cannot have families; its family is `inputs`")
         ids = [case.id for case in (*self.cases, *self.tests)]
         if twice := {name for name in ids if ids.count(name) > 1}:
             raise ValueError(f"case id '{min(twice)}' stands twice")
@@ -226,6 +230,17 @@ class Scenario(Strict):
 
     def checked(self, target: str) -> tuple[Case, ...]:
         return tuple(case for case in self.tests if case.family in ("any", family(target)))
+
+    def families(self, case: Case) -> tuple[str, ...]:
+        """The families of inputs that a timed case is launched on: its own first, then the others that it names.
+
+        Without `families` the others are those of all tests that a target of the case's family is checked on.
+        """
+        others = case.families
+        if others is None:
+            fitting = (test for test in self.tests if test.family == "any" or case.family in ("any", test.family))
+            others = tuple(test.inputs for test in fitting)
+        return tuple(dict.fromkeys((case.inputs, *others)))
 
     def work_of(self, unit: str, case: Case) -> float:
         """How many units of work (for instance GFLOP) one launch of `case` is."""

@@ -179,3 +179,18 @@ def test_a_scenario_says_how_patient_the_supervisor_is_and_need_not(own_scenario
     assert "unknown key 'stagnation.minuets'; did you mean 'minutes'? valid keys: attempts, " in complaint(own_scenario)
     file.write_text(file.read_text().replace("minuets = 0", "matches = -1"))
     assert "stagnation.matches" in complaint(own_scenario)
+
+
+def test_a_timed_case_has_the_families_that_it_names_or_those_of_all_tests_that_fit(own_scenario: Path) -> None:
+    change(own_scenario, '[[tests]]\nid = "odd"', '[[tests]]\nid = "gpu"\nfamily = "cuda"\ndims = { R = 1, C = 1 }\n'
+           'inputs = "huge"\n[[tests]]\nid = "odd"\nfamily = "cpu"\ninputs = "odd"')  # fmt: skip
+    scenario = load(str(own_scenario))
+    assert scenario.families(scenario.cases[0]) == ("randn", "huge", "odd", "large")
+    change(own_scenario, 'id = "wide"', 'id = "wide"\nfamily = "cpu"')
+    scenario = load(str(own_scenario))
+    assert scenario.families(scenario.cases[0]) == ("randn", "odd", "large")
+    change(own_scenario, 'id = "wide"', 'id = "wide"\nfamilies = ["x3", "randn"]\ninputs = "odd"')
+    scenario = load(str(own_scenario))
+    assert scenario.families(scenario.cases[0]) == ("odd", "x3", "randn")
+    change(own_scenario, 'id = "odd"', 'id = "odd"\nfamilies = ["x3"]')
+    assert "test 'odd' is not timed and cannot have families" in complaint(own_scenario)

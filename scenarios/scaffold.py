@@ -68,7 +68,7 @@ def _template() -> dict[str, bytes]:
 
 
 def _extending(base: Scenario, place: Path, made: Path) -> dict[str, bytes]:
-    """A shipped base is named and imported from; of another the folder is named, and reference.py copied with its helpers."""
+    """A shipped base is named and imported from; another is named by folder, its reference.py and helpers copied."""
     shipped = place.parent == SCENARIOS
     case = base.cases[0]
     text = EXTENDING.format(

@@ -20,7 +20,10 @@ def raised(folder: Path, call: str, error: BaseException) -> ScenarioError:
 
     call: the function, and for which case; empty while reference.py is imported.
     """
-    return _line(_place(folder, error), call, _words(error))
+    words = _words(error)
+    if not call and not isinstance(error, Changed):
+        words = f"cannot be imported: {words}"
+    return _line(_place(folder, error), call, words)
 
 
 def wrong(folder: Path, call: str, problem: str, function: object = None) -> ScenarioError:

@@ -77,18 +77,21 @@ def test_the_digest_covers_helpers_and_what_they_import(own_scenario: Path) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x = 1 / 0\n", "reference.py:2: ZeroDivisionError: division by zero"),
-        ("import sys\nsys.exit(3)\n", "reference.py:3: it ends the program (3)"),
-        ("x = (\n", "reference.py:2: SyntaxError: "),
-        ("import helper\n", "helper.py:2: SyntaxError: "),
-        ("from nowhere_at_all import x\n", "reference.py:2: ModuleNotFoundError: No module named 'nowhere_at_all'"),
-        ("def f(): f()\nf()\n", "reference.py:2: RecursionError: "),
+        ("x = 1 / 0\n", "reference.py:2: cannot be imported: ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit(3)\n", "reference.py:3: cannot be imported: it ends the program (3)"),
+        ("x = (\n", "reference.py:2: cannot be imported: SyntaxError: "),
+        ("import helper\n", "helper.py:2: cannot be imported: SyntaxError: "),
+        (
+            "from nowhere_at_all import x\n",
+            "reference.py:2: cannot be imported: ModuleNotFoundError: No module named 'nowhere_at_all'",
+        ),
+        ("def f(): f()\nf()\n", "reference.py:2: cannot be imported: RecursionError: "),
         ("import os\nos.chdir('/')\n", "reference.py: leaves the working directory changed from "),
         (
             "import torch\ntorch.set_default_dtype(torch.float64)\n",
             "reference.py: leaves torch's default dtype changed",
         ),
-        ("class Odd(BaseException):\n    __str__ = None\nraise Odd\n", "reference.py:4: Odd"),
+        ("class Odd(BaseException):\n    __str__ = None\nraise Odd\n", "reference.py:4: cannot be imported: Odd"),
     ],
 )
 def test_whatever_an_import_raises_is_one_line_with_its_line(own_scenario: Path, text: str, said: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import Any
 
 from avo.scenarios.catalog import folder
 from avo.settings import SCENARIOS
-from avo.types import AvoError
+from avo.types import AvoError, ScenarioError
 
 SHARED = "avo.scenarios."
 """What modules that several references share are imported as."""
+AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+"""How tomllib says where a mistake is."""
 
 
 @dataclass(frozen=True)
@@ -33,23 +36,35 @@ def layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
     """
     file = path / "scenario.toml"
     if file in above:
-        raise AvoError(f"{above[-1]}: extends: a loop: {' -> '.join(p.parent.name for p in (*above, file))}")
-    try:
-        data = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AvoError(f"{file}: {error}") from error
+        raise ScenarioError(f"{above[-1]}: extends: a loop: {' -> '.join(p.parent.name for p in (*above, file))}")
+    data = _read(file)
     if given := {"name", "path", "files"} & set(data):
-        raise AvoError(f"{file}: unknown key '{min(given)}'; a scenario is called as its folder")
+        raise ScenarioError(f"{file}: unknown key '{min(given)}'; a scenario is called as its folder")
     base = data.pop("extends", None)
     if base is None:
         return [Layer(file, data)]
     if not isinstance(base, str):
-        raise AvoError(f"{file}: extends: name one scenario")
+        raise ScenarioError(f"{file}: extends: name one scenario")
     try:
         below = folder(str((path / base).resolve()) if "/" in base else base)
     except AvoError as error:
-        raise AvoError(f"{file}: extends: {error}") from error
+        raise ScenarioError(f"{file}: extends: {error}") from error
     return [Layer(file, data), *layers(below, (*above, file))]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A TOML file, which may begin with a byte order mark. Raises ScenarioError with the line where it is known."""
+    content = b""
+    try:
+        content = file.read_bytes()
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ScenarioError(f"{file}:{line}: it has to be UTF-8: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        told = AT_LINE.search(str(error))
+        place = f"{file}:{told[1]}" if told else str(file)
+        raise ScenarioError(f"{place}: {error}") from error
 
 
 def merged(found: Sequence[Layer]) -> dict[str, Any]:
@@ -88,7 +103,9 @@ def _has(data: Any, location: Sequence[Any]) -> bool:
 
 
 def sources(path: Path) -> Iterator[Path]:
-    """A Python file, and the shared modules of scenarios/ that it and they import, wherever in them that stands."""
+    """A reference.py, the modules beside it and the shared ones of scenarios/ that it and they import, wherever that
+    stands in them.
+    """
     seen, ahead = set[Path](), [path]
     while ahead:
         file = ahead.pop(0)
@@ -96,20 +113,34 @@ def sources(path: Path) -> Iterator[Path]:
             continue
         seen.add(file)
         yield file
-        for name in sorted(_imported(file)):
-            below = SCENARIOS.joinpath(*name.removeprefix(SHARED).split("."))
-            ahead += [below.with_suffix(".py"), below / "__init__.py"]
+        for below in _imported(file, path.parent):
+            ahead += [below.with_name(f"{below.name}.py"), below / "__init__.py"]
 
 
-def _imported(file: Path) -> set[str]:
-    names: set[str] = set()
+def _imported(file: Path, home: Path) -> list[Path]:
+    """What a module may import, as paths without a suffix; `home`: the scenario's folder."""
+    names = set[tuple[int, str]]()
     try:
         tree = ast.parse(file.read_bytes())
-    except SyntaxError:
-        return names  # told when it is imported
+    except (SyntaxError, ValueError, RecursionError):
+        return []  # told when it is imported
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.startswith(SHARED)}
+            names |= {(0, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            names |= {(node.level, base), *((node.level, f"{base}.{alias.name}".strip(".")) for alias in node.names)}
+    found = list[Path]()
+    for level, name in sorted(names):
+        if level:
+            start = file.parents[level - 1] if level <= len(file.parents) else None
+        elif name.startswith(SHARED):
+            start, name = SCENARIOS, name.removeprefix(SHARED)
+        else:
+            start = home if file.is_relative_to(home) else None
+        parts = [part for part in name.split(".") if part]
+        if start == SCENARIOS:
+            found.append(start.joinpath(*parts))
+        elif start:  # a package is executed before what lies in it
+            found += [start.joinpath(*parts[:length]) for length in range(1, len(parts) + 1)]
+    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib.util
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -14,10 +13,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from avo.scenarios.blame import raised
 from avo.scenarios.catalog import folder
 from avo.scenarios.expressions import evaluate
+from avo.scenarios.foreign import contained
 from avo.scenarios.layers import holder, layers, merged, sources
-from avo.types import AvoError
+from avo.scenarios.modules import import_reference
+from avo.types import AvoError, ScenarioError
 
 Family = Literal["cpu", "cuda"]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -204,17 +206,17 @@ class Scenario(Strict):
 
     @cached_property
     def reference(self) -> ModuleType:
-        """reference.py as a module; imports torch."""
+        """reference.py as a module; imports torch. Raises ScenarioError with the line that failed."""
         source = self.path / "reference.py"
-        spec = importlib.util.spec_from_file_location(f"avo_reference_{self.name}", source)
-        if not source.is_file() or spec is None or spec.loader is None:
-            raise AvoError(f"{source}: missing; it must define make_inputs and reference")
-        module = importlib.util.module_from_spec(spec)
+        if not source.is_file():
+            raise ScenarioError(f"{source}: missing; it must define make_inputs and reference")
         try:
-            spec.loader.exec_module(module)
-        except SystemExit as error:
-            raise AvoError(f"{source}: it ends the program when it is imported ({error})") from error
-        return module
+            with contained():
+                return import_reference(self.path)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # somebody's code: it may raise whatever it likes
+            raise raised(self.path, "", error) from error
 
     @cached_property
     def digest(self) -> str:
@@ -264,7 +266,10 @@ def shape_of(tensor: Tensor, case: Case) -> tuple[int, ...]:
 
 
 def load(name: str) -> Scenario:
-    """The scenario of that name, or in that folder. Raises AvoError with file, key and remedy."""
+    """The scenario of that name, or in that folder. Raises ScenarioError with file, key and remedy.
+
+    Raises AvoError when there is none.
+    """
     path = folder(name)
     found = layers(path)
     own = {"name": path.name, "path": path, "files": tuple(layer.file for layer in found)}
@@ -272,7 +277,7 @@ def load(name: str) -> Scenario:
         return Scenario.model_validate(merged(found) | own)
     except ValidationError as error:
         problem = _first_problem(error)
-        raise AvoError(f"{holder(found, problem['loc'])}: {_line(problem)}") from error
+        raise ScenarioError(f"{holder(found, problem['loc'])}: {_line(problem)}") from error
 
 
 def _first_problem(error: ValidationError) -> ErrorDetails:
@@ -300,4 +305,6 @@ def _keys_at(location: tuple[Any, ...]) -> list[str]:
     }  # fmt: skip
     if not location:
         return [key for key in Scenario.model_fields if key not in ("name", "path", "files")] + ["extends"]
-    return list(tables[str(location[0])].model_fields) if str(location[0]) in tables else []
+    table = str(location[0])
+    valid = list(tables[table].model_fields) if table in tables else []
+    return [key for key in valid if (table, key) not in (("cases", "ranges"), ("tests", "families"))]

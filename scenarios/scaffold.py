@@ -9,6 +9,7 @@ from pathlib import Path
 
 from avo.scenarios.catalog import folder as folder_of
 from avo.scenarios.catalog import names
+from avo.scenarios.layers import sources
 from avo.scenarios.loader import Scenario, load
 from avo.settings import SCENARIOS
 from avo.types import AvoError
@@ -56,7 +57,7 @@ def create(name: str, parent: Path, like: str = "") -> Path:
     files = _extending(load(like), folder_of(like), made) if like else _template()
     made.mkdir(parents=True)
     for path, content in files.items():
-        (made / path).parent.mkdir(exist_ok=True)
+        (made / path).parent.mkdir(parents=True, exist_ok=True)
         (made / path).write_bytes(content)
     return made
 
@@ -67,7 +68,7 @@ def _template() -> dict[str, bytes]:
 
 
 def _extending(base: Scenario, place: Path, made: Path) -> dict[str, bytes]:
-    """A shipped base is named and imported from; of another the folder is named and reference.py copied."""
+    """A shipped base is named and imported from; another is named by folder, its reference.py and helpers copied."""
     shipped = place.parent == SCENARIOS
     case = base.cases[0]
     text = EXTENDING.format(
@@ -76,7 +77,7 @@ def _extending(base: Scenario, place: Path, made: Path) -> dict[str, bytes]:
         summary=_quoted(f"{base.summary}; as {base.name}"), id=_quoted(case.id), family=case.family,
         dims=", ".join(f"{dim} = {extent}" for dim, extent in case.dims.items()),
     )  # fmt: skip
-    source = place / "reference.py"
+    source, helpers = place / "reference.py", dict[str, bytes]()
     if shipped:
         wanted = {"make_inputs", "reference"}.union(*(target.baselines for target in base.targets.values()))
         functions, separator = sorted(wanted), ",\n    "
@@ -84,9 +85,11 @@ def _extending(base: Scenario, place: Path, made: Path) -> dict[str, bytes]:
         reference = REUSING.format(base=base.name, functions=separator.join(functions), listed=listed).encode()
     elif source.is_file():
         reference = source.read_bytes()
+        beside = [file for file in sources(source) if file != source and file.is_relative_to(place)]
+        helpers = {file.relative_to(place).as_posix(): file.read_bytes() for file in beside}
     else:
         raise AvoError(f"{source}: missing; a scenario that extends {base.name} needs one")
-    return {"scenario.toml": text.encode(), "reference.py": reference}
+    return {"scenario.toml": text.encode(), "reference.py": reference, **helpers}
 
 
 def _quoted(text: str) -> str:

@@ -35,6 +35,20 @@ def test_the_page_is_followed_from_top_to_bottom(cli: Any, tmp_path: Path) -> No
     assert "EXP 0 -> 1" in said
 
 
+def test_the_mistake_that_it_shows_ends_an_evaluation(cli: Any, tmp_path: Path) -> None:
+    shown = [text for _, kind, text in blocks() if not kind and text.startswith("…")][1]
+    for file, _, text in blocks():
+        if file:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_text(
+                text.replace("a * 30 if", "a.double() * 30 if").replace("else a,", "else a.double(),")
+            )
+    done = cli("eval", "./swiglu_rows", "--target", "cpu")
+    assert done.returncode == 2, done.stdout
+    assert done.stderr.startswith("avo: ")
+    assert done.stderr.endswith(shown.removeprefix("…"))
+
+
 def test_the_finding_that_it_shows_is_found(cli: Any, tmp_path: Path) -> None:
     shown = next(text for _, kind, text in blocks() if not kind and text.startswith("…"))
     for file, _, text in blocks():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from avo.scenarios.abi import ITEM_BYTES
@@ -16,8 +16,12 @@ from avo.tools.executor import LocalExecutor
 from avo.tools.seeds import seed_sources
 from avo.types import AvoError, Missing, Status, Verdict
 
+LINE = re.compile(r"(.*?\.(?:toml|py))(?::(\d+))?: (.*)", re.DOTALL)
+"""What is said of a file: its name, the line where it is known, and the rest."""
 CALL = re.compile(r"(\w+\(case '[^']*'\)):? (.*)", re.DOTALL)
 """What is said of a function of reference.py."""
+REFUSES_THE_RIGHT = "refuses the expected values, rounded to the output's dtype"
+"""What is said of a tolerance that no output can meet."""
 MOST_APART = 100.0
 """Factor by which the seed's time per unit of work may differ between timed cases."""
 NOISY = 1.3
@@ -35,9 +39,14 @@ class Finding:
     """Key of scenario.toml, or function of reference.py; may be empty."""
     problem: str
     """What is wrong, and what to change."""
+    line: int = 0
+    """Of the file; 0 where it is not known."""
+    refused: bool = False
+    """Whether it says that the tolerance refused an output of the seed, or of a baseline."""
 
     def __str__(self) -> str:
-        return ": ".join(filter(None, (self.file, self.key, self.problem)))
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(filter(None, (place, self.key, self.problem)))
 
 
 @dataclass
@@ -53,7 +62,11 @@ class Report:
     """Of the seed: score, unit, seconds of its evaluation, and by case min_ms, noise, error; baselines: worst error."""
 
     def as_dict(self) -> dict[str, Any]:
-        return {"sound": not self.findings, **asdict(self)}
+        findings = [
+            {"file": found.file, "line": found.line, "key": found.key, "problem": found.problem}
+            for found in self.findings
+        ]
+        return {"sound": not self.findings, **asdict(self), "findings": findings}
 
     def lines(self) -> list[str]:
         """For people: findings, remarks, the figures, and the verdict."""
@@ -74,14 +87,14 @@ class Report:
 
 
 def of_the_files(line: str) -> Finding:
-    """The finding in an AvoError's line: "file: key: problem", or less."""
-    file, _, rest = line.partition(": ")
-    if not file.endswith((".toml", ".py")):
+    """The finding in an AvoError's line: "file:line: key: problem", or less."""
+    if not (told := LINE.fullmatch(line)):
         return Finding("", "", line)
+    file, number, rest = told[1], int(told[2] or 0), told[3]
     if call := CALL.match(rest):
-        return Finding(file, call[1], call[2])
+        return Finding(file, call[1], call[2], number)
     key, _, problem = rest.partition(": ")
-    return Finding(file, key, problem) if problem and " " not in key else Finding(file, "", rest)
+    return Finding(file, key, problem, number) if problem and " " not in key else Finding(file, "", rest, number)
 
 
 def examine(scenario: Scenario, target: str) -> Report:
@@ -90,9 +103,9 @@ def examine(scenario: Scenario, target: str) -> Report:
     executor = LocalExecutor(scenario, target)
     steps: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: _functions(scenario),
-        lambda: _proofs(executor),
+        lambda: _proofs(executor, report),
         lambda: _baselines(executor, report),
-        lambda: _traffic(scenario, target),
+        lambda: _traffic(executor, report),
         lambda: _seed(executor, report),
     )
     for number, step in enumerate(steps):
@@ -103,10 +116,26 @@ def examine(scenario: Scenario, target: str) -> Report:
             raise
         except AvoError as error:
             found.append(of_the_files(str(error)))
+            if number == 1:
+                break  # nothing can be evaluated
         if number < 2 and any(number == 0 or finding.file.endswith(".py") for finding in found):
             break  # nothing can be said on a reference that is wrong
-    report.findings = tuple(dict.fromkeys(found))
+    report.findings = tuple(dict.fromkeys(_of_the_tolerance(scenario, target, found, report)))
     return report
+
+
+def _of_the_tolerance(scenario: Scenario, target: str, found: list[Finding], report: Report) -> list[Finding]:
+    """The findings without those that blame the seed and the baselines where the tolerance refuses all of them."""
+    refused = [finding for finding in found if finding.refused]
+    others = [finding for finding in found if not finding.refused]
+    if any(finding.problem.startswith(REFUSES_THE_RIGHT) for finding in found):
+        return others
+    seed = [finding for finding in refused if finding.key == f"targets.{target}.seed"]
+    if not seed or len(refused) == 1 or report.facts.get("baselines"):
+        return found
+    names = ", ".join(finding.key for finding in refused if finding not in seed)
+    problem = f"refuses the seed and the baselines alike ({names}): raise it, or mend reference(); of the seed: "
+    return [*others, at(scenario, problem + seed[0].problem.partition(": ")[2], "tolerance")]
 
 
 def at(scenario: Scenario, problem: str, *key: str | int) -> Finding:
@@ -116,16 +145,10 @@ def at(scenario: Scenario, problem: str, *key: str | int) -> Finding:
 
 def _functions(scenario: Scenario) -> Iterator[Finding]:
     """reference.py can be imported, and has what scenario.toml names."""
-    file = str(scenario.path / "reference.py")
-    try:
-        module = scenario.reference
-    except AvoError:
-        raise
-    except Exception as error:  # somebody's code: it may raise whatever it likes
-        yield Finding(file, "", f"cannot be imported: {type(error).__name__}: {error}")
-        return
-    for name, what in (("make_inputs", "(case, seed, device) -> inputs by name"),
-                       ("reference", "(case, inputs) -> {output: (value, magnitude)}")):  # fmt: skip
+    from avo.tools.score.asked import SIGNATURES
+
+    file, module = str(scenario.path / "reference.py"), scenario.reference
+    for name, what in SIGNATURES.items():
         if not callable(getattr(module, name, None)):
             yield Finding(file, name, f"missing: define {name}{what}")
     for target, settings in scenario.targets.items():
@@ -135,11 +158,11 @@ def _functions(scenario: Scenario) -> Iterator[Finding]:
                 yield at(scenario, problem, "targets", target, "baselines")
 
 
-def _proofs(executor: LocalExecutor) -> Iterator[Finding]:
+def _proofs(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
     from avo.tools.score.proof import proofs
 
     with executor.held() as judge:
-        yield from proofs(judge)
+        yield from proofs(judge, report.remarks)
 
 
 def _baselines(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
@@ -150,16 +173,28 @@ def _baselines(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
     yield from found
 
 
-def _traffic(scenario: Scenario, target: str) -> Iterator[Finding]:
-    """No launch can move less than its inputs and outputs."""
-    for case in scenario.timed(target):
+def _traffic(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
+    """No launch can move less than its outputs and what it reads of its inputs."""
+    from avo.tools.score.proof import read_parts
+
+    scenario = executor.scenario
+    for case in scenario.timed(executor.target):
         moved = [tensor for tensor in scenario.tensors if tensor.role != "workspace"]
-        least = sum(math.prod(shape_of(tensor, case)) * ITEM_BYTES[tensor.dtype] for tensor in moved)
+        sizes = {tensor.name: math.prod(shape_of(tensor, case)) * ITEM_BYTES[tensor.dtype] for tensor in moved}
         counted = evaluate(scenario.work.bytes, case.dims)
-        if counted < least:
-            problem = f"{counted:.6g} in case '{case.id}', but inputs and outputs alone are {least}: count each once"
-            yield at(scenario, problem, "work", "bytes")
+        if counted >= sum(sizes.values()):
+            continue
+        with executor.held() as judge:
+            parts = read_parts(judge, case)
+        if counted < sum(size * parts.get(name, 1.0) for name, size in sizes.items()):
+            problem = f"{counted:.6g} in case '{case.id}', but inputs and outputs alone are {sum(sizes.values())}: "
+            yield at(scenario, problem + "count each once", "work", "bytes")
             return
+        partly = ", ".join(name for name, part in parts.items() if part < 1)
+        report.remarks.append(
+            f"work.bytes is {counted:.6g} in case '{case.id}', less than its inputs and outputs, which are "
+            f"{sum(sizes.values())}: of {partly} a part is read only"
+        )
 
 
 def _seed(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
@@ -173,7 +208,8 @@ def _seed(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
     if not verdict.passed:
         log = next((f" ({line})" for line in verdict.log.splitlines() if "error" in line), "")
         told = f"{verdict.status}: {verdict.reason}{'' if verdict.reason in log else log}"
-        yield at(scenario, f"the seed scores nothing: {told}: mend it", "targets", target, "seed")
+        found = at(scenario, f"the seed scores nothing: {told}: mend it", "targets", target, "seed")
+        yield replace(found, refused=verdict.status is Status.INCORRECT_NUMERICAL)
         return
     report.facts |= {"score": verdict.score, "unit": verdict.unit, "seconds": round(seconds, 2), "cases": {
         case.id: {"min_ms": case.min_ms, "noise": case.noise, "error": case.error_ratio} for case in verdict.cases

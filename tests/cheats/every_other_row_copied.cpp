@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Copies each row to the one after it in long sequences.
 #include "honest_attention.h"
 extern "C" int avo_launch(const avo_args* a, void*) {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Computes the first launch of a shape and copies that result in all later ones.
 #include "honest_attention.h"
 static avo_bf16 kept[1 << 21];

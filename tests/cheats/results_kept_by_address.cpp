@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Copies its last result when q lies where it lay before.
 #include "honest_attention.h"
 static avo_bf16 kept[4][1 << 21];

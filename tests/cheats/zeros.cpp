@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Writes zeros and hopes for an absolute tolerance.
 #include "honest_attention.h"
 extern "C" int avo_launch(const avo_args* a, void*) {

@@ -68,6 +68,16 @@ def test_one_like_a_folder_finds_its_seed_wherever_it_is_written(own_scenario: P
     assert scored.returncode == 0, scored.stdout + scored.stderr
 
 
+def test_one_like_a_folder_has_the_helpers_of_its_reference(own_scenario: Path, tmp_path: Path) -> None:
+    (own_scenario / "parts").mkdir()
+    (own_scenario / "parts" / "deep.py").write_text("X = 3\n")
+    file = own_scenario / "reference.py"
+    file.write_text(file.read_text() + "\nfrom parts.deep import X\n")
+    made = create("mine", tmp_path / "new", str(own_scenario))
+    assert sorted(files(made)) == ["parts/deep.py", "reference.py", "scenario.toml"]
+    assert load(str(made)).reference.X == 3
+
+
 def test_an_existing_folder_is_refused_and_stays_as_it_is(own_scenario: Path, cli: Any) -> None:
     before = files(own_scenario)
     done = cli("scenario", "new", "tiny")

@@ -95,7 +95,7 @@ def test_a_mistake_is_told_with_the_file_that_it_is_in(sibling: Path, text: str,
     [
         ("frobenius =", "frobenios =", "tiny/scenario.toml: unknown key 'tolerance.frobenios'"),
         ('role = "out"', 'role = "oud"', "tiny/scenario.toml: tensors.2.role: "),
-        ("[work]", "[work", "tiny/scenario.toml: "),
+        ("[work]", "[work", "tiny/scenario.toml:21: "),
     ],
 )
 def test_a_mistake_of_the_base_is_told_with_the_bases_file(

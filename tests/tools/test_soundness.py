@@ -12,6 +12,7 @@ import pytest
 from avo.scenarios.catalog import folder, names
 from avo.scenarios.loader import Scenario, load
 from avo.scenarios.scaffold import create
+from avo.tools.executor import LocalExecutor
 from avo.tools.soundness import Finding, examine
 
 SECOND_CASE = '[[cases]]\nid = "narrow"\ndims = { R = 8, C = 65536 }\n[[tests]]\nid = "odd"'
@@ -65,7 +66,7 @@ def test_the_shipped_ones_are_sound(name: str, tmp_path: Path) -> None:
         ('"torch_mv"', '"torch_mw"', "targets.cpu.baselines", "'torch_mw' is no function of reference.py: define it"),
         (
             'name = "x"', 'name = "x"\ndtype = "fp32"\nshape = ["C"]\nrole = "in"\n[[tensors]]\nname = "b"',
-            "make_inputs(case 'wide')", "must return b with the shape",
+            "make_inputs(case 'odd')", "must return b with the shape",
         ),
     ],
 )  # fmt: skip
@@ -139,17 +140,17 @@ def test_an_input_that_does_not_matter_is_found(own_scenario: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "key", "problem"),
     [
-        ("(a @ x, ", "((a @ x).log(), ", "reference(case 'wide')", "y is not finite: mend it, or draw other inputs"),
-        ("a.abs() @ x.abs()", "a @ x", "reference(case 'wide')", "the magnitude of y is negative: take absolute"),
-        ("(a @ x, ", "((a @ x)[:, None], ", "reference(case 'wide')", "value and magnitude of y must have the shape"),
-        ("(a @ x, ", "(a @ x + torch.rand(1), ", "reference(case 'wide')", "answers differently for the same inputs"),
-        ("(a @ x, ", "(inputs['a'].zero_().double() @ x, ", "reference(case 'wide')", "changes its input a: "),
+        ("(a @ x, ", "((a @ x).log(), ", "reference(case 'odd')", "y is NaN in places, which is never right: mend it"),
+        ("a.abs() @ x.abs()", "a @ x", "reference(case 'odd')", "the magnitude of y is negative: take absolute"),
+        ("(a @ x, ", "((a @ x)[:, None], ", "reference(case 'odd')", "value and magnitude of y must have the shape"),
+        ("(a @ x, ", "(a @ x + torch.rand(1), ", "reference(case 'odd')", "answers differently for the same inputs"),
+        ("(a @ x, ", "(inputs['a'].zero_().double() @ x, ", "reference(case 'odd')", "changes its input a: "),
         ("def reference(", "def referenz(", "reference", "missing: define reference(case, inputs)"),
         ('case.dims["C"], generator=generator, device=device)\n    return', 'case.dims["R"])\n    return',
-         "make_inputs(case 'wide')", "must return x with the shape [4096]"),
+         "make_inputs(case 'odd')", "must return x with the shape [77], not [3]"),
         ("manual_seed(seed)", "manual_seed(7)", "make_inputs(case 'wide')", "draws the same for every seed"),
-        ('"x": x}', '"x": torch.randn(len(x))}', "make_inputs(case 'wide')", "x differs between two calls"),
-        ('"x": x}', '"x": x.double()}', "make_inputs(case 'wide')", "x is float64, but scenario.toml says fp32"),
+        ('"x": x}', '"x": torch.randn(len(x))}', "make_inputs(case 'odd')", "x differs between two calls"),
+        ('"x": x}', '"x": x.double()}', "make_inputs(case 'odd')", "x is float64, but scenario.toml says fp32"),
         ('inputs["a"] @ inputs["x"]', 'inputs["a"] @ inputs["z"]', "torch_mv", "raises KeyError: 'z': mend it"),
         ('inputs["a"] @ inputs["x"]', '1.01 * inputs["a"] @ inputs["x"]', "torch_mv", "a baseline that is wrong: y["),
         ("import torch\n", "import torch\nimport nowhere_to_be_found\n", "", "cannot be imported: ModuleNotFoundError"),
@@ -176,7 +177,8 @@ def test_a_reference_that_does_not_bear_the_signs_of_timed_launches_is_found(own
     changed(file, "(a @ x, ", "(a @ x.sqrt() ** 2, ")
     found = only(own_scenario)
     assert found.key == "reference(case 'wide')"
-    assert found.problem.startswith("y is not finite once inputs have other signs")
+    assert found.problem.startswith("y is NaN in places")
+    assert "so it is once inputs have other signs, as they get in timed launches" in found.problem
 
 
 @pytest.mark.parametrize(
@@ -220,3 +222,52 @@ def test_a_sound_one_ends_with_0_and_one_that_is_not_there_with_2(cli: Any) -> N
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["sound"]
     assert cli("scenario", "check", "mha_casual").returncode == 2
+
+
+def test_a_tolerance_that_refuses_seed_and_baseline_alike_is_blamed_and_not_they(own_scenario: Path) -> None:
+    toml = own_scenario / "scenario.toml"
+    changed(toml, "magnitude = 1e-5\nrelative = 1e-5\nabsolute = 1e-6", "magnitude = 0\nrelative = 6e-8\nabsolute = 0")
+    found = only(own_scenario)
+    assert (found.file, found.key) == (str(toml), "tolerance")
+    assert found.problem.startswith(
+        "refuses the seed and the baselines alike (torch_mv): raise it, or mend reference()"
+    )
+
+
+GATHER = """
+def make_inputs(case, seed, device):
+    generator = torch.Generator(device).manual_seed(seed)
+    rows, columns = case.dims["R"], case.dims["C"]
+    a = torch.randn(rows, columns, generator=generator, device=device)
+    return {"a": a, "x": torch.randint(0, columns, (columns,), generator=generator, device=device).float()}
+
+
+def reference(case, inputs):
+    y = inputs["a"][:, : 1 + case.dims["C"] // 8].double().sum(1) + inputs["x"].double().sum()
+    return {"y": (y, y.abs())}
+"""
+
+
+def test_work_may_count_what_is_read_of_an_input_but_not_forget_one(own_scenario: Path) -> None:
+    from avo.tools.soundness import Report, _traffic
+
+    (own_scenario / "reference.py").write_text("import torch\n" + GATHER)
+    toml = own_scenario / "scenario.toml"
+    for counted, findings in (("4 * (R * C / 8 + R + C)", 0), ("4 * R", 1)):
+        text = toml.read_text()
+        toml.write_text(re.sub(r'^bytes = ".*"', f'bytes = "{counted}"', text, flags=re.MULTILINE))
+        scenario, report = load(str(own_scenario)), Report("tiny", "cpu")
+        assert len(list(_traffic(LocalExecutor(scenario, "cpu"), report))) == findings
+        assert ["of a a part is read only" in remark for remark in report.remarks] == [True] * (1 - findings)
+
+
+def test_a_timed_case_with_one_family_is_worth_a_remark_and_one_that_draws_the_same(
+    tiny: Scenario, own_scenario: Path
+) -> None:
+    assert not any("family" in remark for remark in examine(tiny, "cpu").remarks)
+    changed(own_scenario / "scenario.toml", 'id = "wide"', 'id = "wide"\nfamilies = ["huge"]')
+    assert "family 'huge' draws the same as 'randn' in case 'wide'" in examine(load(str(own_scenario)), "cpu").remarks
+    changed(own_scenario / "scenario.toml", '["huge"]', "[]")
+    report = examine(load(str(own_scenario)), "cpu")
+    assert any("timed case 'wide' has one family of inputs only" in remark for remark in report.remarks)
+    assert report.findings == ()

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error|relative error
+// because: elements (is|are) wrong|relative error
 // Sum and accumulator are rounded to bf16 after each tile.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: not finite|off by
+// because: is (nan|-?inf)|elements (is|are) wrong
 // The accumulator starts from what lies in the workspace.
 #include "honest_attention.h"
 struct How : redteam::Honest {

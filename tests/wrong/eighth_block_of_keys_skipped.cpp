@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Every eighth tile of keys is left out.
 #include "honest_attention.h"
 struct How : redteam::Honest {

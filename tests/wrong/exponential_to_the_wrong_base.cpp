@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Takes 2^s for e^s.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Two heads read one head of keys and values, as if they were grouped.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Head h reads the keys and values of head h + 1.
 #include "honest_attention.h"
 struct How : redteam::Honest {

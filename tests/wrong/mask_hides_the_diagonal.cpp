@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // A row sees the keys before its own only.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: not finite|off by .* times the allowed error
+// because: is (nan|-?inf)|elements (is|are) wrong
 // The maximum never grows after the first tile.
 #include "honest_attention.h"
 struct How : redteam::Honest {

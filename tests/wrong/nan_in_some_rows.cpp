@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: not finite
+// because: is (nan|-?inf)
 // Every 64th row divides zero by zero.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Every row sees every key.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Sum and accumulator stay as they are under a new maximum.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Writes [B, H, S, D] where [B, S, H, D] is asked for.
 #include <vector>
 #include "honest_attention.h"

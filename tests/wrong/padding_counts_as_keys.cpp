@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* \(case S = 333\)
+// because: elements (is|are) wrong \(case S = 333\)
 // Where S is no multiple of 64 the last row also sees the zeros after the end.
 #include "honest_attention.h"
 struct How : redteam::Honest {

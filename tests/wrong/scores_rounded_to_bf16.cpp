@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Scores are kept in bf16 between the two products.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Keys more than 256 before a row are left out.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* \(case B = 3, S = 77\)
+// because: elements (is|are) wrong \(case B = 3, S = 77\)
 // Values come from the next sequence of the batch.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error|relative error
+// because: elements (is|are) wrong|relative error
 // Weights are rounded to fp8 e4m3 before the second product.
 #include "honest_attention.h"
 struct How : redteam::Honest {

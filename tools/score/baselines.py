@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from avo.scenarios.blame import wrong
 from avo.scenarios.loader import Case, Scenario, shape_of
+from avo.tools.score.asked import as_foreign, fault
 from avo.tools.score.check import Tensors
-from avo.types import AvoError
+from avo.types import ScenarioError
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -31,23 +33,29 @@ class Absent(Exception):
 
 
 def answer(scenario: Scenario, name: str, case: Case, inputs: Tensors) -> Tensors:
-    """The outputs of one call, by name. Raises Absent, or AvoError for what the scenario's author can mend."""
-    where = scenario.path / "reference.py"
+    """The outputs of one call, by name. Raises Absent, or ScenarioError for what the scenario's author can mend."""
     function = getattr(scenario.reference, name, None)
     if function is None:
-        raise AvoError(f"{where}: no function '{name}', which a target names as a baseline")
+        missing = "no such function, which a target names as a baseline: define it, or leave it out"
+        raise wrong(scenario.path, name, missing)
+    given = dict(inputs)
+    versions = {key: tensor._version for key, tensor in given.items()}
     try:
-        with torch.no_grad():
-            result = function(case, dict(inputs))
+        with torch.no_grad(), as_foreign(scenario, name, case):
+            result = function(case, dict(given))
     except ModuleNotFoundError as error:
         raise Absent(f"{name}: no module {error.name}: pip install 'avo[baselines]'") from error
-    except Exception as error:  # a library of somebody else's: whatever it raises, the others can be measured
+    except ScenarioError:
+        raise
+    except (Exception, SystemExit) as error:  # a library of somebody else's: the others can be measured
         lines = str(error).strip().splitlines() or [""]
         raise Absent(f"{name}: {type(error).__name__}: {lines[0][:200]}") from error
+    if changed := [key for key, tensor in given.items() if tensor._version != versions[key]]:
+        raise fault(scenario, name, case, f"changes its input {changed[0]}: work on a copy")
     shapes = {tensor.name: shape_of(tensor, case) for tensor in scenario.tensors if tensor.role == "out"}
     outputs: Tensors = result if isinstance(result, Mapping) else dict.fromkeys(shapes, result)
-    if set(outputs) != set(shapes) or any(tuple(outputs[o].shape) != shape for o, shape in shapes.items()):
-        raise AvoError(f"{where}: {name}(case '{case.id}') must return {', '.join(shapes)} in the scenario's shapes")
+    if set(outputs) != set(shapes) or any(tuple(getattr(outputs[o], "shape", ())) != s for o, s in shapes.items()):
+        raise fault(scenario, name, case, f"must return {', '.join(shapes)} in the scenario's shapes")
     return outputs
 
 
@@ -56,18 +64,20 @@ def calls(judge: Judge, name: str, case: Case, sets: Sequence[Tensors]) -> list[
 
     On the CPU the time of this thread; on a GPU between two events, in a row that begins behind a head start.
     """
-    if not judge.on_gpu:
-        results = []
-        for inputs in sets:
-            started = time.thread_time()
-            outputs = answer(judge.scenario, name, case, inputs)
-            results.append((time.thread_time() - started, outputs))
-        return results
     clears, late = HEAD_START, True
-    while late and clears <= LONGEST_HEAD_START:
-        results, late = _row(judge, name, case, sets, clears)
-        clears *= 2
+    with as_foreign(judge.scenario, name, case):  # once for all calls: to begin takes some microseconds
+        if not judge.on_gpu:
+            return [_timed(judge, name, case, inputs) for inputs in sets]
+        while late and clears <= LONGEST_HEAD_START:
+            results, late = _row(judge, name, case, sets, clears)
+            clears *= 2
     return results
+
+
+def _timed(judge: Judge, name: str, case: Case, inputs: Tensors) -> tuple[float, Tensors]:
+    started = time.thread_time()
+    outputs = answer(judge.scenario, name, case, inputs)
+    return time.thread_time() - started, outputs
 
 
 def _row(

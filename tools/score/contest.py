@@ -16,7 +16,7 @@ from avo.tools.score import paper
 from avo.tools.score.arena import Arena, Slot
 from avo.tools.score.baselines import Absent, calls
 from avo.tools.score.builder import Build
-from avo.tools.score.check import Tensors, error_ratio, expected
+from avo.tools.score.check import Tensors, error_ratio, errors, expected
 from avo.tools.score.judge import Judge
 from avo.tools.score.loaded import Loaded
 from avo.tools.score.parts import Parts
@@ -198,7 +198,7 @@ def _play(
     left = []
     for one in playing:
         with _dropped(one.record.name, rejected, missing):
-            one.record.errors[case.id] = _errors(judge, wanted, one.start(case, first))
+            one.record.errors[case.id] = errors(judge.scenario, wanted, one.start(case, first))
             one.record.seconds[case.id], one.record.clocks[case.id] = [], []
             left.append(one)
     del wanted
@@ -242,22 +242,6 @@ def _dropped(name: str, rejected: dict[str, str], missing: dict[str, str]) -> It
         rejected[name] = str(error)
     except Absent as error:
         missing[name] = str(error)
-
-
-def _errors(judge: Judge, wanted: Mapping[str, tuple[torch.Tensor, torch.Tensor]], outputs: Tensors) -> tuple[
-    float, float
-]:  # fmt: skip
-    """Worst error over the allowed one, and the relative Frobenius error, over all outputs; nothing is refused."""
-    tolerance, worst, norm = judge.scenario.tolerance, 0.0, 0.0
-    for name, (value, magnitude) in wanted.items():
-        error = outputs[name].to(value.dtype).sub(value).abs_()
-        if not error.isfinite().all():
-            return math.inf, math.inf
-        length = float(value.norm())
-        norm = max(norm, float(error.norm()) / length if length else 0.0)
-        allowed = tolerance.magnitude * magnitude + tolerance.relative * value.abs() + tolerance.absolute
-        worst = max(worst, float(error.div_(allowed).nan_to_num_(0.0, math.inf).max()))
-    return worst, norm
 
 
 def _rotating(judge: Judge, case: Case) -> int:

@@ -11,10 +11,10 @@ import torch
 
 from avo.scenarios.loader import Case
 from avo.tools.score.arena import Arena, Edge
-from avo.tools.score.check import Tensors, expected, ratio_to
+from avo.tools.score.check import Tensors, Wanted, expected, ratio_to
 from avo.tools.score.hidden import kept_back
 from avo.tools.score.loaded import Loaded
-from avo.tools.score.parts import Parts, Wanted
+from avo.tools.score.parts import Parts
 from avo.types import Rejected, Status
 
 if TYPE_CHECKING:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import torch
 
 from avo.scenarios.loader import Case, Scenario
 from avo.tools.score.arena import TORCH
-from avo.tools.score.check import Tensors, ratio_to
+from avo.tools.score.check import Tensors, Wanted, allowed_error, ratio_to
 from avo.types import Rejected
 
-Wanted = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
-"""By output: value and magnitude, as `expected` answers."""
 BITS = 4
 """Of a mantissa that was rounded too far."""
 OFF_BY = 0.01
@@ -52,10 +50,11 @@ def wrong(scenario: Scenario, wanted: Wanted) -> Iterator[tuple[str, str, Tensor
 
 def one_element_off(scenario: Scenario, wanted: Wanted) -> Iterator[tuple[str, Tensors]]:
     """By output: all outputs, one element of it off by OFF_BY (of an integer by 1 at least), where it shows most."""
-    right, tolerance = rounded(scenario, wanted), scenario.tolerance
+    right = rounded(scenario, wanted)
     for name, (value, magnitude) in wanted.items():
-        allowed = tolerance.magnitude * magnitude + tolerance.relative * value.abs() + tolerance.absolute
-        at = int((value.abs() / allowed).nan_to_num_(0.0, 0.0).argmax())
+        finite = value.masked_fill(value.isinf(), 0.0)
+        allowed = allowed_error(scenario.tolerance, (finite, magnitude))
+        at = int((finite.abs() / allowed).nan_to_num_(0.0, torch.inf).argmax())
         made = right[name].clone().flatten()
         by = made[at].double() * OFF_BY
         made[at] += by.to(made.dtype) if made.is_floating_point() else max(1, round(float(by)))

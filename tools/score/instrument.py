@@ -24,9 +24,9 @@ from avo.tools import sandbox, seccomp
 from avo.tools.process import DEVICES, Finished, python_child, run, supervised
 from avo.tools.score.builder import Build
 from avo.tools.score.cage import LEVELS
-from avo.tools.score.check import asked
 from avo.tools.score.compilers import compiler_of, runtime_library
 from avo.tools.score.gpu import identities
+from avo.tools.score.inputs import drawn
 from avo.types import Missing
 
 PROBE = Path(__file__).with_name("probe.py").resolve()
@@ -99,16 +99,16 @@ def inputs_on_disk(
 
     on = torch.cuda.device(device) if device is not None else contextlib.nullcontext()
     with on:
-        drawn = asked(scenario, "make_inputs", case, secrets.randbits(62), "cpu" if device is None else "cuda")
+        inputs = drawn(scenario, case, secrets.randbits(62), "cpu" if device is None else "cuda")
     buffers = []
     with file.open("wb") as out:
         for tensor in scenario.tensors:
             size = math.prod(shape_of(tensor, case)) * ITEM_BYTES[tensor.dtype]
             buffers.append((size, out.tell() if tensor.role == "in" else -1))
             if tensor.role == "in":
-                out.write(drawn[tensor.name].cpu().contiguous().flatten().view(torch.uint8).numpy())
+                out.write(inputs[tensor.name].cpu().contiguous().flatten().view(torch.uint8).numpy().data)
         out.write(b"\0")  # so that there is something to map
-    del drawn
+    del inputs
     if device is not None:
         torch.cuda.empty_cache()
     return file, buffers

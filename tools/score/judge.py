@@ -16,16 +16,18 @@ from avo.scenarios.loader import Case, Scenario, family, shape_of
 from avo.tools.score.arena import Arena, Slot, slot_bytes
 from avo.tools.score.buffers import Buffer, DeviceBuffer, HostBuffer
 from avo.tools.score.builder import Build
-from avo.tools.score.check import Tensors, asked
 from avo.tools.score.compilers import compiler_of, runtime_library
 from avo.tools.score.cuda_runner import MOST_LAUNCHES
 from avo.tools.score.exam import Exam, examine
 from avo.tools.score.gpu import clocks, identities, require_answer
+from avo.tools.score.inputs import Tensors, drawn
 from avo.tools.score.loaded import Loaded, load
+from avo.tools.score.memory import require_memory
 from avo.tools.score.refresh import Masks, Pool
 from avo.tools.score.roofline import peak
+from avo.tools.score.steady import require_steady
 from avo.tools.score.timing import Timing, time_case
-from avo.types import AvoError, CaseScore, Clocks, Missing, Rejected, Status
+from avo.types import CaseScore, Clocks, Missing, Rejected, Status
 
 LEAST_SETS, MOST_SETS = 8, {"cpu": 4, "cuda": MOST_LAUNCHES}
 """Buffers that launches rotate through: no launch sees the addresses of the one before. On the CPU more of them would
@@ -64,6 +66,8 @@ class Judge:
         self.identity = identities()[index] if self.on_gpu else ""
         largest = max(math.prod(shape_of(t, c)) for t in scenario.tensors for c in scenario.timed(target))
         with self.on_device():
+            require_memory(scenario, target, self.device)
+            require_steady(scenario, target, self.device)
             self._masks = Masks(largest, self.device)
 
     def on_device(self) -> contextlib.AbstractContextManager[object]:
@@ -187,13 +191,7 @@ class Judge:
         return arena.take([slot], [inputs], {0})[0]
 
     def draw(self, case: Case) -> Tensors:
-        drawn: Tensors = asked(self.scenario, "make_inputs", case, secrets.randbits(62), self.device)
-        for tensor in self.scenario.tensors:
-            shape = shape_of(tensor, case)
-            if tensor.role == "in" and (tensor.name not in drawn or tuple(drawn[tensor.name].shape) != shape):
-                where = f"{self.scenario.path / 'reference.py'}: make_inputs(case '{case.id}')"
-                raise AvoError(f"{where} must return {tensor.name} with the shape {list(shape)}")
-        return drawn
+        return drawn(self.scenario, case, secrets.randbits(62), self.device)
 
     def _wait(self) -> None:
         """Until the GPU has done what this process asked of it."""

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from avo.scenarios.loader import Case, Scenario, Tensor, Tolerance
-from avo.tools.score.check import Tensors, asked, error_ratio, expected
-from avo.types import AvoError, ScenarioError
+from avo.tools.score.asked import asked, calling, fault
+from avo.tools.score.check import Tensors, Wanted, allowed_error, error_ratio, expected
+from avo.types import ScenarioError
 
 HOOK = "sample"
-Wanted = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
-"""By output: value and magnitude, as `expected` answers."""
+Function = Callable[..., Mapping[str, tuple[torch.Tensor, ...]]]
+"""`sample` or `reference` of a scenario."""
 SLICE, PART_OF_EXTENT = 4, 4
 """Entries of a dimension in a slice: at most so many, and at most one in so many."""
 SAME = 0.05
@@ -54,47 +55,41 @@ class Parts:
                 error_ratio(self.scenario, self.case, *launch)
             return
         looks = [*launches] * parts
-        worst = torch.stack([self._ratio(*launch) for launch in looks])
+        with calling(self.scenario, HOOK if self.sampled else "reference", self.case) as function:
+            worst = torch.stack([self._ratio(function, *launch) for launch in looks])
         for launch, ratio in zip(looks, worst.tolist(), strict=True):
             if ratio > 1:
                 error_ratio(self.scenario, self.case, *launch)
 
-    def _ratio(self, inputs: Tensors, outputs: Tensors) -> torch.Tensor:
+    def _ratio(self, function: Function, inputs: Tensors, outputs: Tensors) -> torch.Tensor:
         """Worst error of a part over the allowed one, not yet waited for."""
         tolerance = self.scenario.tolerance
         if self.sampled:
-            return torch.stack([
-                _worst(tolerance, value, magnitude, outputs[name].flatten()[index])
-                for name, (index, value, magnitude) in self._sample(inputs).items()
-            ]).max()  # fmt: skip
-        starts = self._starts(self.dims)
-        wanted = self._of_slice(inputs, starts)
-        return torch.stack([
-            _worst(tolerance, value, magnitude, self._cut(self._tensor(name), outputs[name], starts))
-            for name, (value, magnitude) in wanted.items()
-        ]).max()  # fmt: skip
+            drawn = function(self.case, dict(inputs), secrets.randbits(62)).items()
+            seen = [(value, size, outputs[name].flatten()[index]) for name, (index, value, size) in drawn]
+        else:
+            starts = self._starts(self.dims)
+            wanted = function(*self._slice(inputs, starts)).items()
+            cut = {name: self._cut(self._tensor(name), whole, starts) for name, whole in outputs.items()}
+            seen = [(value, size, cut[name]) for name, (value, size) in wanted]
+        return torch.stack([_worst(tolerance, (value, size.to(value.dtype)), got) for value, size, got in seen]).max()
+
+    # ---- samples -------------------------------------------------------------------------------
 
     def _agrees(self, inputs: Tensors, wanted: Wanted) -> None:
-        """Raise ScenarioError where the scenario's `sample` says something else than its `reference`."""
-        for name, (index, value, magnitude) in self._sample(inputs).items():
-            right, scale = (part.flatten()[index] for part in wanted[name])
-            if float(_elements(self.scenario.tolerance, right, scale, value).max()) > SAME:
-                raise ScenarioError(f"{self._where}: {name} is not what reference() answers there")
-            if not torch.allclose(magnitude.to(scale.dtype), scale, rtol=1e-2, atol=1e-30):
-                raise ScenarioError(f"{self._where}: the magnitude of {name} is not what reference() answers there")
-
-    @property
-    def _where(self) -> str:
-        return f"{self.scenario.path / 'reference.py'}: {HOOK}(case '{self.case.id}')"
-
-    def _sample(self, inputs: Tensors) -> Mapping[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Raise ScenarioError where the scenario's `sample` is none, or says something else than its `reference`."""
         drawn: Any = asked(self.scenario, HOOK, self.case, inputs, secrets.randbits(62))
-        outputs = {tensor.name for tensor in self.scenario.tensors if tensor.role == "out"}
-        whole = isinstance(drawn, Mapping) and set(drawn) == outputs
+        whole = isinstance(drawn, Mapping) and set(drawn) == set(wanted)
         if not whole or any(len(parts) != 3 or len({len(part) for part in parts}) != 1 for parts in drawn.values()):
-            raise ScenarioError(f"{self._where} must return {', '.join(sorted(outputs))}: (index, value, magnitude)")
-        found: Mapping[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = drawn
-        return found
+            problem = f"must return {', '.join(sorted(wanted))}: (index, value, magnitude)"
+            raise fault(self.scenario, HOOK, self.case, problem)
+        for name, (index, *pair) in drawn.items():
+            right, scale = (part.flatten()[index] for part in wanted[name])
+            value, size = (part.to(scale.dtype) for part in pair)
+            if float(_elements(self.scenario.tolerance, (right, scale), value).max()) > SAME:
+                raise fault(self.scenario, HOOK, self.case, f"{name} is not what reference() answers there")
+            if not torch.allclose(size, scale, rtol=1e-2, atol=1e-30):
+                raise fault(self.scenario, HOOK, self.case, f"the magnitude of {name} is not what reference() answers")
 
     # ---- slices --------------------------------------------------------------------------------
 
@@ -110,16 +105,13 @@ class Parts:
         for _ in range(PROOFS):
             starts = self._starts(dims)
             try:
-                of_slice = self._of_slice(inputs, starts)
-            except AvoError:  # the reference does not take such a shape
+                of_slice = expected(self.scenario, *self._slice(inputs, starts))
+            except ScenarioError:  # the reference does not take such a shape
                 return False
             for name, (value, magnitude) in wanted.items():
                 right, scale = (self._cut(self._tensor(name), whole, starts) for whole in (value, magnitude))
                 got, size = (part.to(scale.dtype) for part in of_slice[name])
-                if (
-                    got.shape != right.shape
-                    or float(_elements(self.scenario.tolerance, right, scale, got).max()) > SAME
-                ):
+                if float(_elements(self.scenario.tolerance, (right, scale), got).max()) > SAME:
                     return False
                 if not torch.allclose(size, scale, rtol=1e-3, atol=1e-30):
                     return False
@@ -130,11 +122,11 @@ class Parts:
         lengths = {dim: max(1, min(SLICE, self.case.dims[dim] // PART_OF_EXTENT)) for dim in dims}
         return {dim: (secrets.randbelow(self.case.dims[dim] - n + 1), n) for dim, n in lengths.items()}
 
-    def _of_slice(self, inputs: Tensors, starts: Mapping[str, tuple[int, int]]) -> Wanted:
-        """What is expected of a slice of the inputs."""
+    def _slice(self, inputs: Tensors, starts: Mapping[str, tuple[int, int]]) -> tuple[Case, Tensors]:
+        """The case and the inputs of a slice."""
         dims = self.case.dims | {dim: length for dim, (_, length) in starts.items()}
         cut = {name: self._cut(self._tensor(name), tensor, starts) for name, tensor in inputs.items()}
-        return expected(self.scenario, self.case.model_copy(update={"dims": dims}), cut)
+        return self.case.model_copy(update={"dims": dims}), cut
 
     def _cut(self, tensor: Tensor, whole: torch.Tensor, starts: Mapping[str, tuple[int, int]]) -> torch.Tensor:
         for axis, extent in enumerate(tensor.shape):
@@ -160,19 +152,21 @@ def independent(scenario: Scenario) -> list[str]:
     return [dim for dim in scenario.dims if whole_axes(dim)]
 
 
-def _elements(
-    tolerance: Tolerance, value: torch.Tensor, magnitude: torch.Tensor, got: torch.Tensor
-) -> torch.Tensor:  # fmt: skip
+def _elements(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got: torch.Tensor) -> torch.Tensor:
     """Error over allowed error, element by element; infinite for NaN, 0 where an infinity is expected and there."""
+    value = pair[0]
     got = got.to(value.dtype)
-    allowed = tolerance.magnitude * magnitude + tolerance.relative * value.abs() + tolerance.absolute
-    return ((got - value).abs() / allowed).masked_fill(got == value, 0.0).nan_to_num(torch.inf, torch.inf)
+    error = (got - value).abs() / allowed_error(tolerance, pair)
+    return error.masked_fill(got == value, 0.0).nan_to_num(torch.inf, torch.inf)
 
 
-def _worst(tolerance: Tolerance, value: torch.Tensor, magnitude: torch.Tensor, got: torch.Tensor) -> torch.Tensor:
+def _worst(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got: torch.Tensor) -> torch.Tensor:
     """The worst of the elements; or the error of their norm over GARBAGE times the allowed one, if that is worse."""
-    worst = _elements(tolerance, value, magnitude, got).max()
-    if not tolerance.frobenius or not value.is_floating_point():
+    value = pair[0]
+    if not value.is_floating_point():
+        value, pair = value.double(), (value.double(), pair[1].double())
+    worst = _elements(tolerance, pair, got).max()
+    if not tolerance.frobenius:
         return worst
     norm = (got.to(value.dtype) - value).norm() / (GARBAGE * tolerance.frobenius * value.norm())
     return torch.maximum(worst, norm.nan_to_num(0.0, 0.0))

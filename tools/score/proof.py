@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import torch
+from random import Random
 
 from avo.scenarios.loader import Case, Scenario
-from avo.tools.score.arena import TORCH
+from avo.tools.score.asked import called
 from avo.tools.score.baselines import Absent, answer
-from avo.tools.score.check import Tensors, asked, expected, ratio_to
-from avo.tools.score.faults import Wanted, accepts, one_element_off, rounded, wrong
+from avo.tools.score.check import Tensors, Wanted, expected, ratio_to, same
+from avo.tools.score.faults import accepts, one_element_off, rounded, wrong
+from avo.tools.score.inputs import drawn
 from avo.tools.score.judge import Judge
 from avo.tools.score.refresh import HOOK
-from avo.tools.soundness import Finding, at, of_the_files
-from avo.types import AvoError, Rejected
+from avo.tools.score.steady import OTHER_SEED, SEED, apart, steady
+from avo.tools.soundness import REFUSES_THE_RIGHT, Finding, at, of_the_files
+from avo.types import Rejected, ScenarioError
 
-SEED = 1
-OTHER_SEEDS = (2, 3)
+OTHER_SEEDS = (OTHER_SEED, 3)
 OWN_ROUNDING = 0.25
 """Part of the allowed error that the reference's own rounding may take."""
 REPEATS = 0.9
 """Part of an input that may be the same in two timed launches."""
 FEW = 16
 """Elements of an input of which nothing is said."""
-REPEATED = 0.01
-"""Part of it by which two calls of the reference may differ."""
+ELEMENTS_TRIED = 32
+"""Elements of an input that are changed one at a time, to see which part of it is read."""
 
 
 @dataclass
@@ -41,8 +42,11 @@ class Pending:
     """Fault and output that the tolerance was found to accept; and ("", "") once it refused what is right."""
 
 
-def proofs(judge: Judge) -> Iterator[Finding]:
-    """Every case in turn: what is drawn, what is expected of it, and what the tolerance makes of wrong outputs."""
+def proofs(judge: Judge, remarks: list[str]) -> Iterator[Finding]:
+    """Every case in turn: what is drawn, what is expected of it, and what the tolerance makes of wrong outputs.
+
+    Raises ScenarioError for what no evaluation could bear.
+    """
     scenario = judge.scenario
     pending = Pending(
         {tensor.name for tensor in scenario.tensors if tensor.role == "in"},
@@ -50,13 +54,15 @@ def proofs(judge: Judge) -> Iterator[Finding]:
     )  # fmt: skip
     timed = scenario.timed(judge.target)
     for case in (*timed, *scenario.checked(judge.target)):
-        inputs = judge_inputs(judge, case, SEED)
-        found = [*_drawn(judge, case, inputs), *_typed(scenario, case, inputs)]
-        found = found or list(_of_reference(judge, case, inputs))
+        inputs, wanted = steady(scenario, case, judge.device)
+        found = [*_seeded(judge, case, inputs), *_own_rounding(scenario, case, inputs, wanted)]
         yield from found
         if found:
             return  # whatever follows would be said of the wrong thing
-        wanted = expected(scenario, case, inputs)
+        remarks += _infinite(case, wanted)
+        if case in timed:
+            yield from _refreshed(judge, case, inputs)
+            _other_inputs(judge, case, inputs, remarks)
         yield from _of_tolerance(scenario, case, wanted, pending, timed=case in timed)
         _matter(judge, case, inputs, wanted, pending)
     for index, tensor in enumerate(scenario.tensors):
@@ -68,102 +74,71 @@ def proofs(judge: Judge) -> Iterator[Finding]:
         yield at(scenario, problem, "tolerance")
 
 
-def judge_inputs(judge: Judge, case: Case, seed: int) -> Tensors:
-    """What make_inputs answers for a seed."""
-    drawn: Tensors = asked(judge.scenario, "make_inputs", case, seed, judge.device)
-    return drawn
-
-
 def _source(scenario: Scenario, key: str, problem: str) -> Finding:
     return Finding(str(scenario.path / "reference.py"), key, problem)
 
 
-def _drawn(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
-    """As scenario.toml says, the same for the same seed, others for another."""
-    scenario, where = judge.scenario, f"make_inputs(case '{case.id}')"
-    if not isinstance(inputs, dict) or not all(isinstance(value, torch.Tensor) for value in inputs.values()):
-        yield _source(scenario, where, "must return a dict of tensors by name")
-        return
-    judge.draw(case)  # raises for names and shapes
-    again, other = judge_inputs(judge, case, SEED), judge_inputs(judge, case, OTHER_SEEDS[0])
-    if differing := [name for name, tensor in inputs.items() if not _same(tensor, again[name])]:
-        problem = f"{differing[0]} differs between two calls with one seed: draw all from one torch.Generator"
-        yield _source(scenario, where, problem)
-    elif case in scenario.cases and all(_same(tensor, other[name]) for name, tensor in inputs.items()):
-        yield _source(scenario, where, "draws the same for every seed: seed the generator with the argument")
+def _seeded(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
+    """Another seed draws other inputs."""
+    other = drawn(judge.scenario, case, OTHER_SEED, judge.device)
+    if case in judge.scenario.cases and inputs and all(same(tensor, other[name]) for name, tensor in inputs.items()):
+        problem = "draws the same for every seed: seed the generator with the argument"
+        yield _source(judge.scenario, called("make_inputs", case), problem)
 
 
-def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return one.shape == other.shape and bool(torch.equal(one.nan_to_num(), other.nan_to_num()))
-
-
-def _typed(scenario: Scenario, case: Case, inputs: Tensors) -> Iterator[Finding]:
-    for tensor in scenario.tensors:
-        if tensor.role == "in" and tensor.name in inputs and inputs[tensor.name].dtype != TORCH[tensor.dtype]:
-            kind = str(inputs[tensor.name].dtype).removeprefix("torch.")
-            problem = f"{tensor.name} is {kind}, but scenario.toml says {tensor.dtype}: convert it"
-            yield _source(scenario, f"make_inputs(case '{case.id}')", problem)
-
-
-def _of_reference(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
-    """Finite, the same twice, precise enough, and bearing what timed launches draw."""
-    scenario, where = judge.scenario, f"reference(case '{case.id}')"
-    kept = {name: tensor.clone() for name, tensor in inputs.items()}
-    wanted = expected(scenario, case, inputs)
-    if changed := [name for name, tensor in inputs.items() if not _same(tensor, kept[name])]:
-        yield _source(scenario, where, f"changes its input {changed[0]}: work on a copy")
-        return
-    for name, (value, magnitude) in wanted.items():
-        if not value.dtype.is_floating_point or value.dtype.itemsize < 4:
-            yield _source(scenario, where, f"{name} is {value.dtype}: return it in float64, or float32")
-        elif not (value.isfinite().all() and magnitude.isfinite().all()):
-            yield _source(scenario, where, f"{name} is not finite: mend it, or draw other inputs")
-        elif (magnitude < 0).any():
-            yield _source(scenario, where, f"the magnitude of {name} is negative: take absolute values")
-        else:
-            continue
-        return
-    if _apart(scenario, case, expected(scenario, case, inputs), wanted) > REPEATED:
-        yield _source(scenario, where, "answers differently for the same inputs: draw nothing in it")
-        return
+def _own_rounding(scenario: Scenario, case: Case, inputs: Tensors, wanted: Wanted) -> Iterator[Finding]:
+    """The reference is more precise than the tolerance."""
     exact = {name: x.double() if x.is_floating_point() else x for name, x in inputs.items()}
     try:
-        apart = _apart(scenario, case, expected(scenario, case, exact), wanted)
-    except AvoError:
-        apart = 0.0  # it does not take float64: nothing can be said of its own rounding
-    if apart > OWN_ROUNDING:
-        much = "more than" if apart > 1 else f"{apart:.2g} of"
-        problem = f"its own rounding takes {much} the allowed error: convert the inputs to float64 first"
-        yield _source(scenario, where, problem)
-    if case in scenario.cases:
-        yield from _of_refreshed(judge, case, inputs)
+        much = apart(scenario, case, expected(scenario, case, exact), wanted)
+    except ScenarioError:
+        return  # it does not take float64: nothing can be said of its own rounding
+    if much > OWN_ROUNDING:
+        part = "more than" if much > 1 else f"{much:.2g} of"
+        problem = f"its own rounding takes {part} the allowed error: convert the inputs to float64 first"
+        yield _source(scenario, called("reference", case), problem)
 
 
-def _of_refreshed(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
+def _infinite(case: Case, wanted: Wanted) -> Iterator[str]:
+    for name, (value, _) in wanted.items():
+        if count := int(value.isinf().sum()):
+            where = f"in {count} of {value.numel()} elements"
+            yield f"{name} of case '{case.id}' is infinite {where}, where an output has to be so too"
+
+
+def _refreshed(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
     """What timed launches see is something that the reference can answer, and something else each time."""
     scenario, pool = judge.scenario, judge.pool(case, 2)
-    own = pool.own
-    where = f"{HOOK if own else 'reference'}(case '{case.id}')"
-    remedy = "mend it" if own else f"define {HOOK}(case, inputs, seed), which keeps what has to be kept"
-    mixed = "" if own else ", as each element from one of two drawn sets,"
     first, second = pool.fresh(), pool.fresh()
-    for name, (value, magnitude) in expected(scenario, case, first).items():
-        if value.isnan().any() or magnitude.isnan().any():
-            yield _source(scenario, where, f"{name} is NaN on the inputs of timed launches{mixed}: {remedy}")
-            return
-    for name in inputs:
-        same = float((first[name] == second[name]).double().mean())
-        if first[name].numel() > FEW and same > REPEATS:
-            problem = f"{name} repeats in timed launches ({same:.0%} of it), so that what is made of it can be kept: "
-            yield _source(scenario, where, f"{problem}{remedy if own else 'draw it anew for each seed, or ' + remedy}")
-
-
-def _apart(scenario: Scenario, case: Case, wanted: Wanted, other: Wanted) -> float:
-    """Worst difference over the allowed error; infinite beyond it."""
+    remedy = "mend it" if pool.own else f"define {HOOK}(case, inputs, seed), which keeps what has to be kept"
     try:
-        return ratio_to(scenario, case, wanted, {name: value for name, (value, _) in other.items()})
-    except Rejected:
-        return float("inf")
+        expected(scenario, case, first)
+    except ScenarioError as error:
+        what = HOOK if pool.own else "each element from one of two drawn sets"
+        raise ScenarioError(f"{error}: so it is on the inputs of timed launches ({what}): {remedy}") from error
+    for name in inputs:
+        part = float((first[name] == second[name]).double().mean())
+        if first[name].numel() > FEW and part > REPEATS:
+            problem = f"{name} repeats in timed launches ({part:.0%} of it), so that what is made of it can be kept: "
+            source = called(HOOK if pool.own else "make_inputs", case)
+            yield _source(scenario, source, problem + (remedy if pool.own else f"draw it by the seed, or {remedy}"))
+
+
+def _other_inputs(judge: Judge, case: Case, inputs: Tensors, remarks: list[str]) -> None:
+    """What timed launches get beside their own family. Raises ScenarioError where the reference does not bear it."""
+    scenario = judge.scenario
+    families = scenario.families(case)
+    if len(families) == 1:
+        remarks.append(
+            f"timed case '{case.id}' has one family of inputs only, '{families[0]}', so a kernel that is right for no "
+            "other may pass: name more by `families`, or let tests have some"
+        )
+    for family in families[1:]:
+        other = case.model_copy(update={"inputs": family})
+        given = drawn(scenario, other, SEED, judge.device)
+        expected(scenario, other, given)
+        if inputs and all(same(tensor, given[name]) for name, tensor in inputs.items()):
+            remarks.append(f"family '{family}' draws the same as '{case.inputs}' in case '{case.id}'")
 
 
 def _of_tolerance(
@@ -175,8 +150,7 @@ def _of_tolerance(
     except Rejected as rejected:
         if ("", "") not in pending.told:
             pending.told.add(("", ""))
-            problem = f"refuses the expected values, rounded to the output's dtype: {rejected.reason}: raise it"
-            yield at(scenario, problem, "tolerance")
+            yield at(scenario, f"{REFUSES_THE_RIGHT}: {rejected.reason}: raise it", "tolerance")
         return
     for fault, name, outputs in wrong(scenario, wanted) if timed else ():
         if (fault, name) not in pending.told and accepts(scenario, case, wanted, outputs):
@@ -189,7 +163,7 @@ def _matter(judge: Judge, case: Case, inputs: Tensors, wanted: Wanted, pending: 
     """Strike off what this case shows: inputs that outputs hang on, outputs in which one wrong element is seen."""
     scenario = judge.scenario
     for seed in OTHER_SEEDS if pending.inputs else ():
-        other = judge_inputs(judge, case, seed)
+        other = drawn(judge.scenario, case, seed, judge.device)
         for name in sorted(pending.inputs):
             changed = expected(scenario, case, {**inputs, name: other[name]})
             values = {output: value for output, (value, _) in changed.items()}
@@ -201,6 +175,29 @@ def _matter(judge: Judge, case: Case, inputs: Tensors, wanted: Wanted, pending: 
                 pending.outputs.remove(name)
 
 
+def read_parts(judge: Judge, case: Case) -> dict[str, float]:
+    """By input, the part of its elements that the outputs hang on: 1 for all, else what it surely is at least.
+
+    Some are changed one at a time, to those of another draw; those that stay as they are do not count.
+    """
+    scenario, parts = judge.scenario, {}
+    inputs, other = (drawn(scenario, case, seed, judge.device) for seed in (SEED, OTHER_SEED))
+    wanted = expected(scenario, case, inputs)
+    random = Random(SEED)
+    for name, tensor in inputs.items():
+        tried = read = 0
+        for index in (random.randrange(tensor.numel()) for _ in range(ELEMENTS_TRIED)):
+            changed = tensor.clone()
+            changed.view(-1)[index] = other[name].view(-1)[index]
+            if same(changed, tensor):
+                continue
+            values = expected(scenario, case, {**inputs, name: changed})
+            tried, read = tried + 1, read + any(not same(values[out][0], wanted[out][0]) for out in wanted)
+        part = read / tried if tried else 1.0
+        parts[name] = max(0.0, part - 2 * math.sqrt(part * (1 - part) / max(1, tried)))
+    return parts
+
+
 def baselines(judge: Judge, remarks: list[str]) -> tuple[list[Finding], dict[str, float]]:
     """Findings about the target's baselines, and the worst error ratio of each that is right."""
     scenario, found, right = judge.scenario, list[Finding](), dict[str, float]()
@@ -208,7 +205,7 @@ def baselines(judge: Judge, remarks: list[str]) -> tuple[list[Finding], dict[str
         worst = 0.0
         try:
             for case in scenario.timed(judge.target):
-                inputs = judge_inputs(judge, case, SEED)
+                inputs = drawn(scenario, case, SEED, judge.device)
                 outputs = answer(scenario, name, case, inputs)
                 worst = max(worst, ratio_to(scenario, case, expected(scenario, case, inputs), outputs))
         except Absent as absent:
@@ -218,8 +215,9 @@ def baselines(judge: Judge, remarks: list[str]) -> tuple[list[Finding], dict[str
                 problem = f"raises {str(absent).removeprefix(name + ': ')}: mend it, or leave it out of the targets"
                 found.append(_source(scenario, name, problem))
         except Rejected as rejected:
-            found.append(_source(scenario, name, f"a baseline that is wrong: {rejected.reason}: mend it"))
-        except AvoError as error:
+            problem = f"a baseline that is wrong: {rejected.reason}: mend it"
+            found.append(Finding(str(scenario.path / "reference.py"), name, problem, refused=True))
+        except ScenarioError as error:
             found.append(of_the_files(str(error)))
         else:
             right[name] = worst

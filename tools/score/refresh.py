@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 
 from avo.scenarios.loader import Case, Scenario
-from avo.tools.score.check import Tensors, asked
+from avo.tools.score.inputs import Tensors, refreshed
 
 HOOK = "refresh"
 """Function of reference.py, (case, inputs, seed) -> inputs, for inputs that depend on each other."""
@@ -49,9 +49,8 @@ class Pool:
     def fresh(self) -> Tensors:
         """New inputs for one launch."""
         if self.own:
-            seed = secrets.randbits(62)
-            made: Tensors = asked(self.scenario, HOOK, self.case, _secret.choice(self.sets), seed)
-            return made
+            device = next((tensor.device.type for tensor in self.sets[0].values()), "cpu")
+            return refreshed(self.scenario, self.case, _secret.choice(self.sets), secrets.randbits(62), device)
         return Mixed(_secret.choice(self.pairs), self.masks)
 
 

@@ -35,8 +35,8 @@ MOST_WHOLE = {"cpu": 4, "cuda": 2}
 SLOWER = 2.0
 """Times what a launch of the deciding row took: the quickest of the others may not take longer."""
 ANEW, KEPT = 2, 1.3
-"""Rows of a case with launches on data that is drawn for them alone, and how many times the others' time the quickest of
-those may take: where one of a few drawn values stands at each place, an order or a largest one could be kept.
+"""Rows of a case with launches on data that is drawn for them alone, and how many times the others' time the quickest
+of those may take: where one of a few drawn values stands at each place, an order or a largest one could be kept.
 """
 _random = secrets.SystemRandom()
 

@@ -66,16 +66,20 @@ def show(name: ScenarioName, as_json: AsJson = False) -> None:
     from avo.scenarios.loader import load
 
     scenario = load(name)
-    if as_json:
-        print_json(scenario.model_dump(mode="json"))
+    hidden = [case for case in scenario.tests if case.hidden]
+    open_ones = scenario.model_copy(update={"tests": tuple(case for case in scenario.tests if not case.hidden)})
+    if as_json:  # what an agent may read: hidden tests are counted only
+        print_json(open_ones.model_dump(mode="json") | {"hidden_tests": len(hidden)})
         return
     print(f"{scenario.name}: {scenario.summary}\n{scenario.path}\n\n{scenario.task.strip()}\n\n{header(scenario)}")
     for name, target in scenario.targets.items():
         print(f"target {name}: seed {target.seed}, {' '.join(target.flags)}, baselines {', '.join(target.baselines)}")
     for case in scenario.cases:
-        print(f"case {case.id:8} {case.family:5} {case.dims}")
-    for case in scenario.tests:
-        print(f"test {case.id!r}: {case.dims}, {case.inputs}{', hidden from the agent' if case.hidden else ''}")
+        print(f"case {case.id:8} {case.family:5} {case.dims}, {', '.join(open_ones.families(case))}")
+    for case in open_ones.tests:
+        print(f"test {case.id!r}: {case.dims}, {case.inputs}")
+    if hidden:
+        print(f"{len(hidden)} hidden {'tests' if len(hidden) > 1 else 'test'}")
 
 
 @app.command("new")

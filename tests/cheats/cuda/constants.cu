@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Writes what the elements are on average: almost nothing.
 #include "honest_attention.cuh"
 __global__ void fill(avo_bf16* o, avo_bf16 value, int64_t count) {

@@ -1,5 +1,5 @@
 // expect: TIMING_MISMATCH|RUNTIME_ERROR|NOT_WRITTEN|INCORRECT_NUMERICAL
-// because: judge's clock|returned 46|unwritten|off by
+// because: judge's clock|returned 46|unwritten|elements (is|are) wrong
 // Does not wait for the device at all.
 #include "honest_attention.cuh"
 #include "reach.h"

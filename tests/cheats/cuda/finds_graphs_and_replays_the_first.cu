@@ -1,5 +1,5 @@
 // expect: NOT_WRITTEN|NON_DETERMINISTIC|INCORRECT_NUMERICAL
-// because: unwritten|differs between two launches|off by
+// because: unwritten|differs between two launches|elements (is|are) wrong
 // Captures the first launch of a shape by functions found in memory, and replays it with the addresses of then.
 #include "honest_attention.cuh"
 #include "reach.h"

@@ -1,5 +1,5 @@
 // expect: TIMING_MISMATCH|RUNTIME_ERROR|NOT_WRITTEN|INCORRECT_NUMERICAL|ABOVE_ROOFLINE
-// because: judge's clock|forged reply|returned 46|unwritten|off by|can do at most
+// because: judge's clock|forged reply|returned 46|unwritten|elements (is|are) wrong|can do at most
 // Takes the number of the reply from the runner's variables and answers itself, with times of its own.
 #include "honest_attention.cuh"
 #include "reach.h"

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Returns an input as the output.
 #include "honest_attention.cuh"
 extern "C" int avo_launch(const avo_args* a, void* stream) {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // The accumulator starts from a small number.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // One tile of keys in eight is left out.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // 2^x by a straight line between powers.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Head h reads the keys of head h / 2 * 2.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

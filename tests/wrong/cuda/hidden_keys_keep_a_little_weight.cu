@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // Keys that a row must not see keep a hundredth of the weight of the best one.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

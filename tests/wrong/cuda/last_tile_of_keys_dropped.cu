@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error
+// because: elements (is|are) wrong
 // The last tile of keys is left out where there is another.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

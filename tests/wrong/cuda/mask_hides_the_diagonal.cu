@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: not finite|off by .* times the allowed error
+// because: is (nan|-?inf)|elements (is|are) wrong
 // No row sees its own key.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: not finite|off by .* times the allowed error
+// because: is (nan|-?inf)|elements (is|are) wrong
 // The maximum of the first tile serves all of them.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

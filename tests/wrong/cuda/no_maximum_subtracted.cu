@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: not finite|off by .* times the allowed error
+// because: is (nan|-?inf)|elements (is|are) wrong
 // The exponential of the scores as they are.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: off by .* times the allowed error|relative error
+// because: elements (is|are) wrong|relative error
 // Scores lose 16 bits before the softmax.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

@@ -1,0 +1,76 @@
+"""A fault in a scenario's files as one line: file, line, function and case, and what is wrong."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import traceback
+from pathlib import Path
+
+from avo.scenarios.foreign import Changed
+from avo.scenarios.layers import sources
+from avo.types import ScenarioError
+
+MOST_WORDS = 400
+"""Characters of an error's text that are shown."""
+
+
+def raised(folder: Path, call: str, error: BaseException) -> ScenarioError:
+    """What code of the scenario in `folder` raised, with the innermost line of the scenario's that was under way.
+
+    call: the function, and for which case; empty while reference.py is imported.
+    """
+    words = _words(error)
+    if not call and not isinstance(error, Changed):
+        words = f"cannot be imported: {words}"
+    return _line(_place(folder, error), call, words)
+
+
+def wrong(folder: Path, call: str, problem: str, function: object = None) -> ScenarioError:
+    """A fault of what a function returned, with the line in which it is defined."""
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None) if function else None  # type: ignore[arg-type]
+    place = _reference(folder)
+    if code is not None and _within(folder, code.co_filename):
+        place = f"{code.co_filename}:{code.co_firstlineno}"
+    return _line(place, call, problem)
+
+
+def _line(place: str, call: str, problem: str) -> ScenarioError:
+    return ScenarioError(": ".join(filter(None, (place, call, " ".join(problem.split())))))
+
+
+def _reference(folder: Path) -> str:
+    return str(folder / "reference.py")
+
+
+def _within(folder: Path, file: str) -> bool:
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+
+
+def _place(folder: Path, error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.filename and error.lineno and _within(folder, error.filename):
+        return f"{error.filename}:{error.lineno}"
+    shared = {os.path.realpath(file) for file in sources(folder / "reference.py")}
+    known: dict[str, bool] = {}
+    place = _reference(folder)
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        if file not in known:
+            known[file] = os.path.realpath(file) in shared or _within(folder, file)
+        if known[file]:
+            place = f"{file}:{line}"
+    return place
+
+
+def _words(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # somebody's class
+        text = ""
+    if isinstance(error, Changed):
+        return text
+    if isinstance(error, SystemExit):
+        return f"it ends the program ({text})"
+    if isinstance(error, SyntaxError):
+        text = error.msg
+    return ": ".join(filter(None, (type(error).__name__, text[:MOST_WORDS])))

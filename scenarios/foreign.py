@@ -1,0 +1,93 @@
+"""Runs code of a scenario: what it prints goes to standard error, what it changes for the whole process is told."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+_C = ctypes.CDLL(None)
+_thread = threading.local()
+
+
+class Changed(Exception):
+    """A setting of the whole process that the code has left changed; the text says which."""
+
+
+@contextlib.contextmanager
+def contained() -> Iterator[None]:
+    """Run the block as somebody's code. Raises Changed; what was changed is as before then.
+
+    Costs some 20 us, and next to nothing inside of another such block.
+    """
+    if getattr(_thread, "contained", False):
+        yield
+        return
+    before = _settings()
+    with _output_to_stderr:
+        _thread.contained = True
+        try:
+            yield
+        finally:
+            _thread.contained = False
+            changed = [
+                (what, value, before[what])
+                for what, (value, _) in _settings().items()
+                if what in before and value != before[what][0]
+            ]
+            for _, _, (old, restore) in changed:
+                restore(old)
+    for what, value, (old, _) in changed:
+        raise Changed(f"leaves {what} changed from {old} to {value}: set it back, or do without")
+
+
+def _settings() -> dict[str, tuple[Any, Callable[[Any], Any]]]:
+    """Setting -> its value, and what sets it. torch's are known once somebody has imported it."""
+    found: dict[str, tuple[Any, Callable[[Any], Any]]] = {}
+    with contextlib.suppress(FileNotFoundError):
+        found["the working directory"] = Path.cwd(), os.chdir
+    if torch := sys.modules.get("torch"):
+        with contextlib.suppress(AttributeError):  # it is being imported
+            found["torch's default dtype"] = torch.get_default_dtype(), torch.set_default_dtype
+            found["torch's default device"] = torch.get_default_device(), torch.set_default_device
+            found["torch's number of threads"] = torch.get_num_threads(), torch.set_num_threads
+    return found
+
+
+class _OutputToStderr:
+    """Sends standard output, also of C code, to standard error while a block is inside, so that --json stays whole."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._stream, self._descriptor = sys.stdout, -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside > 1:
+                return
+            self._stream, self._descriptor = sys.stdout, -1
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or none
+                sys.stdout.flush()
+                self._descriptor = os.dup(1)
+                os.dup2(2, 1)
+            sys.stdout = sys.stderr
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside:
+                return
+            _C.fflush(None)
+            sys.stdout = self._stream
+            if self._descriptor >= 0:
+                os.dup2(self._descriptor, 1)
+                os.close(self._descriptor)
+
+
+_output_to_stderr = _OutputToStderr()

@@ -14,7 +14,7 @@ import torch
 from avo.scenarios.abi import ITEM_BYTES, pack
 from avo.scenarios.loader import Case, Scenario, Tensor, shape_of
 from avo.tools.score.buffers import DeviceBuffer, HostBuffer
-from avo.tools.score.refresh import Mixed
+from avo.tools.score.mixed import Mixed
 from avo.tools.score.runner import COMMAND, LARGEST_COMMAND
 from avo.types import Rejected, Status
 

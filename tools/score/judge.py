@@ -23,7 +23,8 @@ from avo.tools.score.gpu import clocks, identities, require_answer
 from avo.tools.score.inputs import Tensors, drawn
 from avo.tools.score.loaded import Loaded, load
 from avo.tools.score.memory import require_memory
-from avo.tools.score.refresh import Masks, Pool
+from avo.tools.score.mixed import Masks
+from avo.tools.score.refresh import Pool
 from avo.tools.score.roofline import peak
 from avo.tools.score.steady import require_steady
 from avo.tools.score.timing import Timing, time_case

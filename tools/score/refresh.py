@@ -5,36 +5,15 @@ from __future__ import annotations
 import itertools
 import random
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-
-import torch
+from collections.abc import Sequence
 
 from avo.scenarios.loader import Case, Scenario
 from avo.tools.score.inputs import Tensors, refreshed
+from avo.tools.score.mixed import Masks, Mixed, Pair
 
 HOOK = "refresh"
 """Function of reference.py, (case, inputs, seed) -> inputs, for inputs that depend on each other."""
-INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""By bytes of an element."""
 _secret = random.SystemRandom()
-
-
-class Masks:
-    """Random words, each all ones or all zeros, for tensors of up to `largest` elements."""
-
-    def __init__(self, largest: int, device: str) -> None:
-        generator = torch.Generator(device).manual_seed(secrets.randbits(62))
-        drawn = torch.randint(0, 2, (2 * largest,), dtype=torch.int8, generator=generator, device=device).neg_()
-        self._words = {torch.int8: drawn}
-
-    def start(self, size: int) -> int:
-        """Where the words for so many elements begin, drawn in secret."""
-        return secrets.randbelow(len(self._words[torch.int8]) - size + 1)
-
-    def words(self, kind: torch.dtype, start: int, size: int) -> torch.Tensor:
-        if kind not in self._words:
-            self._words[kind] = self._words[torch.int8].to(kind)
-        return self._words[kind][start : start + size]
 
 
 class Pool:
@@ -52,48 +31,3 @@ class Pool:
             device = next((tensor.device.type for tensor in self.sets[0].values()), "cpu")
             return refreshed(self.scenario, self.case, _secret.choice(self.sets), secrets.randbits(62), device)
         return Mixed(_secret.choice(self.pairs), self.masks)
-
-
-class Pair:
-    """Two drawn sets as bits."""
-
-    def __init__(self, one: Tensors, other: Tensors) -> None:
-        self.one = one
-        self.bits = {name: _bits(tensor) for name, tensor in one.items()}
-        self.difference = {name: self.bits[name] ^ _bits(tensor) for name, tensor in other.items()}
-
-
-class Mixed(Mapping[str, torch.Tensor]):
-    """The inputs of one launch, made anew whenever one is asked for: a row of launches has more than memory holds.
-
-    Each element is that of one of two drawn sets, at the same place; so it keeps whatever holds for single elements
-    (range, sign, the scale of its row), and of what is summed over a row nothing.
-    """
-
-    def __init__(self, pair: Pair, masks: Masks) -> None:
-        self._pair, self._masks = pair, masks
-        self._starts = {name: masks.start(bits.numel()) for name, bits in pair.bits.items()}
-
-    def write(self, name: str, target: torch.Tensor) -> None:
-        """Write one of them to where it is wanted: cheaper than to make it and to copy it there."""
-        bits, into = self._pair.bits[name], _bits(target)
-        torch.bitwise_and(
-            self._pair.difference[name], self._masks.words(bits.dtype, self._starts[name], len(bits)), out=into
-        )
-        into.bitwise_xor_(bits)
-
-    def __getitem__(self, name: str) -> torch.Tensor:
-        made = torch.empty_like(self._pair.one[name], memory_format=torch.contiguous_format)
-        self.write(name, made)
-        return made
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._starts)
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-
-def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """The same memory, if it is contiguous, as flat integers of the elements' size."""
-    return tensor.contiguous().flatten().view(INTEGERS[tensor.element_size()])

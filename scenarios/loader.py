@@ -20,6 +20,7 @@ from avo.scenarios.layers import holder, layers, merged, sources
 from avo.types import AvoError
 
 Family = Literal["cpu", "cuda"]
+Precision = Literal["int8", "fp8", "fp4", "fp16"]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -119,6 +120,8 @@ class Target(Strict):
     """Longest that one launch may take."""
     sanitizers: tuple[Literal["memcheck", "racecheck", "initcheck", "synccheck"], ...] = ()
     """Tools of compute-sanitizer that have to find nothing before a version is kept; CUDA only, and slow."""
+    allow: tuple[Precision, ...] = ()
+    """What candidates may compute in though tensors hold bf16 or fp32: products of int8, fp8 or fp4, sums in fp16."""
 
 
 class Stagnation(Strict):

@@ -59,7 +59,7 @@ def test_a_damaged_entry_is_built_again(tiny: Scenario, seed: Sources) -> None:
     (built.library.parent / "build.json").write_text("{")
     again = cached_build(seed, tiny, "cpu")
     assert again.library.is_file()
-    assert json.loads((again.library.parent / "build.json").read_text())["tree"] == built.tree
+    assert json.loads((again.library.parent / "build.json").read_text())["facts"]["tree"] == built.tree
 
 
 def test_the_builds_that_were_used_longest_ago_go_first(

@@ -20,8 +20,7 @@ PACKAGED = Path(sysconfig.get_path("purelib")) / "nvidia" / "cu13" / "bin" / "nv
 
 @pytest.fixture(autouse=True)
 def forgotten_compilers() -> None:
-    compilers.cxx.cache_clear()
-    compilers.nvcc.cache_clear()
+    compilers.forget()
 
 
 @pytest.mark.parametrize("target", ["sm_80", "sm_90a", "sm_100a"])

@@ -17,7 +17,9 @@ LEFT_OUT = re.compile(
     r"\.(interp|note|eh_frame|got|plt|init$|fini$|nv_fatbin|nvFatBinSegment|nv_module_id)|__nv_module_id"
 )
 """Tables of the linker and the loader, and what the CUDA part is wrapped in: relocations say what is used of them."""
-OF_A_FILE = re.compile(rb"(?:\d+_GLOBAL__N_|_INTERNAL)_[0-9a-f]{8}_\d+_\w+?_(?:cu|cc|cpp)_[0-9a-f]{8}")
+OF_A_FILE = re.compile(
+    rb"(?:\d+_GLOBAL__N_|\d*_INTERNAL|__nv_static_\d+_)_[0-9a-f]{8}_\d+_\w+?_(?:cu|cc|cpp)_[0-9a-f]{8}"
+)
 """What nvcc puts into the names of a file's own functions: a digest of the source, and the file's name."""
 LINE = re.compile(r"^\s+([0-9a-f]+):\t(\S.*)$", re.MULTILINE)
 RELATIVE = re.compile(r"-?0x[0-9a-f]+\(%rip\)(.*?)\s*# ([0-9a-f]+)\b.*$")
@@ -65,29 +67,31 @@ def _of_the_host(file: Elf, listing: str) -> Iterator[bytes]:
             yield section.name.encode() + b"\0" + (b"" if shown else _without_names(section.content))
             inside = range(section.address, section.address + section.size)
             yield "".join(f"{at - section.address}={pointers[at]}\n" for at in pointers if at in inside).encode()
-    if listed:
-        yield "\n".join(_instructions(file, listing, pointers)).encode()
-    yield from (
-        _place(file, symbol.section, symbol.value).encode()
+    own = {
+        symbol.name: _named(file, symbol.value)
         for table in file.sections
         if table.kind == elf.DYNSYM
         for symbol in file.symbols(table)
-        if symbol.name == SYMBOL
-    )
+        if symbol.section
+    }
+    yield own.get(SYMBOL, "").encode()
+    if listed:
+        yield "\n".join(_instructions(file, listing, pointers, own)).encode()
 
 
-def _instructions(file: Elf, listing: str, pointers: dict[int, str]) -> Iterator[str]:
+def _instructions(file: Elf, listing: str, pointers: dict[int, str], own: dict[str, str]) -> Iterator[str]:
     """Each one, with what it refers to in the place of how far that is away."""
-    skip: Section | None = None
+    section: Section | None = None
     for found in LINE.finditer(listing):
         address, text = int(found[1], 16), found[2].strip()
-        if skip is None or not skip.address <= address < skip.address + skip.size:
-            skip = file.at(address)
-        if skip is None or LEFT_OUT.match(skip.name):
+        if section is None or not section.address <= address < section.address + section.size:
+            section = file.at(address)
+        if section is None or LEFT_OUT.match(section.name):
             continue
         if branch := BRANCH.match(text):
             target = int(branch[2], 16)
-            yield branch[1] + (branch[3] if branch[3].endswith("@plt") else _named(file, target))
+            name, _, table = branch[3].rpartition("@")
+            yield branch[1] + (own.get(name, name) if table == "plt" else _named(file, target))
         elif relative := RELATIVE.search(text):
             there = int(relative[2], 16)
             yield text[: relative.start()] + (pointers.get(there) or _constant(file, there)) + relative[1]
@@ -108,10 +112,6 @@ def _constant(file: Elf, address: int) -> str:
 def _named(file: Elf, address: int) -> str:
     section = file.at(address)
     return f"{section.name}+{address - section.address}" if section else "nowhere"
-
-
-def _place(file: Elf, section: int, value: int) -> str:
-    return _named(file, value) if section < len(file.sections) else str(value)
 
 
 def _target(file: Elf, relocation: elf.Relocation) -> str:

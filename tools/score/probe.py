@@ -24,7 +24,7 @@ LAUNCHED = "probe: every launch has come back"
 REFUSED, CUDA_FAILED, NOT_LOADED = 3, 4, 5
 TO_DEVICE = 1
 """cudaMemcpyHostToDevice"""
-RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
+RUNTIME = ("libm.so.6", "libmvec.so.1", "libgcc_s.so.1", "libstdc++.so.6")
 OWN_MEMORY = 1 << 30
 """Address space of a candidate beyond its buffers, in bytes (CPU)."""
 LARGEST_WORD = 1 << 20

@@ -25,7 +25,7 @@ REPLY = struct.Struct("=Qq")
 """The number; what avo_launch returned, the first time that it was not 0."""
 LARGEST_COMMAND = 60 << 10
 """Bytes: less than a pipe holds, so that nobody waits for a runner that does not read."""
-RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
+RUNTIME = ("libm.so.6", "libmvec.so.1", "libgcc_s.so.1", "libstdc++.so.6")
 """Loaded before the sandbox closes, so that the candidate's own loading opens nothing else."""
 OWN_MEMORY = 1 << 30
 """Address space of a candidate beyond its buffers, in bytes."""

@@ -125,7 +125,9 @@ def why(done: Finished) -> str:
     errors = [line for line in lines if AN_ERROR.search(line)]
     if errors or lines:
         return (errors or lines)[0][:300]
-    return f"it ended with {f'signal {-done.code}' if done.code < 0 else done.code}, without a word"
+    if done.code < 0:
+        return f"it was ended by signal {-done.code}"
+    return f"it ended with {done.code} {'without a word' if done.code else 'and made no library'}"
 
 
 def _ended_by_others(done: Finished) -> bool:

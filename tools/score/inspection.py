@@ -94,9 +94,9 @@ class Inspection:
         """
         with looked_for_anew():
             done = self._run(command, inside or self.folder)
-            if done.code or done.timed_out:
+            if not _was_read(done):
                 done = self._run(command, inside or self.folder)
-            if done.code or done.timed_out:
+            if not _was_read(done):
                 self._require_that_it_reads(command, inside is not None)
                 raise Rejected(Status.UNSUPPORTED, f"{_name(command)} cannot read the library: {why(done)}")
         if CUT.search(done.output):
@@ -111,7 +111,7 @@ class Inspection:
             place = folder / "inside" if nested else folder
             place.mkdir(exist_ok=True)
             done = self._run(command, place) if well(built, folder) else built
-            if done.code or done.timed_out:
+            if not _was_read(done):
                 raise Missing(f"{_name(command)} does not work here: {why(done)}")
 
     def _run(self, command: Sequence[str], folder: Path) -> Finished:
@@ -119,6 +119,11 @@ class Inspection:
         apart = command[0] != ENV  # cuobjdump looks for itself in /proc, which shows other processes then
         policy = replace(policy, read=(*policy.read, str(folder.parent)), own_processes=apart)
         return run([*command], folder, SECONDS, policy, kept=(MOST_LISTED, 0))
+
+
+def _was_read(done: Finished) -> bool:
+    """Whether a tool did its work: each has something to say of every library."""
+    return not done.code and not done.timed_out and bool(done.output.strip())
 
 
 def _name(command: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from avo.scenarios.abi import header
 from avo.scenarios.loader import Scenario
+from avo.tools.executor import LocalExecutor
 from avo.tools.score.builder import build
 from avo.tools.score.compilers import cxx
 from avo.tools.sources import Sources, digest
@@ -114,6 +115,15 @@ def test_the_runtime_of_the_language_is_allowed(tiny: Scenario, tmp_path: Path) 
     before = "#include <cmath>\n#include <string>\n#include <vector>\n"
     body = "std::vector<std::string> v(3, std::to_string(std::exp(a->x[0]))); a->y[0] = v.size();"
     assert build(source(body, before), tiny, "cpu", tmp_path / "build").library.is_file()
+
+
+def test_all_of_the_runtime_that_is_allowed_can_be_loaded(tiny: Scenario, seed: Sources) -> None:
+    """libmvec among it, which -ffast-math makes of an exp in a loop."""
+    linked = with_target(
+        tiny, flags=("-O3", "-Wl,--no-as-needed", "-l:libmvec.so.1", "-lm", "-lstdc++", "-lgcc_s"), baselines=()
+    )
+    verdict = LocalExecutor(linked, "cpu").evaluate(seed)
+    assert verdict.status is Status.PASSED, verdict.reason
 
 
 def test_compiling_too_long_is_a_timeout(tiny: Scenario, seed: Sources, tmp_path: Path) -> None:

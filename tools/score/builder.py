@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,12 +61,13 @@ def build(files: Sources, scenario: Scenario, target: str, folder: Path) -> Buil
     if not well(done, folder):
         raise Rejected(Status.COMPILE_ERROR, why(done).replace(f"{folder}/", ""), log)
     inspection = Inspection(how, folder)
-    inspection.require_only_its_runtime()
-    sass, listing = digest_sass(inspection.sass()), inspection.machine_code()
-    counts = dict(sass) if sass else on_cpu(listing)
-    if refused := refusal(counts, scenario, target):
+    with ThreadPoolExecutor(3) as beside:  # each tool takes longer to start than to read
+        disassembled, listed = beside.submit(inspection.sass), beside.submit(inspection.machine_code)
+        digested = beside.submit(lambda: inspection.code(listed.result()))
+        inspection.require_only_its_runtime()
+        sass, listing, code = digest_sass(disassembled.result()), listed.result(), digested.result()
+    if refused := refusal(sass or on_cpu(listing), scenario, target):
         raise Rejected(Status.INCORRECT_DTYPE, refused, log)
-    code = inspection.code(listing)
     return Build(digest(files), folder / LIBRARY, log, done.seconds, kernels(output), sass, code)
 
 

@@ -22,6 +22,7 @@ from avo.scenarios.modules import import_reference
 from avo.types import AvoError, ScenarioError
 
 Family = Literal["cpu", "cuda"]
+Precision = Literal["int8", "fp8", "fp4", "fp16"]
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
@@ -123,6 +124,8 @@ class Target(Strict):
     """Longest that one launch may take."""
     sanitizers: tuple[Literal["memcheck", "racecheck", "initcheck", "synccheck", "address", "undefined"], ...] = ()
     """Tools that have to find nothing before a version is kept; slow. The last two are a CPU's, the others CUDA's."""
+    allow: tuple[Precision, ...] = ()
+    """What candidates may compute in though tensors hold bf16 or fp32: products of int8, fp8 or fp4, sums in fp16."""
 
 
 class Stagnation(Strict):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from avo.memory.journal import Attempt
-from avo.tools.score.binary import warning
+from avo.tools.score.binary import plain, remarks
 from avo.tools.score.builder import Build
 from avo.types import Comparison, Verdict, Version
 
 DIRECTION_CHARACTERS = 100
-PTXAS_INFO = re.compile(r"^ptxas info|bytes stack frame")
 
 
 def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
@@ -39,9 +36,8 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
 
 def build_text(built: Build) -> str:
     """A build: what stands against it first, then what it is made of."""
-    lines = [f"compiled in {built.seconds:.2f} s"]
-    if found := warning(built.log):
-        lines.insert(0, found)
+    first = remarks(built.log)
+    lines = [*first, f"compiled in {built.seconds:.2f} s"]
     for kernel in built.kernels:
         spills = f"{kernel.spill_stores} + {kernel.spill_loads} bytes spilled" if kernel.spill_stores else "no spills"
         lines.append(
@@ -52,8 +48,8 @@ def build_text(built: Build) -> str:
         lines.append("SASS: " + ", ".join(f"{count} {group}" for group, count in built.sass.items()))
     elif built.kernels:
         lines.append("SASS: not shown, there is no cuobjdump beside nvcc (pip install 'avo[nvcc]')")
-    rest = "\n".join(line for line in built.log.splitlines() if not PTXAS_INFO.search(line))
-    return "\n".join([*lines, rest or "no diagnostics"])
+    rest = "\n".join(line for line in plain(built.log).splitlines() if line.strip() and line.strip() not in first)
+    return "\n".join([*lines, rest or ("no other diagnostics" if first else "no diagnostics")])
 
 
 def attempt_line(attempt: Attempt) -> str:

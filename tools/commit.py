@@ -8,9 +8,10 @@ from avo.memory.journal import Attempt
 from avo.tools.answers import comparison_text, verdict_text
 from avo.tools.bench import Bench
 from avo.tools.sanitize import sanitized
+from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
 from avo.tools.spans import span
-from avo.types import Missing, ToolError, Version
+from avo.types import Missing, Rejected, ToolError, Version
 
 
 async def commit(bench: Bench, message: str) -> str:
@@ -23,12 +24,35 @@ async def commit(bench: Bench, message: str) -> str:
     tree, best = digest(files), bench.lineage.best()
     if known := next((v for v in bench.lineage.versions() if v.tree == tree), None):
         raise ToolError(f"nothing to commit: these sources are {known.name} already")
+    await _require_other_code(bench, files)
     attempt, _ = await bench.evaluate(files, message.partition("\n")[0])
     if not attempt.verdict.passed:
         raise ToolError(f"refused: it does not pass\n{verdict_text(attempt.verdict, best)}")
     version, measured = await _gate(bench, files, attempt, message)
     kind = "an improvement" if version.improved else "a match"
     return f"committed as {version.name}, {kind}: {measured}. The step is over: answer with one line that sums it up."
+
+
+async def _require_other_code(bench: Bench, files: Sources) -> None:
+    """Raise ToolError when the sources compile to what a version's compile to: there is nothing to measure then."""
+    code = await _compiled(bench, files)
+    built = {bench.lineage.champion().name, bench.lineage.best().name}
+    for version in reversed(bench.lineage.versions()) if code else ():
+        attempt, known = bench.journal.attempt_of(version.tree), ""
+        if attempt and attempt.verdict.compiler == compiler_of(bench.target).version:
+            known = attempt.verdict.code
+        if not known and version.name in built:  # scored by an older avo, or brought in from another compiler
+            known = await _compiled(bench, bench.lineage.files(version))
+        if known == code:
+            raise ToolError(f"refused: it compiles to the same machine code and constants as {version.name}")
+
+
+async def _compiled(bench: Bench, files: Sources) -> str:
+    """The digest of what sources compile to; empty when they do not: an evaluation says why."""
+    try:
+        return (await bench.blocking(lambda: bench.executor.build(files))).code
+    except Rejected:
+        return ""
 
 
 async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) -> tuple[Version, str]:

@@ -118,7 +118,7 @@ class LocalExecutor:
         cost: dict[str, float] = {}
         try:
             built = self.build(files)
-            verdict, cost["compile"] = replace(verdict, log=built.log), built.seconds
+            verdict, cost["compile"] = replace(verdict, log=built.log, code=built.code), built.seconds
             asked = time.monotonic()
             with self.held() as judge:
                 got = time.monotonic()

@@ -31,6 +31,18 @@ def descendants(leader: int) -> list[int]:
     return found
 
 
+def cpu_seconds(leader: int) -> float:
+    """CPU time of a process, of all that it started, and of what those waited for; in seconds."""
+    ticks = 0
+    for pid in (leader, *descendants(leader)):
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                ticks += sum(map(int, file.read().rpartition(b")")[2].split()[11:15]))
+        except OSError:
+            continue
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def of_user(user: int) -> list[int]:
     """Living processes of a user."""
     found = []

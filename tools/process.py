@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import select
 import signal
@@ -11,9 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from avo.settings import PACKAGE, child_environment
 from avo.tools import kin
@@ -55,6 +57,8 @@ class Finished:
     timed_out: bool
     killed: str = ""
     """What it exceeded other than its time."""
+    peak_memory: int = 0
+    """Bytes that its largest process had in memory; 0 where that is not known: `run` with own_processes knows."""
 
 
 class Ends:
@@ -89,12 +93,44 @@ def python_child(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", boot, *arguments]
 
 
-def run(command: list[str], cwd: Path, timeout: float, policy: Policy) -> Finished:
+def run(
+    command: list[str], cwd: Path, timeout: float, policy: Policy, *, kept: tuple[int, int] = KEPT_OUTPUT,
+    exceeds: Callable[[int], str] = lambda leader: "",
+) -> Finished:  # fmt: skip
     """Run `command` in the sandbox until it ends or `timeout` seconds passed; then all that it started is killed.
 
-    Raises Cancelled when `kill_all` ended it.
+    kept, exceeds: see `follow`. Raises Missing when it could not begin, and Cancelled when `kill_all` ended it.
     """
-    return follow(python_child("avo.tools.sandbox", as_json(policy), *command), cwd, timeout)
+    with starting(command[0]):
+        reading, writing = os.pipe()
+    with FileIO(reading, "rb") as report, FileIO(writing, "wb") as end:
+        order = python_child("avo.tools.sandbox", str(writing), as_json(policy), *command)
+        done = follow(order, cwd, timeout, kept=kept, pass_fds=(writing,), exceeds=exceeds)
+        end.close()
+        os.set_blocking(report.fileno(), False)  # a process that does not end may hold the other end
+        said: dict[str, Any] = {}
+        for line in (report.read(PIPE_BYTES) or b"").splitlines():
+            said |= json.loads(line)
+    if "failed" in said:
+        raise Missing(f"{command[0]} cannot be started: {said['failed']}")
+    if "begins" not in said and not (done.timed_out or done.killed):
+        why = (done.output.strip().splitlines() or [f"it ended with {done.code}"])[-1]
+        raise Missing(f"{command[0]} cannot be started, for the process that confines it did not come up: {why}")
+    ended = done.timed_out or bool(done.killed)
+    code = done.code if ended else said.get("code", done.code)
+    return replace(done, code=code, peak_memory=said.get("peak_memory", 0))
+
+
+@contextlib.contextmanager
+def starting(what: str) -> Iterator[None]:
+    """Raise Missing where the system refuses the means to start a process."""
+    try:
+        yield
+    except OSError as error:
+        raise Missing(
+            f"{what} cannot be started: {error.strerror}; look at memory (free), processes (ulimit -u) and open files "
+            "(ulimit -n)"
+        ) from error
 
 
 def follow(
@@ -109,11 +145,12 @@ def follow(
     started = time.monotonic()
     output, killed, timed_out = Ends(*kept), "", False
     room = memoryview(bytearray(PIPE_BYTES))
-    reading, writing = os.pipe()
+    with starting(command[0]):
+        reading, writing = os.pipe()
     with FileIO(reading, "rb") as pipe:
         with contextlib.suppress(OSError):  # a user's pipes may be as many as they can be
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        with os.fdopen(writing, "wb") as end:
+        with os.fdopen(writing, "wb") as end, starting(command[0]):
             child = subprocess.Popen(
                 command, cwd=cwd, env=child_environment(cwd), stdin=subprocess.DEVNULL, stdout=end,
                 stderr=subprocess.STDOUT, start_new_session=True, pass_fds=pass_fds,

@@ -89,7 +89,7 @@ def _on_gpu(built: Build, files: Sources, scenario: Scenario, target: str, case:
     except (Missing, Unread) as reason:
         what = f"not measured: {reason}; what follows is by the compiler and the machine code"
         return Profile(f"{what}\n{build_text(built)}", {"unmeasured": str(reason)} | static)
-    made_of = build_text(built).partition("\n")[2]
+    made_of = build_text(built)
     shown = f"{ncu_text.text(reading, case.id, files)}\n\n{made_of}"
     return Profile(
         shown[: ncu_text.LONGEST], {"unmeasured": "", "verdict": ncu_text.verdict(reading)} | asdict(reading) | static

@@ -150,24 +150,38 @@ def _landlock(policy: Policy, *, alone: bool = False) -> bool:
 
 
 def main() -> None:
-    """`python -m avo.tools.sandbox POLICY COMMAND…`: enter the policy, then become the command.
+    """`python -m avo.tools.sandbox REPORT POLICY COMMAND…`: enter the policy, then become the command.
 
-    With the one argument `probe`: print which measures are in force.
+    REPORT is a descriptor that the command does not get: it is written to there, in JSON, one object a line, that the
+    command is about to begin, why it could not, or how it ended and what it took. With the one argument `probe`:
+    print which measures are in force.
     """
     if sys.argv[1:] == ["probe"]:
         from avo.tools.seccomp import granted  # which stands on this module
 
         print(json.dumps(enter(Policy(file_bytes=1 << 20)) + granted()), flush=True)
         return
-    policy = Policy(**json.loads(sys.argv[1]))
-    in_force = enter(policy)
-    if policy.own_processes and "namespaces" in in_force:
-        child = os.fork()  # the first process of the new namespace: when it ends, the kernel ends the rest
-        if child:
-            _, status = os.waitpid(child, 0)
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    os.execvp(sys.argv[2], sys.argv[2:])
+    report, policy, command = int(sys.argv[1]), Policy(**json.loads(sys.argv[2])), sys.argv[3:]
+    os.set_inheritable(report, False)
+    try:
+        enter(policy)
+        if policy.own_processes:
+            child = os.fork()  # the first process of the new namespace: when it ends, the kernel ends the rest
+            if child:
+                _, status, used = os.wait4(child, 0)
+                code = os.waitstatus_to_exitcode(status)
+                _report(report, code=code, peak_memory=used.ru_maxrss << 10)
+                os._exit(code & 0xFF)
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        _report(report, begins=True)
+        os.execvp(command[0], command)
+    except (OSError, ValueError) as error:  # ValueError: setrlimit, above a limit of the user's own
+        _report(report, failed=getattr(error, "strerror", None) or str(error))
+        os._exit(1)
+
+
+def _report(descriptor: int, **facts: object) -> None:
+    os.write(descriptor, json.dumps(facts).encode() + b"\n")
 
 
 def as_json(policy: Policy) -> str:

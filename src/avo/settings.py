@@ -12,7 +12,9 @@ PACKAGE = Path(__file__).resolve().parent
 SCENARIOS = PACKAGE / "scenarios"
 KERNELS = PACKAGE / "kernels"
 
-CHILD_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ")
+NVCC_ENVIRONMENT = ("NVCC_CCBIN", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
+"""How a user tells nvcc its host compiler, and options for every call."""
+CHILD_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", *NVCC_ENVIRONMENT)
 """The only variables a child process inherits: no key ever does."""
 DRIVERS_ENVIRONMENT = ("LD_LIBRARY_PATH",)
 """And those of a child that uses a GPU: where the driver's libraries may lie."""

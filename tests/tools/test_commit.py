@@ -9,6 +9,7 @@ import pytest
 
 from avo.tools.bench import Bench
 from avo.tools.commit import commit
+from avo.tools.executor import lease
 from avo.types import ToolError
 
 ROWS = "for (int64_t n = 0; n < a->R; n++) {"
@@ -77,12 +78,17 @@ def test_what_is_slower_than_the_champion_is_refused_though_it_beats_the_seed(be
     assert "x0." in refusal(bench, "Four sums")
 
 
+IDLE = "\nvoid idle(float* x) { x[0] = 1; }\n"
+"""A function that nobody calls: other machine code, and as fast."""
+
+
 def test_what_is_equal_is_kept_as_a_match_and_never_the_champion(bench: Bench) -> None:
-    change(bench, "// y = A x", "// y  =  A x")
+    path = bench.work_tree / "matvec.cpp"
+    path.write_text(path.read_text() + IDLE)
     shown = ""
-    for _ in range(5):  # the same machine code; a busy neighbour may still slow one of the two
+    for _ in range(5):  # a busy neighbour may slow one of the two
         try:
-            shown = asyncio.run(commit(bench, "A comment"))
+            shown = asyncio.run(commit(bench, "A function more"))
             break
         except ToolError:
             continue
@@ -90,6 +96,23 @@ def test_what_is_equal_is_kept_as_a_match_and_never_the_champion(bench: Bench) -
     assert not bench.lineage.best().improved
     assert bench.lineage.best().name == "v1"
     assert bench.lineage.champion().name == "v0"
+
+
+def test_other_text_of_the_same_code_is_refused_before_anything_is_measured(bench: Bench) -> None:
+    assert bench.journal.attempts()[-1].verdict.code
+    change(bench, "// y = A x", "// y  =  A x")
+    with lease("cpu"):  # nobody else can measure now
+        assert refusal(bench) == "refused: it compiles to the same machine code and constants as v0"
+    assert bench.journal.count("attempts") == 1
+    assert bench.journal.comparisons() == []
+
+
+def test_a_version_of_older_avo_is_compiled_to_know_its_code(bench: Bench) -> None:
+    change(bench, "SUMS = 1;", "SUMS = 16;")
+    asyncio.run(commit(bench, "Sixteen sums"))
+    bench.journal.write("UPDATE attempts SET verdict = json_set(verdict, '$.code', '')")
+    change(bench, "SUMS = 16;", "SUMS = 16 ;")
+    assert refusal(bench).endswith("as v1")
 
 
 def test_a_version_that_is_there_already_is_refused(bench: Bench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -73,6 +74,29 @@ def test_the_environment_holds_no_variable_of_ours(tmp_path: Path, monkeypatch: 
     shown = dict(line.split("=", 1) for line in sh("env", tmp_path).output.splitlines())
     assert shown["HOME"] == shown["TMPDIR"] == str(tmp_path)
     assert set(shown) <= {"PATH", "LANG", "LC_ALL", "TZ", "HOME", "TMPDIR", "PWD", "OLDPWD", "_", "SHLVL"}
+
+
+@pytest.mark.parametrize("own_processes", [False, True])
+def test_what_cannot_be_started_is_what_the_machine_lacks(tmp_path: Path, own_processes: bool) -> None:
+    policy = Policy(read=SYSTEM_FOLDERS, write=(str(tmp_path),), own_processes=own_processes)
+    with pytest.raises(Missing, match=r"^/nowhere/c\+\+ cannot be started: No such file or directory$"):
+        run(["/nowhere/c++"], tmp_path, 20, policy)
+    script = tmp_path / "no_program"
+    script.write_text("not for any system\n")
+    script.chmod(0o755)
+    with pytest.raises(Missing, match="cannot be started: "):
+        run([str(script)], tmp_path, 20, policy)
+
+
+def test_a_child_does_not_get_what_the_process_that_confines_it_reports_on(tmp_path: Path) -> None:
+    forged = 'for n in 3 4 5 6 7 8 9 10 11 12; do (echo \'{"failed": "forged"}\' >&$n) 2>/dev/null; done; exit 3'
+    assert sh(forged, tmp_path, own_processes=True).code == 3
+
+
+def test_the_memory_of_the_largest_process_is_known(tmp_path: Path) -> None:
+    takes = f"{sys.executable} -I -S -c 'bytes(range(256)) * (100 << 12)'"
+    policy = Policy(read=("/",), write=(str(tmp_path),), own_processes=True)
+    assert run(["/bin/sh", "-c", f"{takes}; exit 0"], tmp_path, 20, policy).peak_memory > 100 << 20
 
 
 def test_a_file_larger_than_allowed_is_not_written(tmp_path: Path) -> None:

@@ -6,19 +6,25 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SERIALIZED = re.compile(r"(?m)^.*\b(?:C7510|C7514)\b.*$|^.*wgmma.*serializ.*$")
-"""ptxas gave up overlapping wgmma: nothing else matters until that is mended."""
+from avo.tools.score.precision import FP16, IN_FP16, SASS
+
+STATISTICS = re.compile(
+    r"^ptxas info\s*: (?:Compiling entry function|Function properties for|Used \d+ |\d+ bytes |Compile time)"
+    r"|^\s+\d+ bytes (?:stack frame|cumulative stack)"
+)
+"""Lines of ptxas's verbose output that `kernels` reads, or that say nothing of a candidate."""
+REMARK = re.compile(r"^(?:ptxas|nvlink|nvcc)\b[^:]*\b(?:info|warning|advisory|remark)\s*:", re.IGNORECASE)
+LONGEST_REMARK, MOST_REMARKS = 300, 12
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\w+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers")
 SHARED = re.compile(r"(\d+) bytes smem")
-OPCODE = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]*)((?:\.[A-Z0-9_]+)*)", re.MULTILINE)
+OPCODE = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]*)((?:\.\w+)*)", re.MULTILINE)
 
-FP8 = "fp8 products"
 GROUPS = {
     "wgmma": ("HGMMA",),
-    FP8: ("QGMMA", "QMMA", "UTCQMMA"),
-    "tcgen05.mma": ("UTCHMMA", "UTCIMMA", "UTCOMMA"),
+    **SASS,
+    "tcgen05.mma": ("UTCHMMA",),
     "mma.sync": ("HMMA",),
     "bulk copy": ("UBLKCP", "UTMALDG", "UTMASTG"),
     "cp.async": ("LDGSTS",),
@@ -60,18 +66,31 @@ def kernels(log: str) -> tuple[Kernel, ...]:
     return tuple(found)
 
 
-def warning(log: str) -> str:
-    """The line that says that wgmma was serialized; empty when there is none."""
-    found = SERIALIZED.search(log)
-    return found[0].strip() if found else ""
+def remarks(log: str) -> tuple[str, ...]:
+    """What ptxas, nvlink and nvcc say beside their statistics, each once, with wgmma that was serialized first.
+
+    For instance "(C7510) Potential Performance Loss: …": nothing else matters until that is mended.
+    """
+    found = dict.fromkeys(row.strip()[:LONGEST_REMARK] for row in plain(log).splitlines() if REMARK.match(row))
+    return tuple(sorted(found, key=lambda row: "serializ" not in row))[:MOST_REMARKS]
+
+
+def plain(log: str) -> str:
+    """A compiler's output without ptxas's statistics."""
+    return "\n".join(row for row in log.splitlines() if not STATISTICS.match(row))
 
 
 def digest_sass(listing: str) -> Mapping[str, int]:
-    """How many instructions of each group a disassembly holds; groups without one are left out."""
+    """How many instructions of each group a disassembly holds; groups without one are left out, as is all of none."""
+    if not listing:
+        return {}
     counts: dict[str, int] = {}
-    for opcode, _ in OPCODE.findall(listing):
+    halves = 0
+    for opcode, modifiers in OPCODE.findall(listing):
         counts[opcode] = counts.get(opcode, 0) + 1
+        halves += opcode in ("HMMA", "HGMMA") and bool(IN_FP16.match(modifiers))
     totals = {name: sum(counts.get(opcode, 0) for opcode in opcodes) for name, opcodes in GROUPS.items()}
+    totals |= {FP16: halves}
     return {name: total for name, total in totals.items() if total} | {"instructions": sum(counts.values())}
 
 

@@ -22,7 +22,7 @@ LAUNCHED = "probe: every launch has come back"
 REFUSED, CUDA_FAILED, NOT_LOADED, NOT_FILTERED = 3, 4, 5, 6
 TO_DEVICE = 1
 """cudaMemcpyHostToDevice"""
-RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
+RUNTIME = ("libm.so.6", "libmvec.so.1", "libgcc_s.so.1", "libstdc++.so.6")
 OWN_MEMORY = 1 << 30
 """Address space of a candidate beyond its buffers, in bytes (CPU)."""
 LARGEST_WORD = 1 << 20

@@ -30,7 +30,7 @@ LONGEST_ERROR = 300
 """Characters of an error while loading: it has to fit into what a pipe takes at once, in any alphabet."""
 LARGEST_COMMAND = 60 << 10
 """Bytes: less than a pipe holds, so that nobody waits for a runner that does not read."""
-RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6")
+RUNTIME = ("libm.so.6", "libmvec.so.1", "libgcc_s.so.1", "libstdc++.so.6")
 """Loaded before the sandbox closes, so that the candidate's own loading opens nothing else."""
 OWN_MEMORY = 1 << 30
 """Address space of a candidate beyond its buffers, in bytes."""

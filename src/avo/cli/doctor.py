@@ -46,9 +46,9 @@ def doctor(
     except Missing:
         found["compiler"] = ""
     try:
-        found["nvcc"] = nvcc("sm_90a").version
-    except Missing:
-        found["nvcc"] = "none (only CUDA targets need it: a toolkit, or pip install 'avo[nvcc]')"
+        found["nvcc"] = f"{nvcc('sm_90a').version} {nvcc('sm_90a').path}"
+    except Missing as lack:
+        found["nvcc"] = f"none (only CUDA targets need it): {lack}"
     found["gpus"] = "; ".join(names()) or "none (candidates for a GPU can be built here, not scored)"
     for name in PACKAGES:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from avo.tools.score.binary import Kernel, digest_sass, kernels, warning
+from avo.tools.score.binary import Kernel, digest_sass, kernels, plain, remarks
 
 PTXAS = """\
 ptxas info    : 0 bytes gmem
@@ -30,9 +30,12 @@ def test_each_entry_function_has_its_own_figures() -> None:
     assert kernels("nothing of the sort") == ()
 
 
-def test_serialized_wgmma_is_found_wherever_it_stands() -> None:
-    assert "serialized due to a call" in warning(PTXAS)
-    assert warning("ptxas info    : Used 40 registers") == ""
+def test_what_is_no_statistics_is_a_remark_and_serialized_wgmma_comes_first() -> None:
+    ignored = "ptxas info    : (C7508) Potential Performance Loss: 'setmaxnreg' ignored to maintain minimum register"
+    found = remarks(f"{ignored}\n{PTXAS}\nptxas warning : something else\n{ignored}\n")
+    assert [row.partition(": ")[2][:8] for row in found] == ["(C7510) ", "(C7508) ", "somethin"]
+    assert plain(PTXAS) == PTXAS.splitlines()[1]
+    assert remarks(PTXAS.replace("(C7510)", "Used 40 registers; (C7510)")) == ()
 
 
 def test_machine_code_is_counted_by_what_it_does() -> None:

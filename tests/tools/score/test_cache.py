@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from avo.scenarios.loader import Scenario
+from avo.scenarios.loader import Scenario, load
 from avo.settings import cache_folder
+from avo.tools.executor import LocalExecutor
 from avo.tools.score import cache
 from avo.tools.score.cache import cached_build
 from avo.tools.sources import Sources
@@ -59,7 +64,71 @@ def test_a_damaged_entry_is_built_again(tiny: Scenario, seed: Sources) -> None:
     (built.library.parent / "build.json").write_text("{")
     again = cached_build(seed, tiny, "cpu")
     assert again.library.is_file()
-    assert json.loads((again.library.parent / "build.json").read_text())["tree"] == built.tree
+    assert json.loads((again.library.parent / "build.json").read_text())["facts"]["tree"] == built.tree
+
+
+def truncated(folder: Path) -> None:
+    (folder / "candidate.so").write_bytes((folder / "candidate.so").read_bytes()[:100])
+
+
+def of_another(folder: Path) -> None:
+    content = (folder / "candidate.so").read_bytes()
+    (folder / "candidate.so").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def with_other_facts(folder: Path) -> None:
+    text = (folder / "build.json").read_text()
+    assert '"seconds": ' in text
+    (folder / "build.json").write_text(text.replace('"seconds": ', '"seconds": 1'))
+
+
+def replaced(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("a file in its place")
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "an empty library": lambda folder: (folder / "candidate.so").write_bytes(b""),
+    "a short library": truncated,
+    "another library": of_another,
+    "no library": lambda folder: (folder / "candidate.so").unlink(),
+    "no facts": lambda folder: (folder / "build.json").unlink(),
+    "other facts": with_other_facts,
+    "facts of another shape": lambda folder: (folder / "build.json").write_text('{"tree": "", "library": 3}'),
+    "facts that are a list": lambda folder: (folder / "build.json").write_text("[1, 2]"),
+    "facts that are no text": lambda folder: (folder / "build.json").write_bytes(b"\xff\xfe\0"),
+    "nothing at all": lambda folder: [path.unlink() for path in folder.iterdir()],
+    "a file": replaced,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_is_damaged_is_built_again_by_the_same_process(
+    executor: LocalExecutor, seed: Sources, damage: Callable[[Path], object]
+) -> None:
+    built = executor.build(seed)
+    whole = built.library.read_bytes()
+    damage(built.library.parent)
+    again = executor.build(seed)
+    assert (again.tree, again.code, again.library.read_bytes()) == (built.tree, built.code, whole)
+    assert executor.build(seed) == again
+    assert entries() == [built.library.parent.name]
+
+
+def test_processes_that_build_the_same_at_once_all_get_it(own_scenario: Path, seed: Sources) -> None:
+    code = (
+        "import sys; from avo.scenarios.loader import load; from avo.tools.seeds import seed_sources\n"
+        "from avo.tools.score.cache import cached_build; scenario = load(sys.argv[1])\n"
+        "print(cached_build(seed_sources(scenario, 'cpu'), scenario, 'cpu').code)"
+    )
+    damaged = cached_build(seed, load(str(own_scenario)), "cpu").library
+    damaged.write_bytes(b"")
+    command = [sys.executable, "-c", code, str(own_scenario)]
+    under_way = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    printed = {process.communicate()[0].strip() for process in under_way}
+    assert [process.returncode for process in under_way] == [0, 0, 0]
+    assert len(printed) == 1
+    assert len(entries()) == 1
 
 
 def test_the_builds_that_were_used_longest_ago_go_first(

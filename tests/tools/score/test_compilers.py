@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sysconfig
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from avo.scenarios.loader import load
 from avo.tools.answers import build_text
 from avo.tools.executor import LocalExecutor
 from avo.tools.knobs import knobs_of, with_settings
-from avo.tools.score import compilers
+from avo.tools.score import cache, compilers
 from avo.tools.seeds import seed_sources
 from avo.types import Missing, Rejected, Status
 
@@ -20,8 +22,7 @@ PACKAGED = Path(sysconfig.get_path("purelib")) / "nvidia" / "cu13" / "bin" / "nv
 
 @pytest.fixture(autouse=True)
 def forgotten_compilers() -> None:
-    compilers.cxx.cache_clear()
-    compilers.nvcc.cache_clear()
+    compilers.forget()
 
 
 @pytest.mark.parametrize("target", ["sm_80", "sm_90a", "sm_100a"])
@@ -45,6 +46,80 @@ def test_the_packaged_compiler_does_as_well_as_a_toolkit(monkeypatch: pytest.Mon
     assert compilers.nvcc("sm_100a").path == str(PACKAGED.resolve())
     scenario = load("mha_causal")
     assert LocalExecutor(scenario, "sm_100a").build(seed_sources(scenario, "sm_100a")).kernels
+
+
+def fake(folder: Path, version: str, refused: str) -> Path:
+    """An nvcc that says it is of a version, and takes no target whose option holds `refused`."""
+    path = folder / "bin" / "nvcc"
+    path.parent.mkdir(parents=True)
+    said = f"echo 'Cuda compilation tools, release, V{version}'; exit 0"
+    path.write_text(f'#!/bin/sh\ncase "$*" in *--version*) {said};; *{refused}*) echo unsupported; exit 1;; esac\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_an_older_nvcc_in_path_does_not_beat_the_packaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not PACKAGED.is_file():
+        pytest.skip("avo[nvcc] is not installed")
+    old = fake(tmp_path / "old", "11.5.119", "none")
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    assert compilers.nvcc("sm_90a").path == str(PACKAGED.resolve())
+    new = fake(tmp_path / "new", "99.1.2", "compute_80")
+    monkeypatch.setenv("PATH", f"{new.parent}:{os.environ['PATH']}")
+    assert compilers.nvcc("sm_90a").path == str(new)
+    assert compilers.nvcc("sm_80").path != str(new)
+
+
+def test_cuda_home_says_which_nvcc_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = fake(tmp_path / "own", "12.1.5", "compute_100")
+    for name in ("CUDA_PATH", "CUDA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "own"))
+        assert compilers.nvcc("sm_90a").path == str(own)
+        assert compilers.nvcc("sm_90a").version == "nvcc V12.1.5"
+    with pytest.raises(Missing, match=r"no nvcc here compiles for sm_100a \(.*: unsupported\)"):
+        compilers.nvcc("sm_100a")
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path / "gone"))
+    with pytest.raises(Missing, match=r"^CUDA_HOME is .*/gone, but there is no .*: mount or install it, or unset"):
+        compilers.nvcc("sm_90a")
+
+
+def test_what_the_user_has_nvcc_do_is_seen_in_its_version_and_makes_other_builds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scenario, keys = load("mha_causal"), []
+    for name, value in [
+        ("NVCC_CCBIN", "g++"),
+        ("NVCC_PREPEND_FLAGS", "-DX=1"),
+        ("NVCC_APPEND_FLAGS", "-use_fast_math"),
+    ]:
+        keys.append(cache._key(candidate(), scenario, "sm_90a"))
+        monkeypatch.setenv(name, value)
+        assert compilers.nvcc("sm_90a").version.endswith(f" {name}={value}")
+    assert len({*keys, cache._key(candidate(), scenario, "sm_90a")}) == 4
+
+
+def test_the_host_compiler_is_the_one_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where that in PATH is one that CUDA does not know."""
+    for folder, does in (("new", "-U__GNUC__ -D__GNUC__=99"), ("old", "")):
+        (tmp_path / folder / "bin").mkdir(parents=True)
+        for name in ("g++", "gcc", "c++"):
+            path = tmp_path / folder / "bin" / name
+            path.write_text(f'#!/bin/sh\nexec /usr/bin/g++ {does} "$@"\n')
+            path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'new' / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("AVO_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(Missing, match=r"does not work: .*unsupported GNU version"):
+        LocalExecutor(load("mha_causal"), "sm_90a").build(candidate())
+    monkeypatch.setenv("NVCC_CCBIN", str(tmp_path / "old" / "bin" / "g++"))
+    assert LocalExecutor(load("mha_causal"), "sm_90a").build(candidate()).kernels
+
+
+def test_what_ptxas_remarks_is_shown_first() -> None:
+    ignored = 'asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");'
+    shown = build_text(LocalExecutor(load("mha_causal"), "sm_90a").build(candidate(body=ignored)))
+    assert re.match(r"ptxas info\s*: \(C7508\) Potential Performance Loss: 'setmaxnreg' ignored", shown)
+    assert "no diagnostics" not in shown
+    assert "Compiling entry function" not in shown
 
 
 def test_every_knob_of_the_cuda_seed_compiles_for_hopper() -> None:
@@ -82,6 +157,17 @@ FP8 = """float r[4] = {};
     asm volatile("wgmma.commit_group.sync.aligned;\\nwgmma.wait_group.sync.aligned 0;");
     out[threadIdx.x] = r[0] + r[1] + r[2] + r[3];"""
 
+INT8 = """int r[4] = {}, a[4] = {1, 2, 3, 4};
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%4, %5}, "
+                 "{%0, %1, %2, %3};" : "+r"(r[0]), "+r"(r[1]), "+r"(r[2]), "+r"(r[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]));
+    out[threadIdx.x] = r[0] + r[1] + r[2] + r[3];"""
+INT8_GROUP = """int r[4] = {};
+    asm volatile("wgmma.mma_async.sync.aligned.m64n8k32.s32.s8.s8 {%0, %1, %2, %3}, %4, %4, 1;"
+                 : "+r"(r[0]), "+r"(r[1]), "+r"(r[2]), "+r"(r[3]) : "l"(descriptor));
+    asm volatile("wgmma.commit_group.sync.aligned;\\nwgmma.wait_group.sync.aligned 0;");
+    out[threadIdx.x] = r[0] + r[1] + r[2] + r[3];"""
+
 
 def candidate(*, before: str = "", call: str = "", body: str = "") -> dict[str, bytes]:
     """The least that launches a kernel, and something more."""
@@ -114,9 +200,11 @@ def candidate(*, before: str = "", call: str = "", body: str = "") -> dict[str, 
             Status.FORBIDDEN_LIBRARY, "exports cudaEventElapsedTime, a name of CUDA's own",
         ),
         (candidate(body=FP8), Status.INCORRECT_DTYPE, r"computes in fp8 \(\d+ instructions such as QGMMA\)"),
+        (candidate(body=INT8), Status.INCORRECT_DTYPE, r"computes in int8 \(\d+ instructions such as IMMA"),
+        (candidate(body=INT8_GROUP), Status.INCORRECT_DTYPE, r"computes in int8 \(\d+ instructions such as IMMA"),
     ],
     ids=["does not compile", "a library's function", "loads a library", "a stream", "any function", "the driver",
-         "a clock of its own", "fp8"],
+         "a clock of its own", "fp8", "int8", "int8 of a warp group"],
 )  # fmt: skip
 def test_a_cuda_candidate_is_refused_for_its_own_reason(files: dict[str, bytes], status: Status, reason: str) -> None:
     with pytest.raises(Rejected, match=reason) as caught:

@@ -17,6 +17,7 @@ from avo.types import (
     Rejected,
     Status,
     Verdict,
+    figure,
     geomean,
     verdict_from,
 )
@@ -92,3 +93,19 @@ def test_a_rejection_reads_as_status_and_reason() -> None:
 def test_a_rejection_travels_between_processes() -> None:
     rejected = pickle.loads(pickle.dumps(Rejected(Status.TIMEOUT, "too slow", "log")))
     assert (str(rejected), rejected.log) == ("TIMEOUT: too slow", "log")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0049, "0.0049"),
+        (0.00494, "0.00494"),
+        (1.8e-7, "1.8e-07"),
+        (70.0, "70"),
+        (123.456, "123.5"),
+        (98765.4, "98765"),
+    ],
+)
+def test_a_score_is_written_so_that_one_percent_shows(value: float, text: str) -> None:
+    assert figure(value) == text
+    assert value == 0 or figure(value) != figure(value * 1.01)

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+RULES = "2"
+"""Version of the judge's rules: scores under other rules do not compare."""
+
 
 class AvoError(Exception):
     """A mistake of the user's: one line on the terminal, exit code 2."""
@@ -28,10 +31,20 @@ class Missing(AvoError):
     exit_code = 3
 
 
+class Unknown(AvoError):
+    """A name or a number that there is nothing of; an agent that gave it can give another."""
+
+
 class NothingScored(AvoError):
     """A run in which not even the seed passes. Exit code 4."""
 
     exit_code = 4
+
+
+class Defect(AvoError):
+    """A fault of avo's own that comes again and again: the run ends rather than go on paying. Exit code 1."""
+
+    exit_code = 1
 
 
 class ToolError(Exception):
@@ -227,6 +240,11 @@ def geomean(values: Sequence[float]) -> float:
     if not values or min(values) <= 0:
         return 0.0
     return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def figure(value: float) -> str:
+    """A score for people and agents: four digits that count, however small it is; whole numbers from 10,000 on."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from avo.tools.bench import Bench
 from avo.tools.sanitize import sanitized
 from avo.tools.sources import Sources, digest
 from avo.tools.spans import span
-from avo.types import Missing, ToolError, Version
+from avo.types import ToolError, Version
 
 
 async def commit(bench: Bench, message: str) -> str:
@@ -58,7 +58,7 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
 
 
 async def _clean(bench: Bench, files: Sources) -> None:
-    """Raise ToolError unless the sanitizers that the scenario asks for find nothing, or when they cannot look."""
+    """Raise ToolError unless the sanitizers that the scenario asks for find nothing, or where they cannot look."""
     tools = bench.scenario.target(bench.target).sanitizers
     if not tools:
         return
@@ -69,7 +69,7 @@ async def _clean(bench: Bench, files: Sources) -> None:
     try:
         built = await bench.blocking(lambda: bench.executor.build(files))
         found = await bench.blocking(lambda: sanitized(built, bench.scenario, bench.target, tools))
-    except (Unread, Missing) as reason:
+    except Unread as reason:
         raise ToolError(
             f"refused: the scenario asks for {', '.join(tools)}, which could not look: {reason}"
         ) from reason

@@ -18,7 +18,7 @@ from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
-from avo.types import Comparison, Rejected, Status, Verdict
+from avo.types import RULES, Comparison, Rejected, Status, Verdict
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -52,6 +52,10 @@ class Executor(Protocol):
         """How many evaluations can be under way at once."""
         ...
 
+    def measured_here(self, device: str) -> bool:
+        """Whether a verdict's device is one of this machine's, as far as that is known."""
+        ...
+
 
 class LocalExecutor:
     """Builds in subprocesses of this machine; one lock per device round every measurement."""
@@ -61,6 +65,7 @@ class LocalExecutor:
         self.scenario, self.target = scenario, target
         self._rejected: dict[str, Rejected] = {}
         self._judges: dict[int, Judge] = {}
+        self._here: list[str] = []
 
     def judge_on(self, device: int) -> Judge:
         """The judge on one device; loads torch. Raises Missing when the target's device is not there."""
@@ -99,6 +104,14 @@ class LocalExecutor:
 
         return 1 if self.target == "cpu" else len(fitting(self.target)) or 1
 
+    def measured_here(self, device: str) -> bool:
+        from avo.tools.score.gpu import names
+        from avo.tools.score.roofline import device as cpu
+
+        if not self._here:
+            self._here = [cpu()] if self.target == "cpu" else names()
+        return device in self._here or not self._here  # without a GPU nobody can tell
+
     def evaluate(self, files: Sources) -> Verdict:
         from avo.tools.score.baselines import measured as baselines_of
         from avo.tools.score.gpu import gpu
@@ -108,7 +121,8 @@ class LocalExecutor:
         started = time.monotonic()
         self.require_device()  # the judge is made on the device that is leased, and on no other
         unit, version = self.scenario.target(self.target).unit, compiler_of(self.target).version
-        verdict = Verdict(Status.PASSED, "", unit, device=device() if self.target == "cpu" else "", compiler=version)
+        name = device() if self.target == "cpu" else ""
+        verdict = Verdict(Status.PASSED, "", unit, device=name, compiler=version, rules=RULES)
         cost: dict[str, float] = {}
         try:
             built = self.build(files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from avo.tools.brought import SEED_FROM, Brought, brought, first_of_line
 from avo.tools.knobs import settings_of
 from avo.tools.process import elide
 from avo.tools.sources import digest
-from avo.types import AvoError, figure
+from avo.types import AvoError, Missing, figure
 
 OPTION = "--seed-from"
 ANOTHER = "name another version or run, or import it again from an archive"
@@ -74,10 +75,13 @@ def _read(spec: str, target: str) -> Brought:
         abi = lineage.folder / HEADER
         with closing(Journal(folder / JOURNAL, reading=True)) as journal:
             task = _task(found, journal)
-    except AvoError as error:
-        raise AvoError(f"{OPTION} {spec}: {error}") from error
     except Exception as error:  # what git, SQLite and Python say of files that somebody damaged
-        problem = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
+        if cause is not error and isinstance(error, Missing):
+            raise
+        if isinstance(cause, AvoError):
+            raise AvoError(f"{OPTION} {spec}: {cause}") from error
+        problem = f"{type(cause).__name__}: {cause}".partition("\n")[0][:200]
         raise AvoError(f"{OPTION} {spec}: the run in {folder} is damaged ({problem}): {ANOTHER}") from error
     return Brought(
         spec, folder.resolve().name, found["scenario"], chosen.name, chosen.commit, chosen.score, chosen.unit,

@@ -12,13 +12,14 @@ from typing import Any
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 from avo.agents.messages import INTERRUPTED
+from avo.tools.bench import ELSEWHERE, OLDER
 from avo.tools.knobs import Knob, knobs_of
 from avo.tools.sources import GENERATED
 
 Settings = tuple[tuple[str, str], ...]
 """Knob values, sorted by name."""
 
-ATTEMPT = re.compile(r"^a\d+ ([A-Z_]+) (?:([\d.]+) )?.*? \| ([^|]*) \|", re.MULTILINE)
+ATTEMPT = re.compile(r"^a\d+ ([A-Z_]+) (?:([\d.]+(?:e[+-]?\d+)?) )?(.*?) \| ([^|]*) \|", re.MULTILINE)
 REFUSED = re.compile(r"refused by the gate: ([\w= .+-]+)")
 DIRECTION = re.compile(r"^\d+\. try ((?:\w+=[\w.+-]+,? ?)+)$", re.MULTILINE)
 
@@ -80,12 +81,13 @@ class Conversation:
         return tuple(sorted((name, knob.value) for name, knob in self.knobs(edited=edited).items()))
 
     def tried(self) -> dict[Settings, float]:
-        """Knob settings -> score of every attempt that was shown; 0 for the rejected."""
+        """Knob settings -> score of every attempt that was shown and compares with others; 0 for the rejected."""
         shown = [*self.texts, *(call.answer for call in self.calls if call.tool in ("attempts", "sweep"))]
         return {
             settings_from(knobs): float(score) if status == "PASSED" else 0.0
             for text in shown
-            for status, score, knobs in ATTEMPT.findall(text)
+            for status, score, result, knobs in ATTEMPT.findall(text)
+            if not result.endswith((f"({OLDER})", f"({ELSEWHERE})"))
         }
 
     def swept(self, base: Settings) -> set[Settings]:

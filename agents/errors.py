@@ -148,8 +148,8 @@ def message_in(body: object) -> str:
 
 
 def _shortened(text: str) -> str:
-    """One line without secrets. "Error: " would be taken for the name of an exception further up."""
-    line = " ".join(without_secrets(text).split()).replace("Error: ", "error ")
+    """One line without secrets."""
+    line = " ".join(without_secrets(text).split())
     return line if len(line) <= 200 else f"{line[:200]} …"
 
 

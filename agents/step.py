@@ -46,6 +46,8 @@ class Step:
         versions = self.bench.lineage.versions()
         if len(versions) > self._versions:
             return Outcome("committed", f"{versions[-1].name}: {versions[-1].message.partition(chr(10))[0]}")
+        if self.bench.fault:
+            return Outcome("interrupted", str(self.bench.fault))
         if self.stopped():
             return Outcome("interrupted", "stopped by the user")
         if self.worker.idle_turns >= MOST_IDLE_TURNS:
@@ -60,6 +62,10 @@ class Step:
 
     async def next_speaker(self, messages: Messages) -> str:
         """The supervisor when the worker is stuck, else the worker."""
+        with self.bench.noted():
+            return await self._next()
+
+    async def _next(self) -> str:
         before = self._speaker
         trigger = "" if before == supervisor.NAME else self._trigger()
         self._speaker = supervisor.NAME if trigger else worker.NAME
@@ -107,7 +113,8 @@ class StepOver(TerminationCondition):
         return self._over
 
     async def __call__(self, messages: Messages) -> StopMessage | None:
-        outcome = self._step.outcome()
+        with self._step.bench.noted():
+            outcome = self._step.outcome()
         self._over = outcome is not None
         return StopMessage(content=outcome.summary, source="avo") if outcome else None
 

@@ -84,6 +84,13 @@ class Supervisor(AssistantAgent):
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        with self._bench.noted():
+            async for event in self._turn(messages, cancellation_token):
+                yield event
+
+    async def _turn(
+        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
+    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         shown = TextMessage(content=await review(self._bench, self.trigger), source="journal")
         async for event in turn(NAME, super().on_messages_stream([*messages, shown], cancellation_token)):
             if not isinstance(event, Response):

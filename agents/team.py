@@ -37,13 +37,16 @@ class Team:
         stopped: Callable[[], bool], patience: Patience | None = None, terms: Terms | None = None,
     ) -> None:  # fmt: skip
         """patience: by default the scenario's."""
-        self._bench, self._stopped, self._terms = bench, stopped, terms or Terms()
+        self._bench, self._terms = bench, terms or Terms()
+        self._stopped = lambda: bench.fault is not None or stopped()
         self._patience = patience or bench.scenario.stagnation
         self._models = {worker.NAME: worker_model, supervisor.NAME: supervisor_model}
         self._budgets = {name: budget_of(model) for name, model in self._models.items()}
 
     async def vary(self, brief: str) -> Outcome:
         """One step: until a commit, until the worker gives up, or until nobody knows what to do.
+
+        Raises AvoError, with the step open, for what no agent can mend.
 
         Agents and chat are made anew from the journal each time: a team that raised or was cancelled cannot go on.
         """
@@ -52,6 +55,7 @@ class Team:
         contexts = {
             name: JournalContext(name, self._bench, benches[name].names, self._budgets[name]) for name in self._models
         }
+        self._bench.fault = None
         for context in contexts.values():
             await context.repair()
         step = Step(self._bench, self._stopped, self._patience, *self._agents(benches, contexts), contexts[worker.NAME])
@@ -62,8 +66,14 @@ class Team:
         try:
             async for _ in chat.run_stream(task=brief):
                 pass
+        except Exception as error:  # AutoGen hands on the text alone of what was raised inside of an agent
+            if self._bench.fault:
+                raise self._bench.fault from error
+            raise
         finally:
             self._budgets = {name: context.budget for name, context in contexts.items()}
+        if self._bench.fault:
+            raise self._bench.fault
         outcome = step.outcome() or Outcome("gave_up", "the conversation ended")
         await self._sum_up(contexts[worker.NAME], benches[worker.NAME])
         return outcome
@@ -79,7 +89,7 @@ class Team:
             }  # fmt: skip
 
         overseer = supervisor.Supervisor(self._bench, max_tool_iterations=SUPERVISOR_ROUNDS, **options(supervisor.NAME))
-        return worker.Worker(**options(worker.NAME)), overseer
+        return worker.Worker(self._bench, **options(worker.NAME)), overseer
 
     async def _sum_up(self, context: JournalContext, bench: RegistryWorkbench) -> None:
         """Let the worker's model sum up a long conversation, in one call; without it a digest does, once it has to."""

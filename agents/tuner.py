@@ -20,7 +20,7 @@ from autogen_core.models import CreateResult, LLMMessage, RequestUsage
 from avo.agents.client import Client
 from avo.agents.conversation import Conversation, Settings, read, written
 from avo.agents.supervisor import Advice, Direction
-from avo.types import ToolError
+from avo.types import ToolError, figure
 
 MARGIN = 1.01
 """A measured score has to exceed the best version's by this factor before a commit is worth its time."""
@@ -81,10 +81,8 @@ class Tuner(Client):
         changed = ", ".join(
             f"{name} {dict(base)[name]} -> {value}" for name, value in wanted if dict(base)[name] != value
         )
-        return call(
-            "commit",
-            message=f"{changed}\n\nMeasured {tried[wanted]:.3f} against {tried.get(base, 0.0):.3f} in the sweep.",
-        )
+        measured = f"{figure(tried[wanted])} against {figure(tried.get(base, 0.0))}"
+        return call("commit", message=f"{changed}\n\nMeasured {measured} in the sweep.")
 
     def _explore(self, talk: Conversation) -> CreateResult:
         """Measure what was not tried: what the supervisor named, then the next knob's values."""

@@ -1,4 +1,8 @@
-"""The registry as AutoGen's Workbench: never raises, and a cancelled turn waits for its tool to end."""
+"""The registry as AutoGen's Workbench: never raises, and a cancelled turn waits for its tool to end.
+
+What no agent can mend (a GPU that is gone, a full disk, a scenario that is wrong) is no answer: the bench keeps it, the
+step ends there, open, and no further model call is made.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,10 @@ from typing import Any
 from autogen_core import CancellationToken
 from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
 
+from avo.agents.messages import INTERRUPTED
+from avo.faults import fault_of
 from avo.settings import without_secrets
+from avo.tools.discreet import discreet
 from avo.tools.registry import Registry, Tool
 from avo.types import Cancelled
 
@@ -37,6 +44,9 @@ class RegistryWorkbench(Workbench):
     ) -> ToolResult:
         if name not in self.names:
             return _result(name, f"there is no tool '{name}'; there are: {', '.join(self.names)}", False)
+        bench = self._registry.bench
+        if bench.fault:  # another call of the same answer met it
+            return _result(name, INTERRUPTED, False)
         task = asyncio.ensure_future(self._call(name, arguments))
         if cancellation_token is not None:
             cancellation_token.link_future(task)
@@ -45,9 +55,16 @@ class RegistryWorkbench(Workbench):
         except (asyncio.CancelledError, Cancelled):
             return _result(name, f"{name}: stopped by the user", False)
         except Exception as error:
-            self._registry.bench.log(error)
+            fault = fault_of(error)
+            if fault is None:
+                bench.log(error)
+                fault = bench.defects.failed(name, error)
+            if fault:
+                bench.fault = bench.fault or fault
+                return _result(name, INTERRUPTED, False)
             line = without_secrets(f"{name}: internal error: {type(error).__name__}: {error}")
-            return _result(name, line, False)
+            return _result(name, discreet(line, bench.scenario), False)
+        bench.defects.worked(name)
         return _result(name, text, worked)
 
     async def _call(self, name: str, arguments: Mapping[str, Any] | None) -> tuple[str, bool]:

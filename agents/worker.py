@@ -11,6 +11,7 @@ from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, ToolCall
 from autogen_core import CancellationToken
 
 from avo.agents.spanned import turn
+from avo.tools.bench import Bench
 
 NAME = "worker"
 ROUNDS = 25
@@ -20,8 +21,9 @@ ROUNDS = 25
 class Worker(AssistantAgent):
     """An AssistantAgent that counts its tool calls and keeps no second copy of its events."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, bench: Bench, **options: Any) -> None:
         super().__init__(NAME, max_tool_iterations=ROUNDS, **options)
+        self._bench = bench
         self.idle_turns = 0
         """Turns in a row without a tool call."""
 
@@ -29,10 +31,11 @@ class Worker(AssistantAgent):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         called = False
-        async for event in turn(NAME, super().on_messages_stream(messages, cancellation_token)):
-            called = called or isinstance(event, ToolCallRequestEvent)
-            if isinstance(event, Response):
-                self.idle_turns = 0 if called else self.idle_turns + 1
-                yield Response(chat_message=event.chat_message)
-            else:
-                yield event
+        with self._bench.noted():
+            async for event in turn(NAME, super().on_messages_stream(messages, cancellation_token)):
+                called = called or isinstance(event, ToolCallRequestEvent)
+                if isinstance(event, Response):
+                    self.idle_turns = 0 if called else self.idle_turns + 1
+                    yield Response(chat_message=event.chat_message)
+                else:
+                    yield event

@@ -1,1 +1,1 @@
-"""K: the knowledge base. Its index is not built yet; the folder holds the place in the layers."""
+"""K: the knowledge base: documents that agents search, fetched, cut into chunks and indexed by words and vectors."""

@@ -23,8 +23,8 @@ class Consulted(Table):
     def consulted_for(self, tree: str) -> list[dict[str, Any]]:
         """What was consulted in the step of a tree's evaluation up to it, in order."""
         return self.rows(
-            "SELECT consulted.* FROM consulted JOIN attempts ON attempts.tree=? AND attempts.step = consulted.step"
-            " AND consulted.attempt <= attempts.id ORDER BY consulted.id", tree,
+            "SELECT consulted.* FROM consulted JOIN (SELECT MIN(id) AS id, step FROM attempts WHERE tree=?) AS first"
+            " ON first.step = consulted.step AND consulted.attempt <= first.id ORDER BY consulted.id", tree,
         )  # fmt: skip
 
     def consulted_before(self, step: int, at: str) -> list[dict[str, Any]]:

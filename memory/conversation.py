@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from avo.memory.rows import Message, Summary
 from avo.memory.table import Table, now
-from avo.types import AvoError
+from avo.types import Unknown
 
 RECALLED = "recall"
 """The tool whose answers are not found again."""
@@ -35,7 +35,7 @@ class Conversation(Table):
     def message(self, number: int) -> Message:
         rows = self.rows("SELECT * FROM messages WHERE id=?", number)
         if not rows:
-            raise AvoError(f"no message {number}; there are {self.count('messages')}")
+            raise Unknown(f"no message {number}; there are {self.count('messages')}")
         return Message(**rows[0])
 
     def search(self, text: str, last: int = 50) -> list[Message]:

@@ -9,7 +9,7 @@ from typing import Any
 from avo.memory.rows import Direction, Intervention, intervention_from
 from avo.memory.table import now
 from avo.memory.trials import Trials
-from avo.types import AvoError
+from avo.types import Unknown
 
 
 class Guidance(Trials):
@@ -47,9 +47,9 @@ class Guidance(Trials):
         return self.insert("plan", step=step, text=text, state=state, why=why, at=at, changed=at)
 
     def change_direction(self, number: int, state: str, why: str) -> None:
-        """Raises AvoError when there is none of that number."""
+        """Raises Unknown when there is none of that number."""
         if not self.rows("SELECT id FROM plan WHERE id=?", number):
-            raise AvoError(f"the plan has no direction {number}; it has {self.count('plan')}")
+            raise Unknown(f"the plan has no direction {number}; it has {self.count('plan')}")
         self.write("UPDATE plan SET state=?, why=?, changed=? WHERE id=?", state, why, now(), number)
 
     def plan(self) -> list[Direction]:

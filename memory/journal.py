@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from avo.memory.conversation import Conversation
 from avo.memory.guidance import Guidance
 from avo.memory.ledger import Ledger
 from avo.memory.rows import Attempt, Intervention, Message
-from avo.memory.table import COUNTED, now
+from avo.memory.table import COUNTED, blamed, now
 from avo.types import AvoError, Missing
 
 __all__ = ["AGENT", "COUNTED", "EXTERNAL", "SCHEMA", "Attempt", "Intervention", "Journal", "Message"]
@@ -22,11 +23,15 @@ SCHEMA = len(MIGRATIONS)
 AGENT, EXTERNAL = "agent", "external"
 """Operators of a step: avo's own agents, or whoever types `avo eval --run` and `avo commit`."""
 
+WAIT, LOOK_AGAIN = 30.0, 0.02
+"""Seconds for which another process may keep the file, and between two looks where SQLite itself does not wait."""
+
 LASTING = {
     "steps": "id, parent, started", "interventions": "id, step, trigger, advice", "sessions": "id, started",
     "consulted": "id, step, chunk, query, at", "steering": "id, text, at", "pauses": "id, at",
     "plan": "id, step, text, at", "comparisons": "id, step, tree, incumbent, result, at",
-    **dict.fromkeys(("messages", "attempts", "revisits", "notes", "ledger", "summaries"), "*"),
+    "attempts": "id, step, tree, parent, direction, knobs, verdict, diff, seconds, at",
+    **dict.fromkeys(("messages", "revisits", "notes", "ledger", "summaries"), "*"),
 }  # fmt: skip
 """Table -> columns that never change once they are written."""
 
@@ -40,18 +45,16 @@ class Journal(Conversation, Guidance, Consulted, Ledger):
             raise Missing(
                 f"no run in {path.parent} (there is no {path.name}); start one: avo run scenario NAME --run DIR"
             )
-        self._db = _to_read(path) if reading else sqlite3.connect(path, isolation_level=None, timeout=30)
-        self._db.row_factory = sqlite3.Row
-        self._session = 0
-        if not reading:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-        known = self._db.execute("PRAGMA user_version").fetchone()[0]
+        with blamed():
+            self._db = _to_read(path) if reading else _to_write(path)
+            self._db.row_factory = sqlite3.Row
+            known = _schema_of(self._db)
+            if reading and known < SCHEMA:  # an older one is read through a copy, which can be brought to this schema
+                self._db = _copied(self._db)
+            known = migrate(self._db, known)
         if known > SCHEMA:
+            self._db.close()
             raise AvoError(f"{path} was written by a newer avo (schema {known}, this one knows {SCHEMA}): update avo")
-        if reading and known < SCHEMA:  # an older one is read through a copy, which can be brought to this schema
-            self._db = _copied(self._db)
-        migrate(self._db, known)
 
     def close(self) -> None:
         self._db.close()
@@ -160,7 +163,53 @@ def _copied(db: sqlite3.Connection) -> sqlite3.Connection:
     return copy
 
 
-def migrate(db: sqlite3.Connection, known: int, last: int = SCHEMA) -> None:
-    """Bring a database from schema `known` to schema `last`."""
-    for number, migration in enumerate(MIGRATIONS[known:last], known + 1):
-        db.executescript(f"BEGIN; {migration.read_text()} PRAGMA user_version={number}; COMMIT;")
+def _to_write(path: Path) -> sqlite3.Connection:
+    """A connection that waits for others. To switch to WAL needs the file alone, and SQLite does not wait for that."""
+    db = sqlite3.connect(path, isolation_level=None, timeout=WAIT)
+    deadline = time.monotonic() + WAIT
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            return db
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                db.close()
+                raise
+            time.sleep(LOOK_AGAIN)
+
+
+def _schema_of(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(db: sqlite3.Connection, known: int, last: int = SCHEMA) -> int:
+    """Bring a database of schema `known` to schema `last`, whole or not at all.
+
+    Another process may do the same: what is left to do is looked up again while nobody else can write. Returns the
+    schema that it has then; a newer one than `last` stays as it is.
+    """
+    if known >= last:
+        return known
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(_schema_of(db) + 1, last + 1):
+            for statement in _statements(MIGRATIONS[number - 1].read_text("utf-8")):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version={number}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return _schema_of(db)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """One after the other: `executescript` would commit before the first."""
+    statement = ""
+    for part in script.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -8,18 +8,19 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from avo.settings import CHILD_ENVIRONMENT
-from avo.types import AvoError, Missing, Verdict, Version, verdict_from
+from avo.types import AvoError, Missing, Unknown, Verdict, Version, verdict_from
 
 try:
     from git import Blob, Git, Repo, Tree
 except ImportError as error:
     raise Missing("avo needs git; on Debian: apt-get install git") from error
-from git.exc import GitCommandError, InvalidGitRepositoryError
+from git.exc import CommandError, GitCommandError, GitCommandNotFound, InvalidGitRepositoryError
 
 SCORE_FILE = "score.json"
 ADDED = (SCORE_FILE, "avo_abi.h")
@@ -101,7 +102,7 @@ class Lineage:
             if version.name == name or (len(name) >= 6 and version.commit.startswith(name)):
                 return version
         span = f"v0 to {versions[-1].name}" if versions else "none yet"
-        raise AvoError(f"no version '{name}'; there are: {span}")
+        raise Unknown(f"no version '{name}'; there are: {span}")
 
     def best(self) -> Version:
         """The latest version: each one matched or improved the best before it."""
@@ -142,13 +143,14 @@ class Lineage:
         name = f"v{len(self.versions())}"
         facts = {
             "Version": name, "Tree": tree, "Score": f"{verdict.score:.6g} {verdict.unit}",
-            "Scores": json.dumps({case: round(value, 4) for case, value in verdict.scores.items()}),
+            "Scores": json.dumps({case: float(f"{value:.6g}") for case, value in verdict.scores.items()}),
             "Gain": "{:.5f} [{:.5f}, {:.5f}]".format(*gain), "Improved": "yes" if improved else "no",
-            "Device": verdict.device, **trailers,
+            "Device": verdict.device, "Rules": verdict.rules, **trailers,
         }  # fmt: skip
         score = json.dumps(verdict.as_dict(), indent=1).encode()
-        commit = self._write_commit({**files, **added, SCORE_FILE: score}, _message(message, facts))
-        self._repo.git.tag("-f", name, commit)
+        with self._blamed():
+            commit = self._committed({**files, **added, SCORE_FILE: score}, _message(message, facts))
+            self._repo.git.tag("-f", name, commit)
         return self.versions()[-1]
 
     def restore(self, version: Version | None = None) -> None:
@@ -165,7 +167,8 @@ class Lineage:
             target = self.folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        self._repo.git.read_tree("HEAD")
+        with self._blamed():
+            self._repo.git.read_tree("HEAD")
 
     def restored(self, version: Version) -> bool:
         """Whether the work tree was made from that version, whatever was edited since."""
@@ -223,19 +226,22 @@ class Lineage:
 
     def _log(self, *options: str) -> str:
         try:
-            return str(self._repo.git.log(*options, "refs/heads/main", "--"))
+            with self._blamed(GitCommandNotFound):
+                return str(self._repo.git.log(*options, "refs/heads/main", "--"))
         except GitCommandError as error:
             raise AvoError(f"the lineage in {self.folder} cannot be read: {error.stderr.strip()}") from error
 
-    def _write_commit(self, files: Mapping[str, bytes], message: str) -> str:
-        """Blobs, tree and commit through an index of its own, then main moves from what it was. Raises AvoError."""
+    @contextmanager
+    def _blamed(self, kind: type[CommandError] = CommandError) -> Iterator[None]:
+        """Where git is gone, or cannot write (a full disk, for instance), that is the machine's fault: Missing."""
         try:
-            return self._committed(files, message)
-        except GitCommandError as error:  # a full disk, for instance
-            told = str(error.stderr).strip().removeprefix("stderr: ").strip("'")
-            raise AvoError(f"the lineage in {self.folder} cannot be written: {told}") from error
+            yield
+        except kind as error:
+            told = " ".join(str(error.stderr or error).split()).removeprefix("stderr: ").strip("'")[:500]
+            raise Missing(f"the lineage in {self.folder} cannot be written: {told}") from error
 
     def _committed(self, files: Mapping[str, bytes], message: str) -> str:
+        """Blobs, tree and commit through an index of its own, then main moves from what it was: the commit."""
         index = Path(self._repo.git_dir) / "avo-index"
         index.unlink(missing_ok=True)
         entries = []

@@ -58,6 +58,9 @@ class Attempt:
     diff: str
     seconds: float
     at: str
+    forgotten: str | None = None
+    """When it was; None for one that counts."""
+    why_forgotten: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,12 @@ class Direction:
     changed: str
 
 
+SAME = ("id", "step", "tree", "parent", "direction", "diff", "seconds", "at", "forgotten", "why_forgotten")
+"""Fields of an attempt that stand in its row as they are."""
+
+
 def attempt_from(row: Mapping[str, Any]) -> Attempt:
-    kept = {key: row[key] for key in ("id", "step", "tree", "parent", "direction", "diff", "seconds", "at")}
+    kept = {key: row[key] for key in SAME}
     return Attempt(**kept, knobs=json.loads(row["knobs"]), verdict=verdict_from(json.loads(row["verdict"])))
 
 

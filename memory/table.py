@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from avo.faults import fault_of
+
 COUNTED = (
     "steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes", "consulted", "steering",
     "summaries", "plan",
@@ -41,10 +43,11 @@ class Table:
         self.write("BEGIN IMMEDIATE")
         try:
             yield
+            self.write("COMMIT")
         except BaseException:
-            self.write("ROLLBACK")
+            if self._db.in_transaction:  # SQLite itself ends one that a full disk broke
+                self.write("ROLLBACK")
             raise
-        self.write("COMMIT")
 
     def insert(self, table: str, **values: object) -> int:
         columns = ", ".join(values)
@@ -52,13 +55,30 @@ class Table:
         return self.write(f"INSERT INTO {table} ({columns}) VALUES ({marks})", *values.values())
 
     def write(self, statement: str, *values: object) -> int:
-        return int(self._db.execute(statement, values).lastrowid or 0)
+        """Number of the row that was inserted. Raises Missing on a full disk, or while another process writes."""
+        with blamed():
+            return int(self._db.execute(statement, values).lastrowid or 0)
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        return [dict(row) for row in self._db.execute(query, values)]
+        """Raises Missing as `write` does, AvoError for a damaged file."""
+        with blamed():
+            return [dict(row) for row in self._db.execute(query, values)]
 
     def value(self, query: str) -> Any:
-        return self._db.execute(query).fetchone()[0]
+        """The first column of the first row."""
+        with blamed():
+            return self._db.execute(query).fetchone()[0]
+
+
+@contextmanager
+def blamed() -> Iterator[None]:
+    """Errors of SQLite that are the machine's fault, or the file's, become those that end a run with its step open."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if fault := fault_of(error):
+            raise fault from error
+        raise
 
 
 def now() -> str:

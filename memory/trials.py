@@ -9,7 +9,7 @@ from typing import Any
 
 from avo.memory.rows import Attempt, Message, attempt_from
 from avo.memory.table import Table, now
-from avo.types import AvoError, Comparison, Verdict
+from avo.types import Comparison, Unknown, Verdict
 
 
 class Trials(Table):
@@ -29,22 +29,29 @@ class Trials(Table):
     def attempt(self, number: int) -> Attempt:
         rows = self.rows("SELECT * FROM attempts WHERE id=?", number)
         if not rows:
-            raise AvoError(f"no attempt {number}; there are {self.count('attempts')}")
+            raise Unknown(f"no attempt {number}; there are {self.count('attempts')}")
         return attempt_from(rows[0])
 
-    def forget_rejected(self, tree: str) -> None:
-        """Let a tree that was rejected be evaluated again."""
-        self.write("DELETE FROM attempts WHERE tree=? AND status<>'PASSED'", tree)
+    def forget(self, tree: str, why: str, *, rejected: bool = False) -> None:
+        """Let a tree be evaluated again (`rejected`: if it was); the attempt stays, and says when and why."""
+        only = " AND status<>'PASSED'" if rejected else ""
+        query = f"UPDATE attempts SET forgotten=?, why_forgotten=? WHERE tree=? AND forgotten IS NULL{only}"
+        self.write(query, now(), why, tree)
 
     def attempt_of(self, tree: str) -> Attempt | None:
-        """The evaluation of a tree, if there was one: no tree is evaluated twice."""
-        rows = self.rows("SELECT * FROM attempts WHERE tree=?", tree)
+        """The evaluation of a tree that counts, if there is one."""
+        rows = self.rows("SELECT * FROM attempts WHERE tree=? AND forgotten IS NULL", tree)
         return attempt_from(rows[0]) if rows else None
 
-    def attempts(self, last: int = -1, since: int = 0) -> list[Attempt]:
-        """In order: the `last` ones (-1: all) with an id above `since`."""
-        rows = self.rows("SELECT * FROM attempts WHERE id > ? ORDER BY id DESC LIMIT ?", since, last)
+    def attempts(self, last: int = -1, since: int = 0, *, forgotten: bool = False) -> list[Attempt]:
+        """In order: the `last` ones (-1: all) with an id above `since`; those that were forgotten only on demand."""
+        only = "" if forgotten else " AND forgotten IS NULL"
+        rows = self.rows(f"SELECT * FROM attempts WHERE id > ?{only} ORDER BY id DESC LIMIT ?", since, last)
         return [attempt_from(row) for row in reversed(rows)]
+
+    def tried(self) -> int:
+        """How many trees have an attempt that counts; `count("attempts")` is the number of the last one."""
+        return int(self.value("SELECT COUNT(*) FROM attempts WHERE forgotten IS NULL"))
 
     def add_revisit(self, step: int, attempt: int) -> None:
         """Sources came back that attempt `attempt` had scored."""
@@ -83,9 +90,9 @@ class Trials(Table):
     def best_attempt(self) -> int:
         """The attempt of the latest version, the seed's to begin with; 0 when nothing was evaluated."""
         rows = self.rows(
-            "SELECT attempts.id FROM comparisons JOIN attempts USING (tree) WHERE accepted"
+            "SELECT attempts.id FROM comparisons JOIN attempts USING (tree) WHERE accepted AND forgotten IS NULL"
             " ORDER BY comparisons.id DESC LIMIT 1"
-        ) or self.rows("SELECT MIN(id) AS id FROM attempts WHERE status='PASSED'")
+        ) or self.rows("SELECT MIN(id) AS id FROM attempts WHERE status='PASSED' AND forgotten IS NULL")
         return int(rows[0]["id"] or 0)
 
     def calls(self, agent: str, since: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
-from avo.types import AvoError, Outcome
+from avo.types import AvoError, Missing, Outcome
 
 Play = Callable[[Bench, str], Awaitable[Outcome]]
 
@@ -73,6 +74,20 @@ def play(operator: Scripted, limits: Limits, failures: list[Exception] | None = 
 
 def outcomes(bench: Bench) -> list[str]:
     return [step["outcome"] for step in bench.journal.steps()]
+
+
+def test_a_fault_that_nobody_in_a_step_can_mend_leaves_it_open(ready: Bench) -> None:
+    async def fails(bench: Bench, brief: str) -> Outcome:
+        (bench.work_tree / "matvec.cpp").write_text("half of an edit")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(Missing, match="No space left on device"):
+        play(Scripted(ready, fails), Limits(steps=1))
+    assert outcomes(ready) == [None]
+    assert (ready.work_tree / "matvec.cpp").read_text() == "half of an edit"
+    operator = Scripted(ready, ends("gave_up"))
+    assert play(operator, Limits(steps=1)) == "steps"
+    assert "# Step 1 (resumed)" in operator.briefs[0]
 
 
 def test_it_stops_after_the_steps_asked_for_and_counts_them_over_resumes(ready: Bench) -> None:

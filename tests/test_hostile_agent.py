@@ -106,7 +106,7 @@ def git(scene: Scene, *arguments: str) -> str:
 def test_the_run_goes_on_through_all_of_it(scene: Scene) -> None:
     assert scene.done.returncode == 0, scene.done.stderr[-3000:]
     assert scene.asked == list(attacks(scene))
-    assert scene.done.stdout.startswith("steps: 1 versions from ")
+    assert scene.done.stdout.startswith("steps: 1 version from ")
     assert "Traceback" not in scene.done.stderr
     assert not (scene.run / "artifacts" / "errors.log").exists(), (scene.run / "artifacts" / "errors.log").read_text()
 

@@ -12,18 +12,19 @@ PACKAGE = Path(__file__).parents[1] / "src" / "avo"
 LONGEST_FILE = 400
 LONGEST_LOOP = 40
 
-GROUND = {"types", "settings"}
+GROUND = {"types", "settings", "faults"}
 STORES = {"memory", "kb_index", "scenarios"}
 BELOW: dict[str, set[str]] = {
     "__init__": set(),
     "types": set(),
-    "settings": set(),
+    "settings": {"types"},
+    "faults": {"types"},
     "configuration": GROUND,
     **dict.fromkeys(STORES, GROUND),
     "tools": GROUND | STORES,
     "agents": GROUND | STORES | {"tools", "configuration"},
-    "evolve": {"types", "settings", "memory", "scenarios", "tools"},
-    "run": {"types", "settings", "memory", "scenarios", "tools"},
+    "evolve": GROUND | {"memory", "scenarios", "tools"},
+    "run": GROUND | {"memory", "scenarios", "tools"},
     "cli": GROUND | STORES | {"tools", "agents", "evolve", "run", "configuration"},
 }
 """Part of the package -> the parts that it may import, itself aside."""

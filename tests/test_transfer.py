@@ -20,6 +20,7 @@ from avo.scenarios.loader import Scenario, load
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
 from avo.tools.brought import brought, first_of_line, transfer
+from avo.tools.transfer import BRIEF
 from avo.types import AvoError
 
 Done = subprocess.CompletedProcess[str]
@@ -379,3 +380,11 @@ def test_an_attention_kernel_goes_from_mha_to_gqa(tmp_path: Path) -> None:
         assert (best.tree, best.message) == (tree, "v0 of mha (mha_causal), as it is")
         assert "Hkv" in came(bench).abi or "const avo_bf16* k;" in came(bench).abi
         assert came(bench).task.startswith("Make causal multi-head attention")
+
+
+def test_a_task_keeps_its_lines_that_begin_like_a_briefs(bench: Bench) -> None:
+    task = "Make it fast.\nTarget: 2 TFLOPS.\nTarget: any GPU.\n\n# Notes of the author\nBe right."
+    bench.scenario = bench.scenario.model_copy(update={"task": task})
+    found = BRIEF.match(asyncio.run(brief(bench, False)))
+    assert found is not None
+    assert found[1] == task

@@ -17,6 +17,7 @@ from avo.types import (
     Rejected,
     Status,
     Verdict,
+    figure,
     geomean,
     one_line,
     verdict_from,
@@ -114,3 +115,19 @@ def test_a_long_reason_is_cut() -> None:
     assert one_line("abc", 3) == "abc"
     assert one_line("abcd\t", 3) == "ab…"
     assert one_line("a\tü") == "a ü"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0049, "0.0049"),
+        (0.00494, "0.00494"),
+        (1.8e-7, "1.8e-07"),
+        (70.0, "70"),
+        (123.456, "123.5"),
+        (98765.4, "98765"),
+    ],
+)
+def test_a_score_is_written_so_that_one_percent_shows(value: float, text: str) -> None:
+    assert figure(value) == text
+    assert value == 0 or figure(value) != figure(value * 1.01)

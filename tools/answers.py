@@ -5,7 +5,7 @@ from __future__ import annotations
 from avo.memory.journal import Attempt
 from avo.tools.score.binary import plain, remarks
 from avo.tools.score.builder import Build
-from avo.types import Comparison, Verdict, Version
+from avo.types import Comparison, Verdict, Version, figure
 
 DIRECTION_CHARACTERS = 100
 
@@ -21,11 +21,11 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
         against.append(f"x{verdict.score / best.score:.3f} of {best.name}, the latest version")
     for name, entry in verdict.as_dict()["baselines"].items():
         against.append(f"x{verdict.score / entry['score']:.3f} of {name}")
-    lines = [f"PASSED {verdict.score:.2f} {verdict.unit}" + (f" ({'; '.join(against)})" if against else "")]
+    lines = [f"PASSED {figure(verdict.score)} {verdict.unit}" + (f" ({'; '.join(against)})" if against else "")]
     lines.append(f"{'case':10} {verdict.unit:>10} {'min ms':>9} {'median ms':>9} {'noise':>6} {'error':>6}")
     for case in verdict.cases:
         lines.append(
-            f"{case.id:10} {case.value:10.2f} {case.min_ms:9.3f} {case.median_ms:9.3f} "
+            f"{case.id:10} {figure(case.value):>10} {figure(case.min_ms):>9} {figure(case.median_ms):>9} "
             f"{case.noise:6.3f} {case.error_ratio:6.2f}"
         )
     lines += [*(f"not measured: {reason}" for reason in verdict.missing.values()), *unisolated]
@@ -52,10 +52,11 @@ def build_text(built: Build) -> str:
     return "\n".join([*lines, rest or ("no other diagnostics" if first else "no diagnostics")])
 
 
-def attempt_line(attempt: Attempt) -> str:
-    """One attempt in one line, as `attempts` and `sweep` show it."""
+def attempt_line(attempt: Attempt, origin: str = "") -> str:
+    """One attempt in one line, as `attempts` and `sweep` show it; `origin` of a score that does not compare."""
     verdict = attempt.verdict
-    result = f"{verdict.score:.3f} {verdict.unit}" if verdict.passed else verdict.reason[:80].replace("|", "/")
+    result = f"{figure(verdict.score)} {verdict.unit}" if verdict.passed else verdict.reason[:80].replace("|", "/")
+    result += f" ({origin})" if origin else ""
     knobs = " ".join(f"{name}={value}" for name, value in attempt.knobs.items())
     direction = " ".join(attempt.direction.split())[:DIRECTION_CHARACTERS]
     return f"a{attempt.id} {verdict.status} {result} | {knobs} | {direction}"

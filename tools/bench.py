@@ -10,10 +10,11 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from avo.faults import Defects, fault_of
 from avo.memory.journal import Attempt, Journal
 from avo.memory.lineage import Lineage
 from avo.scenarios.abi import HEADER, header
@@ -23,9 +24,11 @@ from avo.tools.executor import Executor
 from avo.tools.knobs import settings_of
 from avo.tools.sources import Sources, digest, read_sources
 from avo.tools.spans import Facts, span
-from avo.types import ToolError, Verdict
+from avo.types import RULES, AvoError, ToolError, Verdict, Version
 
 T = TypeVar("T")
+OLDER, ELSEWHERE = "by an older judge", "on another machine"
+"""Of a score that does not compare with those that are measured here and now."""
 LONGEST_DIRECTION = 2000
 """Characters of what an agent says about an attempt."""
 
@@ -52,6 +55,9 @@ class Bench:
     """The worker said that it has no direction left."""
     may_score: Callable[[int], int] = no_limit
     """How many of so many further evaluations may begin."""
+    fault: AvoError | None = None
+    """What nobody at this bench can mend: the machine's fault, the scenario's or avo's own. It ends the run."""
+    defects: Defects = field(default_factory=Defects)
     unsafe_shell: bool = False
     """Run the shell tool also where nothing keeps its commands from the rest of the machine."""
     _device: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -70,9 +76,35 @@ class Bench:
 
     def log(self, error: BaseException) -> None:
         """Write what nobody expected into the run's artifacts, for people: one line is what agents are told."""
-        self.artifacts.mkdir(parents=True, exist_ok=True)
-        with (self.artifacts / "errors.log").open("a") as file:
-            file.write(printable(without_secrets("".join(traceback.format_exception(error)))))
+        text = printable(without_secrets("".join(traceback.format_exception(error))))
+        with contextlib.suppress(OSError):  # the disk may be what is at fault
+            self.artifacts.mkdir(parents=True, exist_ok=True)
+            with (self.artifacts / "errors.log").open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+
+    @contextlib.contextmanager
+    def noted(self) -> Iterator[None]:
+        """Keep the fault that an error is: AutoGen hands on no more of one than its text."""
+        try:
+            yield
+        except Exception as error:
+            self.fault = self.fault or fault_of(error)
+            raise
+
+    def known(self, files: Sources) -> Attempt | None:
+        """The evaluation of a tree that need not be made again; one that does not compare with others is none."""
+        attempt = self.journal.attempt_of(digest(files))
+        return None if attempt and self.origin(attempt.verdict) else attempt
+
+    def origin(self, verdict: Verdict) -> str:
+        """OLDER or ELSEWHERE; empty for a verdict of this judge on this machine."""
+        if verdict.rules != RULES:
+            return OLDER
+        return ELSEWHERE if verdict.passed and not self.executor.measured_here(verdict.device) else ""
+
+    def scored(self, version: Version) -> Version:
+        """A version with the score that counts: it may have been scored anew since it was committed."""
+        return scored(self.journal, version)
 
     async def evaluate(self, files: Sources, direction: str) -> tuple[Attempt, bool]:
         """f of one tree, written to the journal before anything else happens: the attempt, and whether it is new."""
@@ -85,7 +117,7 @@ class Bench:
         fresh: set[str] = set()
         named = [(digest(files), files) for files in trees]
         for group in batched(named, self.executor.devices):
-            done |= {tree: known for tree, _ in group if (known := self.journal.attempt_of(tree))}
+            done |= {tree: known for tree, files in group if (known := self.known(files))}
             new = {tree: files for tree, files in group if tree not in done}
             if not new:  # nothing to wait for the device for
                 continue
@@ -123,6 +155,8 @@ class Bench:
         seconds, direction = verdict.cost.get("total", 0.0), direction[:LONGEST_DIRECTION]
         lease = verdict.cost.get("lease", 0.0)
         self.journal.spend(self.step, "worker", "evaluation", seconds=seconds, device=round(lease, 3))
+        if old := self.journal.attempt_of(digest(files)):
+            self.journal.forget(old.tree, f"scored anew, since it was scored {self.origin(old.verdict) or 'before'}")
         attempt = self.journal.add_attempt(
             self.step, digest(files), parent.name if parent else "", direction, knobs, verdict,
             unified_diff(before, files), seconds,
@@ -140,6 +174,14 @@ class Bench:
                 with contextlib.suppress(BaseException):
                     await task
                 raise
+
+
+def scored(journal: Journal, version: Version) -> Version:
+    """A version with the score of its attempt that counts, rounded as a version's is."""
+    attempt = journal.attempt_of(version.tree)
+    if attempt is None or not attempt.verdict.passed:
+        return version
+    return replace(version, score=float(f"{attempt.verdict.score:.6g}"), scores=attempt.verdict.scores)
 
 
 def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

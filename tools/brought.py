@@ -13,7 +13,7 @@ from typing import Any
 from avo.memory.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.tools.sources import LARGEST_BYTES, MOST_FILES, NAME, Sources, digest
-from avo.types import AvoError, Version
+from avo.types import AvoError, Version, figure
 
 SEED_FROM = "seed-from"
 """What it is called beside v0, v1, …"""
@@ -59,7 +59,7 @@ def keep(journal: Journal, came: Brought) -> None:
     """Write it into the journal, byte for byte, unless something stands there already."""
     if brought(journal) is None:
         files = {name: base64.b64encode(content).decode() for name, content in came.files.items()}
-        text = f"brought in: {came.label}, {came.score:.2f} {came.unit} there: {', '.join(came.files)}"
+        text = f"brought in: {came.label}, {figure(came.score)} {came.unit} there: {', '.join(came.files)}"
         journal.add_message(0, KEEPER, SEED_FROM, text, json.dumps(asdict(came) | {"files": files}), "")
 
 
@@ -148,7 +148,8 @@ def _reached(journal: Journal, version: Version | None) -> dict[str, Any] | None
     if version is None:
         return None
     rows = journal.rows(
-        "SELECT at FROM comparisons WHERE accepted AND tree=?1 UNION ALL SELECT at FROM attempts WHERE tree=?1 LIMIT 1",
+        "SELECT at FROM (SELECT 1 AS source, at FROM comparisons WHERE accepted AND tree=?1 UNION ALL"
+        " SELECT 2, at FROM attempts WHERE tree=?1 AND status='PASSED') ORDER BY source, at LIMIT 1",
         version.tree,
     )
     at = datetime.fromisoformat(str(rows[0]["at"]) if rows else version.at).timestamp()

@@ -11,7 +11,7 @@ from avo.tools.sanitize import sanitized
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
 from avo.tools.spans import span
-from avo.types import Missing, Rejected, ToolError, Version
+from avo.types import RULES, Rejected, ToolError, Unfit, Version, medians
 
 
 async def commit(bench: Bench, message: str) -> str:
@@ -62,7 +62,12 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
     incumbent = bench.lineage.files(champion)
     began = time.monotonic()
     with span("compare", {"avo.tree": attempt.tree, "avo.incumbent": champion.name, "avo.step": bench.step}) as facts:
-        result = await bench.blocking(lambda: bench.executor.compare(incumbent, files))
+        usual = _scored_here(bench, champion)
+        try:
+            result = await bench.blocking(lambda: bench.executor.compare(incumbent, files, usual))
+        except Unfit as error:
+            remedy = "begin a run from an earlier one by --seed-from RUN@vN"
+            raise Unfit(f"nothing can be compared with {champion.name}, the best version: {error}; {remedy}") from error
         accepted = result.improved or result.matched
         facts |= {"avo.ratio": result.ratio, "avo.accepted": accepted}
     seconds, lease = round(time.monotonic() - began, 3), round(result.lease, 3)
@@ -81,8 +86,16 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
     return version, measured
 
 
+def _scored_here(bench: Bench, version: Version) -> dict[str, float] | None:
+    """Seconds of a launch by case of a version, as it was scored on this device by these rules; None where it was not."""
+    attempt = bench.journal.attempt_of(version.tree)
+    if attempt is None or not attempt.verdict.passed or attempt.verdict.rules != RULES:
+        return None
+    return medians(attempt.verdict.cases) if bench.executor.measured_here(attempt.verdict.device) else None
+
+
 async def _clean(bench: Bench, files: Sources) -> None:
-    """Raise ToolError unless the sanitizers that the scenario asks for find nothing, or when they cannot look."""
+    """Raise ToolError unless the sanitizers that the scenario asks for find nothing, or where they cannot look."""
     tools = bench.scenario.target(bench.target).sanitizers
     if not tools:
         return
@@ -93,7 +106,7 @@ async def _clean(bench: Bench, files: Sources) -> None:
     try:
         built = await bench.blocking(lambda: bench.executor.build(files))
         found = await bench.blocking(lambda: sanitized(built, files, bench.scenario, bench.target, tools))
-    except (Unread, Missing) as reason:
+    except Unread as reason:
         raise ToolError(
             f"refused: the scenario asks for {', '.join(tools)}, which could not look: {reason}"
         ) from reason

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 from avo.tools.answers import attempt_line, build_text, verdict_text
 from avo.tools.bench import Bench
 from avo.tools.knobs import with_settings
-from avo.types import ToolError
+from avo.tools.sources import Sources
+from avo.types import ToolError, figure
 
 MOST_CANDIDATES = 32
+MOST_COUNTED = 1_000_000
+LONGEST_VALUE = 100
+"""Characters."""
 
 
 async def build(bench: Bench) -> str:
@@ -28,7 +33,7 @@ async def evaluate(bench: Bench, direction: str) -> str:
     if not new:
         bench.journal.add_revisit(bench.step, attempt.id)
     seen = "" if new else f"(these sources were scored before, as attempt {attempt.id}: {attempt.direction})\n"
-    return f"{seen}attempt {attempt.id}: {verdict_text(attempt.verdict, bench.lineage.best())}"
+    return f"{seen}attempt {attempt.id}: {verdict_text(attempt.verdict, bench.scored(bench.lineage.best()))}"
 
 
 async def sweep(bench: Bench, knobs: dict[str, list[str | int]], direction: str) -> str:
@@ -37,15 +42,35 @@ async def sweep(bench: Bench, knobs: dict[str, list[str | int]], direction: str)
     knobs: for instance {"KV_TILE": [64, 128], "EXP": [1]}; the sources declare them as `// avo:knob NAME {values}`.
     To keep a combination, set its values with edit_file and call commit.
     """
-    files = bench.sources()
-    names = list(knobs)
-    combinations = list(itertools.product(*(map(str, knobs[name]) for name in names)))
-    if not names or not 1 <= len(combinations) <= MOST_CANDIDATES:
-        raise ToolError(f"that makes {len(combinations)} candidates; between 1 and {MOST_CANDIDATES} are possible")
-    trees = [with_settings(files, dict(zip(names, values, strict=True))) for values in combinations]
-    await bench.blocking(lambda: bench.executor.prepare(trees))
-    attempts = [attempt for attempt, _ in await bench.evaluate_all(trees, direction)]
+    _check(knobs)
+    files, names = bench.sources(), list(knobs)
+
+    def prepared() -> list[Sources]:
+        combinations = itertools.product(*(map(str, knobs[name]) for name in names))
+        trees = [with_settings(files, dict(zip(names, values, strict=True))) for values in combinations]
+        bench.executor.prepare(trees)
+        return trees
+
+    attempts = [attempt for attempt, _ in await bench.evaluate_all(await bench.blocking(prepared), direction)]
     ranked = sorted(attempts, key=lambda attempt: -attempt.verdict.score)
-    best, score = bench.lineage.best(), ranked[0].verdict.score
-    first = f"best of {len(ranked)}: x{score / best.score:.3f} of {best.name} ({best.score:.3f} {best.unit})"
+    best, score = bench.scored(bench.lineage.best()), ranked[0].verdict.score
+    first = f"best of {len(ranked)}: x{score / best.score:.3f} of {best.name} ({figure(best.score)} {best.unit})"
     return "\n".join([first, *map(attempt_line, ranked)])
+
+
+def _check(knobs: Mapping[str, Sequence[str | int]]) -> None:
+    """Raise ToolError for more than can be swept, before anything is made of it."""
+    count = 1
+    for name, values in knobs.items():
+        if not isinstance(values, list):
+            raise ToolError(f"knob {name[:LONGEST_VALUE]} needs a list of values")
+        if any(isinstance(value, int) and value.bit_length() > 64 for value in values):
+            raise ToolError(f"knob {name[:LONGEST_VALUE]} has a value of more than 64 bits")
+        if long := [part for part in (name, *map(str, values[:MOST_CANDIDATES])) if len(part) > LONGEST_VALUE]:
+            raise ToolError(f"'{long[0][:LONGEST_VALUE]} …' is no name and no value of a knob")
+        count = min(count * len(values), MOST_COUNTED)
+    if not knobs or not 1 <= count <= MOST_CANDIDATES:
+        many = (
+            f"{MOST_COUNTED:,} candidates or more" if count == MOST_COUNTED else f"{count if knobs else 0} candidates"
+        )
+        raise ToolError(f"that makes {many}; between 1 and {MOST_CANDIDATES} are possible")

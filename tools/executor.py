@@ -18,7 +18,7 @@ from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
-from avo.types import Comparison, Rejected, Status, Verdict, medians, unfit
+from avo.types import RULES, Comparison, Rejected, Status, Verdict, medians, unfit
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -39,9 +39,10 @@ class Executor(Protocol):
         """f of one tree; a rejection is a verdict."""
         ...
 
-    def compare(self, incumbent: Sources, candidate: Sources) -> Comparison:
+    def compare(self, incumbent: Sources, candidate: Sources, usual: Mapping[str, float] | None = None) -> Comparison:
         """Both interleaved in one lease of the device, where a side that was not scored here is scored first.
 
+        usual: seconds of a launch by case that the incumbent took when it was scored here by these rules.
         Raises Rejected for what the candidate does wrong, Unfit where that is the incumbent.
         """
         ...
@@ -55,6 +56,10 @@ class Executor(Protocol):
         """How many evaluations can be under way at once."""
         ...
 
+    def measured_here(self, device: str) -> bool:
+        """Whether a verdict's device is one of this machine's, as far as that is known."""
+        ...
+
 
 class LocalExecutor:
     """Builds in subprocesses of this machine; one lock per device round every measurement."""
@@ -66,6 +71,7 @@ class LocalExecutor:
         self._judges: dict[int, Judge] = {}
         self._alone: dict[str, Mapping[str, float]] = {}
         """By tree: seconds of a launch by case, of those that passed here."""
+        self._here: list[str] = []
 
     def judge_on(self, device: int) -> Judge:
         """The judge on one device; loads torch. Raises Missing when the target's device is not there."""
@@ -104,6 +110,14 @@ class LocalExecutor:
 
         return 1 if self.target == "cpu" else len(fitting(self.target)) or 1
 
+    def measured_here(self, device: str) -> bool:
+        from avo.tools.score.gpu import names
+        from avo.tools.score.roofline import device as cpu
+
+        if not self._here:
+            self._here = [cpu()] if self.target == "cpu" else names()
+        return device in self._here or not self._here  # without a GPU nobody can tell
+
     def evaluate(self, files: Sources) -> Verdict:
         from avo.tools.score.baselines import measured as baselines_of
         from avo.tools.score.gpu import gpu
@@ -113,7 +127,8 @@ class LocalExecutor:
         started = time.monotonic()
         self.require_device()  # the judge is made on the device that is leased, and on no other
         unit, version = self.scenario.target(self.target).unit, compiler_of(self.target).version
-        verdict = Verdict(Status.PASSED, "", unit, device=device() if self.target == "cpu" else "", compiler=version)
+        name = device() if self.target == "cpu" else ""
+        verdict = Verdict(Status.PASSED, "", unit, device=name, compiler=version, rules=RULES)
         verdict = replace(verdict, unisolated=seccomp.lacking())
         cost: dict[str, float] = {}
         try:
@@ -138,7 +153,7 @@ class LocalExecutor:
             verdict = replace(verdict, status=rejected.status, reason=rejected.reason, log=log)
         return replace(verdict, cost=cost | {"total": time.monotonic() - started})
 
-    def compare(self, incumbent: Sources, candidate: Sources) -> Comparison:
+    def compare(self, incumbent: Sources, candidate: Sources, usual: Mapping[str, float] | None = None) -> Comparison:
         from avo.tools.score.paired import compare
 
         with unfit():
@@ -147,8 +162,8 @@ class LocalExecutor:
         with self.held() as judge:
             got = time.monotonic()
             with unfit():
-                usual = self._by_itself(judge, incumbent, first)
-            alone = usual, self._by_itself(judge, candidate, second)
+                alone = [usual or self._by_itself(judge, incumbent, first)]
+            alone.append(self._by_itself(judge, candidate, second))
             return replace(compare(judge, first, second, alone), lease=time.monotonic() - got)
 
     def _by_itself(self, judge: Judge, files: Sources, built: Build) -> Mapping[str, float]:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from avo.memory.journal import Intervention
+from avo.memory.lineage import Lineage
 from avo.tools.answers import attempt_line, verdict_text
-from avo.tools.bench import Bench, unified_diff
+from avo.tools.bench import OLDER, Bench, unified_diff
 from avo.tools.brought import SEED_FROM, Brought, brought
 from avo.tools.plan import LARGEST_NUMBER, plan_text
 from avo.tools.process import elide
 from avo.tools.sources import Sources, digest, read_sources, write_sources
-from avo.types import AvoError, ToolError, Version
+from avo.types import RULES, ToolError, Unknown, Version, figure
 
 LONGEST_ANSWER = 30_000
 MOST_LISTED = 2_000
@@ -27,7 +28,7 @@ LONGEST_ADVICE, LONGEST_TITLE = 3_000, 160
 def _version(bench: Bench, name: str) -> Version:
     try:
         return bench.lineage.version(name)
-    except AvoError as error:
+    except Unknown as error:
         more = f", and {SEED_FROM}" if brought(bench.journal) else ""
         raise ToolError(f"{error}{more}") from error
 
@@ -40,7 +41,20 @@ def _brought(bench: Bench) -> Brought:
 
 async def lineage(bench: Bench) -> str:
     """List the versions kept so far, oldest first: score, gain over the best before it, message."""
-    return "\n".join(version_line(version) for version in bench.lineage.versions())
+    return "\n".join(_line(bench, version) for version in bench.lineage.versions())
+
+
+def _line(bench: Bench, version: Version) -> str:
+    """One version with the score that counts; where it was not scored anew, why that does not compare."""
+    attempt = bench.journal.attempt_of(version.tree)
+    if attempt and attempt.verdict.passed:
+        return version_line(bench.scored(version), bench.origin(attempt.verdict))
+    return version_line(version, scored_by(bench.lineage, version))
+
+
+def scored_by(lineage: Lineage, version: Version) -> str:
+    """OLDER where a version's own score is; empty where it is of this judge."""
+    return "" if lineage.facts(version).get("Rules") == RULES else OLDER
 
 
 def shortened(listing: str) -> str:
@@ -50,11 +64,11 @@ def shortened(listing: str) -> str:
     return "\n".join(lines if left <= 0 else [lines[0], f"[... {left} versions: see lineage ...]", *lines[1 + left :]])
 
 
-def version_line(version: Version) -> str:
-    """One version in one line."""
-    kind = "" if version.improved else " (match)"
+def version_line(version: Version, origin: str = "") -> str:
+    """One version in one line; `origin` of a score that does not compare."""
+    kind = ("" if version.improved else " (match)") + (f" ({origin})" if origin else "")
     title = version.message.partition("\n")[0]
-    return f"{version.name} {version.score:.2f} {version.unit} x{version.gain:.3f}{kind}  {title}"
+    return f"{version.name} {figure(version.score)} {version.unit} x{version.gain:.3f}{kind}  {title}"
 
 
 async def read_version(bench: Bench, version: str, path: str = "") -> str:
@@ -63,9 +77,9 @@ async def read_version(bench: Bench, version: str, path: str = "") -> str:
         came = _brought(bench)
         return _read(came.files, path, SEED_FROM, _origin(came))
     found = _version(bench, version)
-    scores = ", ".join(f"{case} {value:.2f}" for case, value in found.scores.items())
+    scores = ", ".join(f"{case} {figure(value)}" for case, value in bench.scored(found).scores.items())
     return _read(
-        bench.lineage.files(found), path, found.name, f"{version_line(found)}\n{found.message}\nscores: {scores}"
+        bench.lineage.files(found), path, found.name, f"{_line(bench, found)}\n{found.message}\nscores: {scores}"
     )
 
 
@@ -83,7 +97,7 @@ async def compare_versions(bench: Bench, first: str, second: str) -> str:
     (line, before, old), (other, after, new) = _side(bench, first), _side(bench, second)
     unit = bench.scenario.target(bench.target).unit
     cases = "".join(
-        f"{case:10} {value:10.2f} -> {after[case]:10.2f} {unit}  x{after[case] / value:.3f}\n"
+        f"{case:10} {figure(value):>10} -> {figure(after[case]):>10} {unit}  x{after[case] / value:.3f}\n"
         for case, value in before.items()
         if case in after
     )
@@ -94,7 +108,7 @@ def _side(bench: Bench, name: str) -> tuple[str, Mapping[str, float], Sources]:
     """A version, or what was brought in: its line, its scores here, its sources."""
     if name != SEED_FROM:
         found = _version(bench, name)
-        return version_line(found), found.scores, bench.lineage.files(found)
+        return _line(bench, found), bench.scored(found).scores, bench.lineage.files(found)
     came = _brought(bench)
     tried = bench.journal.attempt_of(digest(came.files))
     here = f"{tried.verdict.status} here" if tried else "not tried here"
@@ -102,7 +116,7 @@ def _side(bench: Bench, name: str) -> tuple[str, Mapping[str, float], Sources]:
 
 
 def _origin(came: Brought) -> str:
-    return f"{SEED_FROM}: {came.label}, {came.score:.2f} {came.unit} there"
+    return f"{SEED_FROM}: {came.label}, {figure(came.score)} {came.unit} there"
 
 
 async def checkout(bench: Bench, version: str) -> str:
@@ -122,16 +136,21 @@ async def checkout(bench: Bench, version: str) -> str:
 async def attempts(bench: Bench, last: int = 30) -> str:
     """List the latest evaluations of this run (0: 2,000 of them): number, status, score or reason, knobs, direction."""
     listed = bench.journal.attempts(min(last, MOST_LISTED) if last > 0 else MOST_LISTED)
-    return "\n".join(map(attempt_line, listed)) or "none yet"
+    return "\n".join(attempt_line(entry, bench.origin(entry.verdict)) for entry in listed) or "none yet"
 
 
 async def read_attempt(bench: Bench, number: int) -> str:
     """Show one evaluation whole: direction, verdict, and its diff against the version it started from."""
     try:
         attempt = bench.journal.attempt(min(abs(number), LARGEST_NUMBER))
-    except AvoError as error:
+    except Unknown as error:
         raise ToolError(str(error)) from error
-    text = f"attempt {attempt.id}, from {attempt.parent}: {attempt.direction}\n{verdict_text(attempt.verdict)}"
+    text = f"attempt {attempt.id}, from {attempt.parent}: {attempt.direction}\n"
+    if attempt.forgotten:
+        text += f"(it counts no more: {attempt.why_forgotten})\n"
+    elif origin := bench.origin(attempt.verdict):
+        text += f"(scored {origin}; `evaluate` scores these sources anew)\n"
+    text += verdict_text(attempt.verdict)
     return elide(f"{text}\n{attempt.diff}", LONGEST_ANSWER)
 
 

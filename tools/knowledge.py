@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +21,8 @@ MOST_QUERIES = 6
 HITS = 6
 SNIPPET = 400
 EVERY_ARCH = "all"
+_open: dict[Path, Store] = {}
+"""The store in use, by its folder."""
 
 
 async def kb_search(bench: Bench, queries: list[str], arch: str = "", source: str = "") -> str:
@@ -36,21 +37,23 @@ async def kb_search(bench: Bench, queries: list[str], arch: str = "", source: st
     asked = [query[:1000] for query in queries]
     arch = "" if arch == EVERY_ARCH else arch or bench.target
 
-    def found(store: Store) -> str:
+    def found(store: Store) -> tuple[list[str], str]:
         from avo.kb_index.search import advice, search
 
         hits = search(store, asked, HITS, source, arch, tags=bench.scenario.tags)
         if not hits:
-            return advice(store, asked, source, arch) + (f' (arch "{EVERY_ARCH}" drops that filter)' if arch else "")
-        bench.journal.add_consulted(bench.step, [hit.id for hit in hits], " | ".join(asked))
+            wider = f' (arch "{EVERY_ARCH}" drops that filter)' if arch else ""
+            return [], advice(store, asked, source, arch) + wider
         shown = []
         for hit in hits:
             whole = "{}-{}".format(*hit.symbol_lines) if hit.symbol_lines[0] else ""
             facts = [hit.version, *hit.arch, f"{hit.symbol} is lines {whole}" if whole and hit.symbol else "", hit.url]
             shown.append(f"{hit.id}\n{hit.title} ({', '.join(filter(None, facts))})\n{hit.snippet[:SNIPPET]}")
-        return "\n\n".join([*shown, "read on: kb_read(id), or kb_read(id, lines)"])
+        return [hit.id for hit in hits], "\n\n".join([*shown, "read on: kb_read(id), or kb_read(id, lines)"])
 
-    return elide(_ask(found), LONGEST_ANSWER)
+    ids, text = _ask(found)
+    bench.journal.add_consulted(bench.step, ids, " | ".join(asked))
+    return elide(text, LONGEST_ANSWER)
 
 
 async def kb_read(bench: Bench, id_or_path: str, lines: str = "") -> str:
@@ -59,15 +62,16 @@ async def kb_read(bench: Bench, id_or_path: str, lines: str = "") -> str:
     Mind the licence in its header: learn from the text, do not paste it.
     """
 
-    def found(store: Store) -> str:
+    def found(store: Store) -> tuple[str, str]:
         from avo.kb_index.reading import read
 
         passage = read(store, id_or_path, lines)
         place = f"{passage.source}:{passage.path}#L{passage.first}-{passage.last}"
-        bench.journal.add_consulted(bench.step, [place], "")
-        return passage.text(LONGEST_ANSWER)
+        return place, passage.text(LONGEST_ANSWER)
 
-    return _ask(found)
+    place, text = _ask(found)
+    bench.journal.add_consulted(bench.step, [place], "")
+    return text
 
 
 async def kb_symbols(bench: Bench, path: str) -> str:
@@ -92,9 +96,12 @@ def _ask(work: Callable[[Store], T]) -> T:
         raise ToolError(str(error)) from error
 
 
-@lru_cache(maxsize=1)
 def _opened(folder: Path) -> Store:
-    """Kept open between calls: loading Chroma takes half a second."""
+    """Kept open between calls, for loading Chroma takes half a second; the one before is closed, and its files gone."""
     from avo.kb_index.store import Store
 
-    return Store.open(folder)
+    if folder not in _open:
+        for other in [*_open]:
+            _open.pop(other).close()
+        _open[folder] = Store.open(folder)
+    return _open[folder]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from avo.memory.rows import Direction
 from avo.tools.bench import Bench
-from avo.types import AvoError, ToolError
+from avo.types import ToolError, Unknown
 
 OPEN = "open"
 MOST_OPEN, MOST_CLOSED = 20, 20
@@ -31,7 +31,7 @@ async def plan(
     if number:
         try:
             bench.journal.change_direction(min(max(number, -1), LARGEST_NUMBER), state, _short(why))
-        except AvoError as error:
+        except Unknown as error:
             raise ToolError(str(error)) from error
     elif direction.strip():
         bench.journal.add_direction(bench.step, _short(direction), state, _short(why))

@@ -13,7 +13,7 @@ from avo.tools.bench import Bench
 from avo.tools.executor import Executor, lease
 from avo.tools.score.builder import Build
 from avo.tools.sources import Sources
-from avo.types import AvoError, Missing, ToolError
+from avo.types import Missing, ToolError, Unknown
 
 KEPT = 20
 """Profiles of a run whose reports stay on disk."""
@@ -39,7 +39,7 @@ async def profile(bench: Bench, case: str = "") -> str:
     keep = _room(bench.artifacts / "profiles")
     try:
         chosen = timed_case(bench.scenario, bench.target, case)
-    except AvoError as error:
+    except Unknown as error:
         raise ToolError(str(error)) from error
     found = await bench.blocking(lambda: profiled(bench.executor, files, bench.scenario, bench.target, chosen, keep))
     return found.text
@@ -54,10 +54,10 @@ def _room(folder: Path) -> Path:
 
 
 def timed_case(scenario: Scenario, target: str, name: str) -> Case:
-    """The case of that id; without one, the case with the most work. Raises AvoError."""
+    """The case of that id; without one, the case with the most work. Raises Unknown."""
     cases = {case.id: case for case in scenario.timed(target)}
     if name and name not in cases:
-        raise AvoError(
+        raise Unknown(
             f"scenario {scenario.name} has no timed case '{name}' for {target}; there are: {', '.join(cases)}"
         )
     return cases[name] if name else max(cases.values(), key=lambda case: scenario.work_of("TFLOPS", case))

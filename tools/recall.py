@@ -9,7 +9,7 @@ from avo.tools.bench import Bench
 from avo.tools.history import LONGEST_ANSWER
 from avo.tools.plan import LARGEST_NUMBER
 from avo.tools.process import elide
-from avo.types import AvoError, ToolError
+from avo.types import ToolError, Unknown
 
 MOST_FOUND = 12
 MOST_NOTES = 8
@@ -27,7 +27,7 @@ async def recall(bench: Bench, query: str = "", number: int = 0) -> str:
     if number:
         try:
             message = bench.journal.message(min(abs(number), LARGEST_NUMBER))
-        except AvoError as error:
+        except Unknown as error:
             raise ToolError(str(error)) from error
         return elide(f"{_head(message)}\n{message.text}", LONGEST_ANSWER)
     words = list(dict.fromkeys(word.lower() for word in WORD.findall(query)))

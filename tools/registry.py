@@ -14,6 +14,9 @@ from avo.tools.bench import Bench
 from avo.tools.spans import Facts, span
 from avo.types import Rejected, ToolError
 
+MOST_PROBLEMS, LONGEST_KEY = 8, 60
+"""Mistakes in the arguments that are told, and characters of a key that is at fault."""
+
 Function = Callable[..., Awaitable[str]]
 
 
@@ -61,6 +64,13 @@ def _check_text(values: Mapping[str, Any]) -> None:
         raise ToolError(f"the arguments hold what is no Unicode: {error.object[error.start]!a}") from error
 
 
+def _problems(error: ValidationError) -> str:
+    """What is wrong with the arguments: the first few, and where each stands."""
+    found = error.errors(include_input=False, include_url=False)
+    told = [f"{'.'.join(str(part)[:LONGEST_KEY] for part in p['loc'])}: {p['msg']}" for p in found[:MOST_PROBLEMS]]
+    return "; ".join([*told, *([f"and {len(found) - len(told)} more"] if len(found) > len(told) else [])])
+
+
 def _facts(name: str, bench: Bench) -> Facts:
     tool = {"gen_ai.tool.name": name, "gen_ai.tool.type": "function"}
     return {"gen_ai.operation.name": "execute_tool", **tool, "avo.step": bench.step}
@@ -92,7 +102,7 @@ class Registry:
             _check_text(values)
             return await entry.function(self.bench, **values), True
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+            problems = _problems(error)
             return f"{name}: {problems}; its arguments are: {', '.join(entry.arguments.model_fields) or 'none'}", False
         except (ToolError, Rejected) as error:
             return f"{name}: {error}", False

@@ -11,11 +11,16 @@ from avo.types import AvoError, ToolError
 
 
 def seed_sources(scenario: Scenario, target: str) -> dict[str, bytes]:
-    """The seed's files. A relative `seed` lies beside scenario.toml, or one that it extends, or below kernels/."""
+    """The seed's files. Raises AvoError."""
+    return folder_sources(seed_folder(scenario, target))
+
+
+def seed_folder(scenario: Scenario, target: str) -> Path:
+    """Where a seed lies: beside scenario.toml, or one that it extends, or below kernels/. Raises AvoError."""
     name = scenario.target(target).seed
     for place in (*(file.parent for file in scenario.files), KERNELS):
         if (place / name).is_dir():
-            return folder_sources(place / name)
+            return place / name
     raise AvoError(f"{scenario.path / 'scenario.toml'}: targets.{target}.seed: no folder '{name}' here or in kernels/")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from avo.tools.brought import SEED_FROM, Brought, brought, first_of_line
 from avo.tools.knobs import settings_of
 from avo.tools.process import elide
 from avo.tools.sources import digest
-from avo.types import AvoError
+from avo.types import AvoError, Missing, figure
 
 OPTION = "--seed-from"
 ANOTHER = "name another version or run, or import it again from an archive"
-BRIEF = re.compile(r"# Step [^\n]*\n(.*?)\nTarget: [^\n]*\n", re.DOTALL)
-"""A step's brief; the task stands in it."""
+BRIEF = re.compile(
+    r"# Step [^\n]*\n(.*?)\nTarget: [^\n]*\.\n\n# (?:First: adapt what was brought in|Versions so far\nv0 )", re.DOTALL
+)
+"""A step's brief; the task stands in it, which may have lines that begin with "Target:" itself."""
 LONGEST_PART = 6_000
 """Characters of a verdict or a difference in a brief."""
 
@@ -72,10 +75,13 @@ def _read(spec: str, target: str) -> Brought:
         abi = lineage.folder / HEADER
         with closing(Journal(folder / JOURNAL, reading=True)) as journal:
             task = _task(found, journal)
-    except AvoError as error:
-        raise AvoError(f"{OPTION} {spec}: {error}") from error
     except Exception as error:  # what git, SQLite and Python say of files that somebody damaged
-        problem = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
+        if cause is not error and isinstance(error, Missing):
+            raise
+        if isinstance(cause, AvoError):
+            raise AvoError(f"{OPTION} {spec}: {cause}") from error
+        problem = f"{type(cause).__name__}: {cause}".partition("\n")[0][:200]
         raise AvoError(f"{OPTION} {spec}: the run in {folder} is damaged ({problem}): {ANOTHER}") from error
     return Brought(
         spec, folder.resolve().name, found["scenario"], chosen.name, chosen.commit, chosen.score, chosen.unit,
@@ -108,8 +114,9 @@ async def tried(bench: Bench, came: Brought) -> Attempt:
     No knobs are kept of what does not pass: a value that fails there says nothing of the seed's.
     """
     tree = digest(came.files)
-    bench.journal.forget_rejected(tree)  # the scenario or the machine may have been mended since
-    if known := bench.journal.attempt_of(tree):
+    # the scenario or the machine may have been mended since
+    bench.journal.forget(tree, "it is tried again", rejected=True)
+    if known := bench.known(came.files):
         return known
     verdict = await bench.blocking(lambda: bench.verdict(came.files))
     knobs = settings_of(came.files) if verdict.passed else {}
@@ -125,8 +132,8 @@ def adaptation(bench: Bench) -> list[str]:
     verdict = elide(verdict_text(attempt.verdict), LONGEST_PART) if attempt else "it was not tried"
     where = f"`read_attempt` {attempt.id} has all of it" if attempt else "`evaluate` tries it"
     text = (
-        f"This run was begun from {came.label}, {came.score:.2f} {came.unit} there. It does not pass here, so v0 is "
-        "this scenario's own seed.\nYour first task is to adapt it: `checkout` with the version "
+        f"This run was begun from {came.label}, {figure(came.score)} {came.unit} there. It does not pass here, so v0 "
+        "is this scenario's own seed.\nYour first task is to adapt it: `checkout` with the version "
         f'"{SEED_FROM}" puts its sources into the work tree, `read_version` "{SEED_FROM}" shows them (by command: '
         f"avo lineage checkout {SEED_FROM}). Make them right on this scenario and change nothing else; once they pass, "
         f"commit: the gate compares them with the best version, as it does any. Then make them faster.\n"

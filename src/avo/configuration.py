@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from avo.settings import user_folder
 from avo.types import AvoError
 
 NAME = "avo.toml"
@@ -68,21 +69,23 @@ class Configuration(Table):
     """By model: USD per million tokens of prompt, cached prompt and completion."""
 
 
-def config_folder() -> Path:
-    """avo/ in the user's config folder."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "avo"
+def config_folder() -> Path | None:
+    """avo/ in the user's config folder; None without a home."""
+    home = user_folder("XDG_CONFIG_HOME", ".config")
+    return home / "avo" if home else None
 
 
 def found() -> Path | None:
     """The file that counts."""
-    return next((path for path in (Path(NAME), config_folder() / NAME) if path.is_file()), None)
+    home = config_folder()
+    return next((path for path in (Path(NAME), *([home / NAME] if home else [])) if path.is_file()), None)
 
 
 def load() -> Configuration:
     """The user's settings, variables before the file. Raises AvoError that names the key and the valid ones."""
     path = found()
     try:
-        data = tomllib.loads(path.read_text()) if path else {}
+        data = tomllib.loads(path.read_text("utf-8")) if path else {}
     except (ValueError, OSError) as error:
         raise AvoError(f"{path}: {error}") from error
     if key := secret_in(data):

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from avo.faults import fault_of
 from avo.memory.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.memory.steering import recalled
-from avo.tools.bench import Bench
+from avo.tools.bench import Bench, scored
 from avo.tools.history import attempts, guidance, lineage, notes, shortened
 from avo.tools.sources import digest
 from avo.tools.transfer import adaptation
@@ -54,11 +55,11 @@ class Limits:
 
     def reached(self, journal: Journal, lineage: Lineage) -> str:
         """Why the run is over; empty when it is not."""
-        if self.goal and lineage.champion().score >= self.goal:
+        if self.goal and scored(journal, lineage.champion()).score >= self.goal:
             return "target"
         if self.steps and journal.finished_steps() >= self.steps:
             return "steps"
-        if self.attempts and journal.count("attempts") >= self.attempts:
+        if self.attempts and journal.tried() >= self.attempts:
             return "attempts"
         if self.budget_usd and journal.usd() + journal.next_call() > self.budget_usd + ROUNDING:
             return "budget"
@@ -66,12 +67,17 @@ class Limits:
 
 
 async def evolve(bench: Bench, operator: Operator, limits: Bounds, failed: Callable[[Exception], str]) -> str:
-    """Vary the best version until something says stop; returns the stop reason. Resumes where the journal ends."""
+    """Vary the best version until something says stop; returns the stop reason. Resumes where the journal ends.
+
+    Raises AvoError, with the step open, for what no agent can mend.
+    """
     while not (reason := limits.reached(bench.journal, bench.lineage)):
         bench.step, resumed = bench.journal.open_step(bench.lineage.best().name)
         try:
             outcome = await operator.vary(await brief(bench, resumed))
         except Exception as error:
+            if fault := fault_of(error):  # nobody in the step can mend it: it stays open, the same command goes on
+                raise fault from error
             outcome = Outcome("error", failed(error))
         if outcome.kind == "interrupted":  # the step stays open, with its edits: the same command goes on with it
             return limits.reached(bench.journal, bench.lineage) or outcome.kind

@@ -7,26 +7,26 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from avo.memory.archive import JOURNAL, LINEAGE, SETTINGS, Manifest, settings_in, unpack
 from avo.memory.journal import COUNTED, Attempt, Journal
 from avo.memory.lineage import Lineage
-from avo.scenarios.loader import Scenario
-from avo.settings import runs_folder
+from avo.scenarios.loader import Scenario, load
+from avo.settings import made, printable, runs_folder
 from avo.tools.bench import Bench
 from avo.tools.brought import brought, keep
 from avo.tools.executor import LocalExecutor
-from avo.tools.seeds import seed_sources
+from avo.tools.seeds import seed_folder, seed_sources
 from avo.tools.sources import NAME, Sources, digest, write_sources
 from avo.tools.transfer import bring, tried
 from avo.types import AvoError, Missing, NothingScored, Version
 
 ARTIFACTS = "artifacts"
 LOCK = "lock"
-KEPT = ("scenario", "target", "model", "digest")
-"""Keys of run.toml."""
+KEPT, PLACE = ("scenario", "target", "model", "digest"), "path"
+"""Keys of run.toml, and the one that holds the scenario's folder on this machine."""
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def _recover(journal: Journal, lineage: Lineage) -> None:
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the run in `folder` alone. Raises AvoError when another process does."""
-    folder.mkdir(parents=True, exist_ok=True)
+    made(folder, "--run DIR or AVO_RUNS")
     with (folder / LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +81,10 @@ def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
     """Write run.toml, or check that the one there belongs to the same scenario and target."""
     found = claimed(folder, scenario, target)
     model = model or found.get("model", "")
+    place = str(scenario.path.resolve())
+    place = "" if printable(place) != place else place  # TOML holds no name that is no Unicode
     settings = {"scenario": scenario.name, "target": target, "model": model, "digest": scenario.digest}
+    settings |= {PLACE: place} if place else {}
     _write_settings(folder / SETTINGS, settings)
 
 
@@ -124,10 +127,12 @@ def _write_settings(path: Path, settings: Mapping[str, str]) -> None:
 async def plant_seed(bench: Bench) -> None:
     """Commit v0, unless that was done: what was brought in, if it passes, else the scenario's seed.
 
-    Raises NothingScored when that does not pass either.
+    Raises NothingScored when that does not pass either. What was scored by an older judge, or on another machine, is
+    scored here first, as far as others are measured against it.
     """
     if bench.lineage.versions():
         _mend_work_tree(bench)
+        await _score_anew(bench)
         return
     came = brought(bench.journal)
     if came and (attempt := await tried(bench, came)).verdict.passed:
@@ -141,11 +146,50 @@ async def plant_seed(bench: Bench) -> None:
     bench.lineage.restore()
 
 
+async def _score_anew(bench: Bench) -> None:
+    """Score the best version and the champion, unless this judge did so here. Raises AvoError when one fails."""
+    for version in {version.name: version for version in (bench.lineage.champion(), bench.lineage.best())}.values():
+        verdict = bench.lineage.verdict(version)
+        attempt = bench.journal.attempt_of(version.tree)
+        if attempt and attempt.verdict.passed:
+            verdict = attempt.verdict
+        why = bench.origin(verdict)
+        if not why and not (attempt and not attempt.verdict.passed):
+            continue
+        files = bench.lineage.files(version)
+        bench.journal.forget(version.tree, "it is tried again", rejected=True)
+        attempt, _ = await bench.evaluate(files, f"{version.name}, scored anew")
+        if not attempt.verdict.passed:
+            run, problem = bench.lineage.folder.parent, attempt.verdict
+            number = int(version.name[1:])
+            other = f"--seed-from {run}@v{number - 1}" if number else f"--seed-from {run}@vN"
+            raise AvoError(
+                f"{version.name} of {run}, scored {why or 'before'}, does not pass here: {problem.status}: "
+                f"{problem.reason}: begin another --run from a version that does, for instance with {other}"
+            )
+
+
+def seed_edited(bench: Bench) -> str:
+    """One line when the scenario's seed is not the one that the run began from; empty when it is."""
+    first = bench.lineage.version("v0")
+    if "Seed-From" in bench.lineage.facts(first) and first.message.endswith(", as it is"):
+        return ""  # what was brought in is v0
+    with suppress(AvoError):  # a seed that cannot be read any more plays no part either
+        if digest(seed_sources(bench.scenario, bench.target)) != first.tree:
+            place = seed_folder(bench.scenario, bench.target)
+            how = f"begin another --run, or keep it as a version: avo commit {bench.scenario.path} {place}"
+            how += f" --target {bench.target} --run {bench.lineage.folder.parent} -m 'the edited seed'"
+            return f"the seed in {place} was edited since this run began from it, and plays no part in it: {how}"
+    return ""
+
+
 async def _seed(bench: Bench) -> tuple[Sources, Attempt]:
     """The scenario's own seed, scored. Raises NothingScored when it does not pass."""
     files = seed_sources(bench.scenario, bench.target)
     write_sources(files, bench.work_tree)
-    bench.journal.forget_rejected(digest(files))  # the scenario or the machine may have been mended since
+    bench.journal.forget(
+        digest(files), "it is tried again", rejected=True
+    )  # the scenario or the machine may have been mended since
     attempt, _ = await bench.evaluate(files, "the seed")
     if not attempt.verdict.passed:
         verdict = attempt.verdict
@@ -197,14 +241,15 @@ def import_run(file: Path, folder: Path | None) -> tuple[Path, Manifest, int]:
     folder: by default runs/SCENARIO-TARGET. Returns the folder, what the archive says, and how many versions were new.
     Everything is unpacked and checked beside the place first. Raises AvoError.
     """
-    home = folder.parent if folder else runs_folder()
-    home.mkdir(parents=True, exist_ok=True)
+    home = made(folder.parent if folder else runs_folder(), "--run DIR or AVO_RUNS")
     with tempfile.TemporaryDirectory(prefix=".avo-import-", dir=home) as scratch:
         staged = Path(scratch) / "run"
         staged.mkdir()
         manifest = unpack(file, staged, _check_sources)
         found = settings_in(staged / SETTINGS)
-        _write_settings(staged / SETTINGS, {key: found.get(key, "") for key in KEPT})
+        place = _own_place(found.get(PLACE, ""), found["digest"])
+        kept = {key: found.get(key, "") for key in KEPT} | ({PLACE: place} if place else {})
+        _write_settings(staged / SETTINGS, kept)
         folder = folder or home / f"{manifest.scenario}-{manifest.target}"
         if folder.exists() and not (folder / SETTINGS).is_file():
             _empty(folder)
@@ -215,6 +260,15 @@ def import_run(file: Path, folder: Path | None) -> tuple[Path, Manifest, int]:
             (folder / LOCK).unlink()
             staged.replace(folder)
     return folder, manifest, manifest.versions
+
+
+def _own_place(place: str, digest: str) -> str:
+    """A scenario's folder that an archive names, if it is here, as it was, and no other user's; else empty."""
+    path = Path(place)
+    with suppress(AvoError, OSError, ValueError):
+        if place and path.is_absolute() and path.stat().st_uid in (0, os.getuid()) and load(place).digest == digest:
+            return place
+    return ""
 
 
 def _forward(folder: Path, staged: Path) -> int:

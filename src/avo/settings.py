@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from avo.types import Missing
+
 PACKAGE = Path(__file__).resolve().parent
 """The import package: src/avo in a checkout, site-packages/avo in an install."""
 
@@ -45,16 +47,46 @@ def runs_folder() -> Path:
     return Path(os.environ.get("AVO_RUNS", "runs"))
 
 
+def made(folder: Path, option: str) -> Path:
+    """The folder, which is made where it is not there. Raises Missing that names the option by which to move it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Missing(f"{folder} cannot be made ({error.strerror}): name another place with {option}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Missing(f"{folder} cannot be written to: name another place with {option}")
+    return folder
+
+
 def cache_folder() -> Path:
-    """What can be made again: AVO_CACHE, else avo/ in the user's cache folder."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return Path(os.environ.get("AVO_CACHE") or home / "avo").resolve()
+    """Where what can be made again is kept; it is there. Raises Missing when it can be in no such place."""
+    return made(cache_place(), "AVO_CACHE")
+
+
+def cache_place() -> Path:
+    """AVO_CACHE, else avo/ in the user's cache folder; it may not be there yet. Raises Missing without a home."""
+    named = os.environ.get("AVO_CACHE")
+    if named:
+        return Path(named).resolve()
+    home = user_folder("XDG_CACHE_HOME", ".cache")
+    if home is None:
+        raise Missing("there is no home folder for a cache: set HOME, or AVO_CACHE to a folder")
+    return (home / "avo").resolve()
+
+
+def user_folder(variable: str, name: str) -> Path | None:
+    """A folder of the user's by its variable, else in the home folder; None without one."""
+    try:
+        found = Path(os.environ.get(variable) or f"~/{name}").expanduser()
+    except RuntimeError:
+        return None
+    return found if found.is_absolute() else None
 
 
 def kb_folder() -> Path:
     """Where the knowledge base lies: AVO_KB, else kb/ in the cache folder; `current` in it is the store in use."""
     named = os.environ.get("AVO_KB")
-    return Path(named).expanduser().resolve() if named else cache_folder() / "kb"
+    return Path(named).expanduser().resolve() if named else cache_place() / "kb"
 
 
 def unsafe_runner() -> bool:

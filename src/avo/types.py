@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+RULES = "2"
+"""Version of the judge's rules: scores under other rules do not compare."""
+
 
 class AvoError(Exception):
     """A mistake of the user's: one line on the terminal, exit code 2."""
@@ -33,10 +36,20 @@ class Unfit(AvoError):
     """The version that others are compared with does not do what it was kept for: nothing can be compared with it."""
 
 
+class Unknown(AvoError):
+    """A name or a number that there is nothing of; an agent that gave it can give another."""
+
+
 class NothingScored(AvoError):
     """A run in which not even the seed passes. Exit code 4."""
 
     exit_code = 4
+
+
+class Defect(AvoError):
+    """A fault of avo's own that comes again and again: the run ends rather than go on paying. Exit code 1."""
+
+    exit_code = 1
 
 
 class ToolError(Exception):
@@ -265,6 +278,11 @@ def geomean(values: Sequence[float]) -> float:
 def medians(scores: Sequence[CaseScore]) -> dict[str, float]:
     """Seconds of a launch by case, the median."""
     return {case.id: case.median_ms / 1e3 for case in scores}
+
+
+def figure(value: float) -> str:
+    """A score for people and agents: four digits that count, however small it is; whole numbers from 10,000 on."""
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 @dataclass(frozen=True)

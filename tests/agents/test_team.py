@@ -26,7 +26,9 @@ from avo.agents.team import Team
 from avo.agents.tuner import call, say
 from avo.tools.all_tools import READING
 from avo.tools.bench import Bench
-from avo.types import Outcome
+from avo.tools.executor import LocalExecutor
+from avo.tools.sources import Sources
+from avo.types import AvoError, Missing, Outcome, ScenarioError, Verdict
 
 ADVICE = '{"diagnosis": "think less", "directions": [{"title": "act"}]}'
 EDIT = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 16;"}
@@ -66,6 +68,43 @@ def answers(worker: Script) -> list[tuple[str, bool]]:
     """Text of every tool result that the worker was shown last, and whether it is an error."""
     found = [message for message in worker.shown[-1] if isinstance(message, FunctionExecutionResultMessage)]
     return [(result.content, bool(result.is_error)) for message in found for result in message.content]
+
+
+class Faulty(LocalExecutor):
+    """Measures nothing."""
+
+    fault: Exception = Missing("GPU 0 has not answered for 20 s: see nvidia-smi")
+
+    def evaluate(self, files: Sources) -> Verdict:
+        raise self.fault
+
+
+@pytest.mark.parametrize("fault", [Missing("the compiler is gone"), ScenarioError("reference.py:3: no output")])
+def test_a_fault_that_is_not_the_agents_ends_the_step_open_with_no_further_call(bench: Bench, fault: AvoError) -> None:
+    bench.executor = Faulty(bench.scenario, "cpu")
+    bench.executor.fault = fault
+    worker = Script(call("edit_file", **EDIT), call("evaluate", direction="more sums"), say("never asked"))
+    with pytest.raises(type(fault), match=str(fault)):
+        vary(bench, worker)
+    assert len(worker.shown) == 2
+    assert bench.journal.count("attempts") == 1
+    assert bench.journal.open_step("v0") == (1, True)
+    assert str(fault) not in "".join(message.text for message in bench.journal.messages())
+
+
+def test_a_journal_on_a_full_disk_ends_the_step_as_the_machines_fault(bench: Bench) -> None:
+    bench.journal.write("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages = bench.journal.value("PRAGMA page_count")
+    bench.journal.write(f"PRAGMA max_page_count={pages + 4}")
+    worker = Script(call("list_files"), call("note", text="x" * 100_000), say("never asked"))
+    with pytest.raises(Missing, match="full"):
+        vary(bench, worker)
+    assert bench.journal.open_step("v0") == (1, True)
+
+
+def test_what_a_models_client_cannot_go_on_with_keeps_its_type(bench: Bench) -> None:
+    with pytest.raises(Missing, match=r"^no key: set A_KEY, or B: Error: C$"):
+        vary(bench, Script(Missing("no key: set A_KEY, or B: Error: C")))
 
 
 def test_edit_evaluate_commit_ends_the_step_with_a_version(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from autogen_core.models import (
 )
 
 from avo.agents.client import Client
+from avo.agents.conversation import read
 from avo.agents.stagnation import Patience
 from avo.agents.supervisor import read_advice
 from avo.agents.team import Team
@@ -27,6 +28,7 @@ from avo.evolve import Limits, evolve
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import load
 from avo.tools.bench import Bench
+from avo.types import figure
 
 VALUES = {"A": ("1", "2", "4"), "B": ("0", "1"), "C": ("8", "16"), "D": ("x", "y")}
 SOURCE = "\n".join(f"// avo:knob {n} {{{', '.join(v)}}}\nconstexpr auto {n} = {v[0]};" for n, v in VALUES.items())
@@ -44,7 +46,7 @@ class World:
 
     def line(self, knobs: Knobs) -> str:
         shown = " ".join(f"{name}={value}" for name, value in knobs.items())
-        return f"a{self.attempts.index(knobs) + 1} PASSED {self.score(knobs):.3f} GFLOP/s | {shown} | x"
+        return f"a{self.attempts.index(knobs) + 1} PASSED {figure(self.score(knobs))} GFLOP/s | {shown} | x"
 
     def answer(self, tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
         if tool == "sweep":
@@ -128,6 +130,21 @@ def test_a_better_setting_is_made_by_edits_and_committed() -> None:
     edit = {"path": "k.cpp", "old": "constexpr auto A = 1;", "new": "constexpr auto A = 4;"}
     assert world.called("edit_file") == [edit]
     assert [name for name, _ in world.calls][-2:] == ["edit_file", "commit"]
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 1e6])
+def test_a_score_is_read_however_small_or_large_it_is(scale: float) -> None:
+    world = World(lambda knobs: scale * (1.02 if knobs["B"] == "1" else 1.0))
+    world.converse(Tuner(), BRIEF)
+    assert world.called("edit_file") == [
+        {"path": "k.cpp", "old": "constexpr auto B = 0;", "new": "constexpr auto B = 1;"}
+    ]
+
+
+def test_a_score_that_does_not_compare_is_not_taken_for_one() -> None:
+    line = "a1 PASSED 90 GFLOP/s (by an older judge) | A=4 | x\na2 PASSED 4.5e-07 GFLOP/s | A=2 | x"
+    messages: list[LLMMessage] = [UserMessage(content=line, source="user")]
+    assert read(messages).tried() == {(("A", "2"),): 4.5e-07}
 
 
 def test_a_gain_within_the_noise_is_not_worth_a_commit() -> None:

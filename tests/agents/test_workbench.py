@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +12,14 @@ import pytest
 from autogen_core import CancellationToken
 from autogen_core.tools import ToolResult
 
+from avo.agents.messages import INTERRUPTED
 from avo.agents.workbench import RegistryWorkbench
 from avo.tools.all_tools import CHANGING, READING, registry
 from avo.tools.bench import Bench
 from avo.tools.process import kill_all
 from avo.tools.registry import Registry, tool
 from avo.tools.sandbox import landlock_version
-from avo.types import Cancelled, Rejected, Status, ToolError
+from avo.types import AvoError, Cancelled, Defect, Missing, Rejected, ScenarioError, Status, ToolError
 
 entered, release = threading.Event(), threading.Event()
 
@@ -27,7 +29,9 @@ async def fails(bench: Bench, how: str) -> str:
     errors: dict[str, BaseException] = {
         "bug": ZeroDivisionError("a bug of ours"), "tool": ToolError("mend it"),
         "rejected": Rejected(Status.TIMEOUT, "too slow"), "cancelled": Cancelled("stopped"),
-        "task": asyncio.CancelledError(),
+        "task": asyncio.CancelledError(), "machine": Missing("GPU 0 has not answered for 20 s"),
+        "user": AvoError("no such folder"), "scenario": ScenarioError("reference.py:3: no output"),
+        "disk": OSError(errno.ENOSPC, "No space left on device"),
     }  # fmt: skip
     raise errors[how]
 
@@ -73,6 +77,28 @@ def test_a_bug_of_ours_leaves_its_traceback_in_the_artifacts(bench: Bench) -> No
     call(bench, "fails", {"how": "bug"})
     call(bench, "fails", {"how": "bug"})
     assert (bench.artifacts / "errors.log").read_text().count("Traceback") == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "kind"), [("machine", Missing), ("user", AvoError), ("scenario", ScenarioError), ("disk", Missing)]
+)
+def test_what_no_agent_can_mend_is_kept_at_the_bench_and_not_told(bench: Bench, how: str, kind: type[AvoError]) -> None:
+    assert call(bench, "fails", {"how": how}) == (INTERRUPTED, False)
+    assert type(bench.fault) is kind
+    assert not (bench.artifacts / "errors.log").exists()
+    assert call(bench, "waits") == (INTERRUPTED, False)  # it would wait: nothing begins any more
+
+
+def test_a_bug_that_comes_three_times_in_a_row_ends_the_run(bench: Bench) -> None:
+    for _ in range(2):
+        assert "internal error: ZeroDivisionError" in call(bench, "fails", {"how": "bug"})[0]
+        call(bench, "fails", {"how": "tool"})
+        assert "internal error: ZeroDivisionError" in call(bench, "fails", {"how": "bug"})[0]
+    assert bench.fault is None
+    call(bench, "fails", {"how": "bug"})
+    assert call(bench, "fails", {"how": "bug"}) == (INTERRUPTED, False)
+    assert isinstance(bench.fault, Defect)
+    assert "a bug of ours" in str(bench.fault)
 
 
 def test_an_unknown_tool_is_answered_with_the_names_that_there_are(bench: Bench) -> None:

@@ -32,7 +32,7 @@ def one_line(done: Done, code: int) -> str:
 
 
 def test_a_run_goes_there_and_back(cli: Cli, run: Path, tmp_path: Path) -> None:
-    assert "1 versions and 1 attempts" in good(cli("lineage", "export", "--run", run))
+    assert "1 version and 1 attempt of" in good(cli("lineage", "export", "--run", run))
     told = json.loads(good(cli("lineage", "import", "tiny-cpu-v0.avo.zip", "--json")))
     assert (told["run"], told["versions"], told["new_versions"], told["best"]) == ("runs/tiny-cpu", 1, 1, "v0")
     assert told["device"]
@@ -41,7 +41,7 @@ def test_a_run_goes_there_and_back(cli: Cli, run: Path, tmp_path: Path) -> None:
     exported = json.loads(good(cli("lineage", "export", "back.zip", "--run", "runs/tiny-cpu", "--json")))
     assert (exported["versions"], exported["scenario"], exported["target"]) == (2, "tiny", "cpu")
     assert exported["attempts"] == went_on["attempts"]
-    assert "1 new versions" in good(cli("lineage", "import", "back.zip", "--run", run))
+    assert "1 new version" in good(cli("lineage", "import", "back.zip", "--run", run))
     assert json.loads(good(cli("memory", "log", "--run", run, "--json"))) == json.loads(
         good(cli("memory", "log", "--run", "runs/tiny-cpu", "--json"))
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from avo.cli.progress import Progress
+from avo.cli.session import Session
 from avo.evolve import Limits
 from avo.memory.steering import go_on, pause
 from avo.tools.bench import Bench
@@ -51,7 +52,7 @@ def test_without_limits_it_tells_what_was_spent(bench: Bench, capsys: pytest.Cap
     bench.step = 2
     progress.show()
     line = capsys.readouterr().err.strip()
-    assert line.startswith("step 2, 1 attempts, best v0 ")
+    assert line.startswith("step 2, 1 attempt, best v0 ")
     assert line.endswith(", 0.50 USD")
 
 
@@ -66,3 +67,16 @@ def test_it_tells_of_a_pause_and_of_a_model_that_is_waited_for(
     go_on(bench.journal)
     bench.journal.spend(1, "worker", "model")
     assert next_line().endswith(" min left")
+
+
+def test_a_step_that_failed_is_told_without_keys_and_in_one_line(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "sk-0123456789")
+    session = object.__new__(Session)
+    session._bench, session._progress = bench, Progress(bench, Limits())
+    line = session._failed(ValueError("x" * 480 + " Error: sk-0123456789 was refused\nand more"))
+    assert line.startswith("ValueError: xxx")
+    assert "sk-" not in line
+    assert len(line) <= 500
+    assert "sk-" not in capsys.readouterr().err

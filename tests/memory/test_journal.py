@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -26,6 +27,15 @@ from avo.memory.journal import Journal
 journal = Journal(Path(sys.argv[1]), create=True)
 while True:
     print(journal.add_message(1, "worker", "text", "x" * 2000, "{}"), flush=True)
+"""
+
+OPENER = """
+import sys
+from pathlib import Path
+from avo.memory.journal import Journal
+print("ready", flush=True)
+sys.stdin.readline()
+Journal(Path(sys.argv[1])).close()
 """
 
 
@@ -202,6 +212,95 @@ def test_an_older_journal_is_read_without_being_changed(path: Path) -> None:
         assert db.execute("PRAGMA user_version").fetchone() == (1,)
     journal = Journal(path)
     assert journal.open_step("v0") == (1, True)
+    journal.close()
+
+
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_processes_that_open_an_older_journal_at_once_all_succeed(path: Path, mode: str) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA journal_mode={mode}")
+        migrate(db, 0, 3)
+        db.execute("INSERT INTO steps (parent, started) VALUES ('v0', 'then')")
+    db.close()
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPENER, str(path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(8)
+    ]  # fmt: skip
+    assert all(opener.stdout and opener.stdout.readline() == "ready\n" for opener in openers)
+    for opener in openers:
+        assert opener.stdin
+        opener.stdin.write("go\n")
+        opener.stdin.flush()
+    assert [opener.communicate()[1] for opener in openers] == [""] * 8
+    assert [opener.returncode for opener in openers] == [0] * 8
+
+
+def test_a_migration_that_fails_leaves_the_journal_as_it_was(path: Path) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    migrate(db, 0, 3)
+    db.execute("CREATE TABLE plan (id)")  # in the way of the fourth
+    tables = db.execute("SELECT sql FROM sqlite_master").fetchall()
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        migrate(db, 3)
+    assert not db.in_transaction
+    assert db.execute("PRAGMA user_version").fetchone() == (3,)
+    assert db.execute("SELECT sql FROM sqlite_master").fetchall() == tables
+    db.close()
+
+
+def test_a_full_disk_and_a_lock_are_the_machines_fault_and_what_was_written_stays(journal: Journal, path: Path) -> None:
+    say(journal, "before")
+    journal.write(f"PRAGMA max_page_count={journal.value('PRAGMA page_count')}")
+    with pytest.raises(Missing, match="full"), journal.together():
+        say(journal, "x" * 1_000_000)
+    journal.write("PRAGMA max_page_count=1000000")
+    journal.write("PRAGMA busy_timeout=0")
+    other = Journal(path)
+    with other.together(), pytest.raises(Missing, match="locked"):
+        say(journal, "meanwhile")
+    other.close()
+    assert [message.text for message in journal.messages()] == ["before"]
+
+
+def tried(journal: Journal, tree: str, verdict: Verdict = PASSED) -> int:
+    return journal.add_attempt(1, tree, "v0", "wider", {}, verdict, "", 1.0).id
+
+
+def test_a_forgotten_attempt_stays_as_history_and_its_tree_can_be_scored_again(journal: Journal) -> None:
+    lost, kept = tried(journal, "t1", Verdict(Status.COMPILE_ERROR, "no compiler", "GFLOP/s")), tried(journal, "t2")
+    journal.forget("t1", "by hand")
+    assert journal.attempt_of("t1") is None
+    assert (journal.count("attempts"), journal.tried()) == (2, 1)
+    assert [attempt.id for attempt in journal.attempts()] == [kept]
+    assert [attempt.id for attempt in journal.attempts(forgotten=True)] == [lost, kept]
+    assert journal.attempt(lost).why_forgotten == "by hand"
+    again = tried(journal, "t1")
+    found = journal.attempt_of("t1")
+    assert found is not None
+    assert (found.id, found.forgotten) == (again, None)
+    assert journal.best_attempt() == kept
+
+
+def test_only_what_was_rejected_is_forgotten_on_demand(journal: Journal) -> None:
+    tried(journal, "t1")
+    journal.forget("t1", "it is tried again", rejected=True)
+    assert journal.attempt_of("t1") is not None
+
+
+def test_attempts_of_an_older_journal_are_kept(path: Path) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    migrate(db, 0, 5)
+    columns = "step, tree, parent, direction, knobs, status, reason, score, unit, verdict, diff, seconds, at"
+    row = (1, "t", "v0", "d", "{}", "PASSED", "", 4.0, "GFLOP/s", json.dumps(PASSED.as_dict()), "", 1.0, "then")
+    db.execute(f"INSERT INTO attempts (id, {columns}) VALUES (7, {', '.join('?' * 13)})", row)
+    db.close()
+    journal = Journal(path)
+    found = journal.attempt_of("t")
+    assert found is not None
+    assert (found.id, found.verdict, found.forgotten) == (7, PASSED, None)
     journal.close()
 
 

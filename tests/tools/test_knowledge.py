@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,22 @@ def test_a_search_shows_ids_titles_and_lines(bench: Bench, base: Path) -> None:
     assert answer.startswith("kernels:hopper/barrier.py#L1-4\nwait_for_copy(mbar_ptr, phase):")
     assert "spins until the bulk copy has landed" in answer
     assert len(answer) <= ROOM
+
+
+def test_a_knowledge_base_that_was_built_anew_is_opened_and_the_old_one_closed(
+    bench: Bench, knowledge_base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "kb"
+    monkeypatch.setenv("AVO_KB", str(own))
+    held = []
+    for name in ("store-1", "store-2", "store-3", "store-4"):
+        shutil.copytree((knowledge_base / "current").resolve(), own / name)
+        (own / "new").symlink_to(name)
+        (own / "new").replace(own / "current")
+        assert "wait_for_copy" in call(bench, "kb_search", queries=["wait for a copy"], arch="all")[0]
+        files = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]  # noqa: PTH208
+        held.append({Path(file).relative_to(own).parts[0] for file in files if file.startswith(str(own))})
+    assert held == [{"store-1"}, {"store-2"}, {"store-3"}, {"store-4"}]
 
 
 def test_the_architecture_is_the_runs_target_unless_it_is_said(bench: Bench, base: Path) -> None:

@@ -16,7 +16,7 @@ from avo.scenarios.loader import Case, Scenario
 from avo.settings import unsafe_runner
 from avo.tools.process import DEVICES, SYSTEM_FOLDERS, Finished, follow, python_child, run
 from avo.tools.sandbox import Policy
-from avo.tools.score.builder import COMPILER_MEMORY, LARGEST_LIBRARY
+from avo.tools.score.compilation import LARGEST_LIBRARY, most_memory
 from avo.tools.score.compilers import Compiler, compiler_of
 from avo.tools.score.heap_runner import LAUNCHED, TENSOR
 from avo.tools.score.instrument import Unread, inputs_on_disk, rest_of_arguments
@@ -122,7 +122,7 @@ def _lines(output: str, library: Path, files: Sources) -> dict[str, str]:
     """The candidate's own line, innermost first, at each address in its library that the output has."""
     names = {path.rpartition("/")[2] for path in files}
     addresses = [frame[1] for line in output.splitlines() if (frame := FRAME.match(line))][:MOST_ADDRESSES]
-    policy = Policy(read=(*SYSTEM_FOLDERS, *DEVICES, str(library.parent)), memory=COMPILER_MEMORY)
+    policy = Policy(read=(*SYSTEM_FOLDERS, *DEVICES, str(library.parent)), memory=most_memory())
     command = ["addr2line", "-a", "-i", "-e", library.name, *addresses]
     found: dict[str, str] = {}
     address = ""
@@ -140,7 +140,7 @@ def _built(files: Sources, scenario: Scenario, compiler: Compiler, tool: str, fo
     write_sources(files, folder)
     (folder / HEADER).write_text(header(scenario))
     policy = Policy(
-        read=(*SYSTEM_FOLDERS, *DEVICES, *compiler.folders), write=(str(folder), *DEVICES), memory=COMPILER_MEMORY,
+        read=(*SYSTEM_FOLDERS, *DEVICES, *compiler.folders), write=(str(folder), *DEVICES), memory=most_memory(),
         file_bytes=LARGEST_LIBRARY, own_processes=True,
     )  # fmt: skip
     units = [f"./{name}" for name in files if name.endswith(compiler.units)]

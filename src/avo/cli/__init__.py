@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sqlite3
 import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -29,7 +32,8 @@ from avo.cli import (
     step,
 )
 from avo.cli.options import printable
-from avo.types import AvoError
+from avo.cli.signals import end_alike
+from avo.faults import fault_of
 
 app = typer.Typer(
     name="avo",
@@ -58,30 +62,47 @@ app.add_typer(kb.app, name="kb")
 app.command("steer")(steer.steer)
 app.command("pause")(steer.pause)
 app.command("resume")(steer.resume)
-app.command("redteam")(redteam.redteam)
+app.command("redteam", hidden=not redteam.there())(redteam.redteam)
 app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
     """Run a command: mistakes end in one line, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # where the encoding lacks a character, its number is written
+            with contextlib.suppress(OSError):  # one whose descriptor was replaced meanwhile
+                stream.reconfigure(errors="backslashreplace")
+    end_alike()
     try:
         app()
-    except AvoError as error:
-        _end(str(error), error.exit_code)
     except KeyboardInterrupt:
         _end("interrupted", 130)
+    except SystemExit as end:
+        if _interrupted(end):  # typer turns it into an exit code, without a word
+            _end("interrupted", 130)
+        raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except (OSError, sqlite3.Error) as error:
-        _end(f"{error}" if isinstance(error, OSError) else f"the run's database: {error}", 2)
     except Exception as error:
+        if fault := fault_of(error):
+            _end(str(fault), fault.exit_code)
+        if isinstance(error, (OSError, sqlite3.Error)):
+            _end(f"{error}" if isinstance(error, OSError) else f"the run's database: {error}", 2)
         with tempfile.NamedTemporaryFile("w", prefix="avo-", suffix=".log", delete=False) as file:
             traceback.print_exc(file=file)
         _end(f"internal error: {type(error).__name__}: {error} (details in {Path(file.name)})", 1)
 
 
-def _end(line: str, code: int) -> None:
-    print("avo: " + printable(" ".join(line.split())), file=sys.stderr)
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what led to an exit."""
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _end(line: str, code: int) -> NoReturn:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("avo: " + printable(" ".join(line.split())), file=sys.stderr, flush=True)
     sys.exit(code)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
+from avo.cli.options import AsJson, RunFolder, counted, latest_run, print_json, printable
 
 
 def export(
@@ -29,7 +29,7 @@ def export(
         print_json({"file": str(file), "bytes": file.stat().st_size} | asdict(manifest))
         return
     print(
-        f"{manifest.versions} versions and {manifest.attempts} attempts of {folder} in {file} "
+        f"{counted(manifest.versions, 'version')} and {counted(manifest.attempts, 'attempt')} of {folder} in {file} "
         f"({file.stat().st_size / 1024:,.0f} KiB)\nelsewhere: avo lineage import {file.name}"
     )
 
@@ -45,7 +45,9 @@ def import_(
 
     Scores are those of the machine that measured them. A file that is damaged or made up changes nothing.
     """
+    from avo.cli.named import scenario_place
     from avo.run import existing, import_run
+    from avo.types import AvoError, figure
 
     folder, manifest, new = import_run(file, run)
     journal, lineage = existing(folder)
@@ -53,14 +55,18 @@ def import_(
     device = lineage.facts(best).get("Device", "")
     if as_json:
         facts = {"scenario": manifest.scenario, "target": manifest.target, "versions": manifest.versions}
-        counted = {"new_versions": new, "attempts": journal.count("attempts")}
-        print_json({"run": str(folder)} | facts | counted | {"best": best.name, "score": best.score, "device": device})
+        numbers = {"new_versions": new, "attempts": journal.tried()}
+        print_json({"run": str(folder)} | facts | numbers | {"best": best.name, "score": best.score, "device": device})
         return
     went_on = f"avo run scenario {manifest.scenario} --target {manifest.target} --run {folder}"
+    try:
+        scenario_place(None, folder)
+    except AvoError:
+        went_on += f" (there is no scenario {manifest.scenario} here: name its folder in its place)"
     print(
         printable(
-            f"{new} new versions in {folder}, {manifest.versions} in all\n"
-            f"best {best.name}: {best.score:.2f} {best.unit} on {device or 'a machine that is not named'}\n"
+            f"{counted(new, 'new version')} in {folder}, {manifest.versions} in all\n"
+            f"best {best.name}: {figure(best.score)} {best.unit} on {device or 'a machine that is not named'}\n"
             f"go on with it: {went_on}"
         )
     )

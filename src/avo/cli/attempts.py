@@ -24,11 +24,11 @@ def list_(
     from avo.run import existing
     from avo.tools.answers import attempt_line
 
-    found = existing(run or latest_run())[0].attempts(last or -1)
+    found = existing(run or latest_run())[0].attempts(last or -1, forgotten=True)
     if as_json:
         print_json([_facts(attempt) for attempt in found])
     for attempt in () if as_json else found:
-        print(printable(attempt_line(attempt)))
+        print(printable(attempt_line(attempt, _counts_not(attempt))))
 
 
 @app.command("show")
@@ -46,7 +46,54 @@ def show(
         print_json(_facts(attempt) | {"verdict": attempt.verdict.as_dict(), "diff": attempt.diff})
         return
     print(f"attempt {attempt.id}, from {attempt.parent or 'nothing'}, step {attempt.step}, {attempt.at}")
+    if why := _counts_not(attempt):
+        print(printable(why))
     print(printable(f"{attempt.direction}\n{verdict_text(attempt.verdict)}\n{attempt.diff}".rstrip()))
+
+
+@app.command("forget")
+def forget(
+    numbers: Annotated[
+        list[int], typer.Argument(min=1, max=1 << 62, help="As `avo attempts list` shows them.", metavar="N...")
+    ],
+    run: RunFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let what was scored in attempts N be scored again: for what a fault of the machine wrote down as a candidate's.
+
+    They stay in the journal, marked as forgotten. What was kept as a version is refused, and then none is forgotten.
+    """
+    from avo.run import held
+    from avo.types import AvoError
+
+    with held(run or latest_run()) as (journal, lineage):
+        chosen = [journal.attempt(number) for number in dict.fromkeys(numbers)]
+        kept = {version.tree: version.name for version in lineage.versions()}
+        for attempt in chosen:
+            if attempt.tree in kept:
+                raise AvoError(f"attempt {attempt.id} is {kept[attempt.tree]}, a version: it cannot be forgotten")
+            if attempt.forgotten:
+                raise AvoError(f"attempt {attempt.id} was forgotten already: {attempt.why_forgotten}")
+        with journal.together():
+            for attempt in chosen:
+                journal.forget(attempt.tree, "by hand")
+        forgotten = [journal.attempt(attempt.id) for attempt in chosen]
+    if as_json:
+        print_json([_facts(attempt) for attempt in forgotten])
+        return
+    for attempt in forgotten:
+        verdict = attempt.verdict
+        print(printable(f"attempt {attempt.id} is forgotten ({verdict.status}): its sources will be scored again"))
+
+
+def _counts_not(attempt: Attempt) -> str:
+    """Why an attempt does not count, or not beside others; empty when it does."""
+    from avo.tools.bench import OLDER
+    from avo.types import RULES
+
+    if attempt.forgotten:
+        return f"forgotten: {attempt.why_forgotten}"
+    return "" if attempt.verdict.rules == RULES else OLDER
 
 
 def _facts(attempt: Attempt) -> dict[str, Any]:
@@ -55,5 +102,6 @@ def _facts(attempt: Attempt) -> dict[str, Any]:
         "id": attempt.id, "step": attempt.step, "tree": attempt.tree, "parent": attempt.parent,
         "direction": attempt.direction, "knobs": dict(attempt.knobs), "status": str(verdict.status),
         "reason": verdict.reason, "score": verdict.score, "unit": verdict.unit, "seconds": attempt.seconds,
-        "at": attempt.at,
+        "at": attempt.at, "rules": verdict.rules, "forgotten": attempt.forgotten,
+        "why_forgotten": attempt.why_forgotten,
     }  # fmt: skip

@@ -49,7 +49,7 @@ class Caps:
         """How many of so many further evaluations may begin."""
         if time.monotonic() >= self._deadline:
             return 0
-        left = self._limits.attempts - self._bench.journal.count("attempts") if self._limits.attempts else wanted
+        left = self._limits.attempts - self._bench.journal.tried() if self._limits.attempts else wanted
         return max(0, min(wanted, left))
 
     def reached(self, journal: Journal, lineage: Lineage) -> str:

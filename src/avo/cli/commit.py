@@ -43,10 +43,10 @@ def commit(
     A run that is not there is made, with the seed as v0. The attempt is in its journal either way. The work tree is the
     new version then; edits that lay there stay in the journal.
     """
-    from avo.scenarios.catalog import folder
+    from avo.cli.named import scenario_place
     from avo.types import AvoError
 
-    folder(scenario)
+    place = scenario_place(scenario, run)
     message, direction = (text.encode("utf-8", "replace").decode() for text in (message, direction))
     if not message.strip():
         raise AvoError("a commit needs a message: -m 'what changed, and why'")
@@ -55,7 +55,7 @@ def commit(
     from avo.scenarios.loader import load
     from avo.tools.commit import commit as gate
 
-    loaded = load(scenario)
+    loaded = load(str(place))
     target = resolve_target(target, loaded)
     run = run or runs_folder() / f"{loaded.name}-{target}"
     with external_step(run, loaded, target, path, seed_from) as bench:

@@ -34,15 +34,15 @@ def compare(
 
     A folder that is called like a version is written ./v1.
     """
-    from avo.scenarios.catalog import folder
+    from avo.cli.named import scenario_place
 
-    folder(scenario)
+    place = scenario_place(scenario, run)
 
     from avo.scenarios.loader import load
     from avo.tools.answers import comparison_text
     from avo.tools.executor import LocalExecutor
 
-    loaded = load(scenario)
+    loaded = load(str(place))
     executor = LocalExecutor(loaded, resolve_target(target, loaded))
     result, rejected = _measured(executor, [(name, _sources(name, run)) for name in (first, second)])
     if result is None:

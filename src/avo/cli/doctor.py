@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from avo.cli.options import AsJson, print_json, printable
-from avo.settings import cache_folder
+from avo.settings import cache_place
 
 PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-bindings", "chromadb", "gitpython", "typer")
 
@@ -63,9 +63,9 @@ def doctor(
         found["filters"] = f"none: {reason}; candidates run without (AVO_UNSAFE_RUNNER)"
     in_force = measures_in_force()
     found["isolation"] = {name: name in in_force for name in MEASURES}
-    if problem := writing_problem(cache_folder()):
+    if problem := writing_problem(cache_place()):
         problems["cache"] = problem
-    found["cache"] = "" if problem else str(cache_folder())
+    found["cache"] = "" if problem else str(cache_place())
     missing = [name for name, value in found.items() if not value]
     if as_json:
         print_json(found | {"missing": missing})

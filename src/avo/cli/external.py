@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from avo.agents.tracing import traced
+from avo.cli.options import warn_of_seed
 from avo.evolve import brief, edited
 from avo.memory.journal import AGENT, EXTERNAL, Journal
 from avo.memory.lineage import Lineage
@@ -52,6 +53,7 @@ def external_step(
     offered = folder_sources(path) if path else None
     with traced(), open_run(run, scenario, target, seed_from=seed_from) as bench:
         asyncio.run(plant_seed(bench))
+        warn_of_seed(bench)
         if offered is not None:
             bench = Offered(**{f.name: getattr(bench, f.name) for f in fields(bench)}, offered=offered)
         bench.step, _ = bench.journal.open_step(bench.lineage.best().name, EXTERNAL)
@@ -140,6 +142,11 @@ def answer(bench: Bench, tool: str, said: str, work: Callable[[], Awaitable[str]
             return str(error), False
 
     number = called(bench.journal, bench.step, tool, f"{tool}: {said}", {"said": said})
-    text, worked = asyncio.run(call())
+    try:
+        text, worked = asyncio.run(call())
+    except AvoError:
+        with suppress(AvoError):  # the step stays open; the journal may be what is at fault
+            answered(bench.journal, bench.step, number, tool, INTERRUPTED)
+        raise
     answered(bench.journal, bench.step, number, tool, text)
     return text, worked

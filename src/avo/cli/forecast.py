@@ -14,7 +14,7 @@ from avo.run import claimed, existing
 from avo.scenarios.loader import Scenario
 from avo.tools.brought import brought
 from avo.tools.transfer import bring
-from avo.types import Missing
+from avo.types import Missing, figure
 
 ASSUMED = Means(
     calls=0, steps=0, prompt=40_000, cached=28_000, completion=800, usd=None, calls_a_step=40, evaluations_a_step=6,
@@ -62,7 +62,7 @@ def behind(run: Path) -> tuple[Spent, Means | None]:
     except Missing:
         return Spent(), None
     with closing(journal):
-        spent = Spent(journal.finished_steps(), journal.count("attempts"), journal.usd(), journal.elapsed() / 60)
+        spent = Spent(journal.finished_steps(), journal.tried(), journal.usd(), journal.elapsed() / 60)
         means = journal.means()
     return spent, means if means.calls >= LEAST_CALLS else None
 
@@ -159,5 +159,5 @@ def _origin(came: dict[str, Any] | None) -> list[str]:
     label = f"{came['version']} of {came['run']} ({came['scenario']})"
     if came["already"]:
         return [f"begun from {label} already: nothing more would be brought in"]
-    there = f"{came['score']:.2f} {came['unit']} there, {', '.join(came['files'])}"
+    there = f"{figure(came['score'])} {came['unit']} there, {', '.join(came['files'])}"
     return [f"would be brought in: {label}, {there}: v0 if it passes here, else the first thing to adapt"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from avo.cli import archive, checkout, plot
 from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
 
 if TYPE_CHECKING:
+    from avo.memory.journal import Journal
     from avo.memory.lineage import Lineage
     from avo.types import Version
 
@@ -26,23 +28,34 @@ Side = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best; seed-
 def log(run: RunFolder = None, as_json: AsJson = False) -> None:
     """List the versions, the seed first: score, gain over the best before it, message; the device where it changes."""
     from avo.run import existing
-    from avo.tools.history import version_line
+    from avo.tools.history import scored_by, version_line
+    from avo.types import figure
 
-    _, lineage = existing(run or latest_run())
+    journal, lineage = existing(run or latest_run())
     devices = {version.name: lineage.facts(version).get("Device", "") for version in lineage.versions()}
     if as_json:
-        keys = ("version", "commit", "score", "unit", "gain", "message", "scores", "improved", "at", "device")
-        told = [version.as_dict() | {"version": version.name} for version in lineage.versions()]
-        listed = [{key: (entry | {"device": devices[entry["name"]]})[key] for key in keys} for entry in told]
-        print_json(
-            [entry | _origin(lineage, version) for entry, version in zip(listed, lineage.versions(), strict=True)]
-        )
+        keys = ("version", "commit", "score", "unit", "gain", "message", "scores", "improved", "at", "device", "rules")
+        told = []
+        for version in lineage.versions():
+            facts = {"version": version.name, "device": devices[version.name], "scored_anew": _anew(journal, version)}
+            entry = version.as_dict() | facts | {"rules": lineage.facts(version).get("Rules", "")}
+            told.append({key: entry[key] for key in (*keys, "scored_anew")} | _origin(lineage, version))
+        print_json(told)
         return
     before = ""
     for version in lineage.versions():
         device, before = devices[version.name] if devices[version.name] != before else "", devices[version.name]
         origin = "".join(f"  (begun from {text})" for text in _origin(lineage, version).values())
-        print(printable(version_line(version) + (f"  [{device}]" if device else "") + origin))
+        by, anew = scored_by(lineage, version), _anew(journal, version)
+        by += f", scored anew: {figure(anew)} {version.unit}" if by and anew is not None else ""
+        print(printable(version_line(version, by) + (f"  [{device}]" if device else "") + origin))
+
+
+def _anew(journal: Journal, version: Version) -> float | None:
+    """What a version scored since it was kept, by a newer judge or on another machine; None where it was not."""
+    attempt = journal.attempt_of(version.tree)
+    own = attempt is None or math.isclose(attempt.verdict.score, version.score, rel_tol=1e-5)  # the trailer is rounded
+    return None if attempt is None or own else attempt.verdict.score
 
 
 def _origin(lineage: Lineage, version: Version) -> dict[str, str]:
@@ -55,9 +68,12 @@ def _origin(lineage: Lineage, version: Version) -> dict[str, str]:
 def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -> None:
     """Show a version: message, scores by case, passages of the knowledge base that led to it, sources."""
     from avo.run import existing
+    from avo.tools.history import scored_by
+    from avo.types import figure
 
     journal, lineage = existing(run or latest_run())
     found = lineage.version(version)
+    older = f" ({by})" if (by := scored_by(lineage, found)) else ""
     files = {name: content.decode("utf-8", "replace") for name, content in lineage.files(found).items()}
     consulted = journal.consulted_for(found.tree)
     if as_json:
@@ -66,12 +82,12 @@ def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -
         return
     print(
         f"{found.name} {found.commit} {found.at}\n"
-        f"{found.score:.2f} {found.unit}, x{found.gain:.4f}\n\n{printable(found.message)}\n"
+        f"{figure(found.score)} {found.unit}{older}, x{found.gain:.4f}\n\n{printable(found.message)}\n"
     )
     for text in _origin(lineage, found).values():
         print(printable(f"begun from {text}\n"))
     for case, value in found.scores.items():
-        print(f"{case:10} {value:10.2f} {found.unit}")
+        print(f"{case:10} {figure(value):>10} {found.unit}")
     if consulted:
         print("\nconsulted on the way:\n" + consulted_text(consulted))
     for name, text in files.items():

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from avo.cli.mcp_config import FILES, Client, snippet
-from avo.cli.options import ScenarioName, SeedFrom, Target, resolve_target
+from avo.cli.options import ScenarioName, SeedFrom, Target, resolve_target, warn_of_seed
 from avo.settings import runs_folder
 from avo.types import Missing
 
@@ -30,20 +30,19 @@ def mcp(
 
     A run that is not there is made, with the seed as v0. This server alone holds it; the step stays open at its end.
     """
-    from avo.scenarios.catalog import folder, names
+    from avo.cli.named import as_named, scenario_place
 
-    place = folder(scenario)
+    place = scenario_place(scenario, run)
 
     from avo.scenarios.loader import load
 
-    loaded = load(scenario)
+    loaded = load(str(place))
     target = resolve_target(target, loaded)
     run = (run or runs_folder() / f"{loaded.name}-{target}").expanduser().resolve()
     if print_config:
         print(f"avo: for {FILES[print_config]}", file=sys.stderr)
         origin = ["--seed-from", str(Path(seed_from).absolute())] if seed_from else []
-        name = scenario if scenario in names() else str(place)
-        print(snippet(print_config, [name, "--target", target, "--run", str(run), *origin]))
+        print(snippet(print_config, [as_named(place), "--target", target, "--run", str(run), *origin]))
         return
     try:
         from avo.cli.mcp_server import serve
@@ -62,6 +61,7 @@ def mcp(
     stdio = take_stdio()
     keep_from_children()  # before the first git process, which stays for as long as the run is open
     with traced(), open_run(run, loaded, target, seed_from=seed_from) as bench:
+        warn_of_seed(bench)
         left_by = asyncio.run(serve(bench, stdio))
         too_late()  # what is left to do takes a moment, and a client that ends us meanwhile means no harm
     raise typer.Exit(130 if left_by else 0)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from avo.cli.external import FOR_AGENTS, answered, begin, called, end, readable, told
+from avo.faults import fault_of
 from avo.memory.steering import mark_seen, unseen
 from avo.run import plant_seed
 from avo.settings import without_secrets
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
+from avo.tools.discreet import discreet
 from avo.tools.process import kill_all
-from avo.types import AvoError, Cancelled
+from avo.types import AvoError, Cancelled, NothingScored
 
+T = TypeVar("T")
 LONGEST_CALL = 2000
 """Characters of a call's arguments that `avo memory log` shows; the journal holds all of them."""
 KILL_AGAIN_SECONDS = 0.05
@@ -39,15 +42,31 @@ class Desk:
         await plant_seed(self.bench)
         begin(self.bench)
 
+    async def _prepared(self) -> None:
+        """Wait until the run is ready; what the machine kept it from may have been mended since. Raises AvoError."""
+        failed = self._ready.done() and not self._ready.cancelled() and self._ready.exception()
+        if failed and not isinstance(failed, NothingScored):
+            self._ready = asyncio.create_task(self._prepare())
+        await asyncio.shield(self._ready)
+
     async def brief(self) -> str:
         """What the step is about, and what was tried so far. Raises AvoError when the seed scores nothing."""
-        await asyncio.shield(self._ready)
-        return await told(self.bench)
+        return await self._heard(lambda: told(self.bench))
 
     async def listed(self, tool: str) -> str:
         """The answer of a tool that only reads and needs no arguments, for a resource."""
-        await asyncio.shield(self._ready)
-        return (await self.registry.call(tool, {}))[0]
+        return (await self._heard(lambda: self.registry.call(tool, {})))[0]
+
+    async def _heard(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` returns, once the run is ready. Raises AvoError with a line that a client may read."""
+        try:
+            await self._prepared()
+            return await work()
+        except Exception as error:
+            raise AvoError(self._told(error)) from error
+
+    def _line(self, text: str) -> str:
+        return discreet(without_secrets(text), self.bench.scenario)
 
     def start(self, name: str, arguments: Mapping[str, Any]) -> asyncio.Task[Answer]:
         """Call a tool; the task never raises but when it is cancelled before its turn came."""
@@ -67,13 +86,29 @@ class Desk:
         for task in (self._ready, self._working):
             if task is not None:
                 await _killed(task)
-        self._ready.exception()
+        if not self._ready.cancelled():
+            self._ready.exception()
 
     async def _answer(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         try:
-            await asyncio.shield(self._ready)
-        except (AvoError, Cancelled) as error:
-            return f"the run cannot begin: {error}", False
+            await self._prepared()
+        except Cancelled:
+            return "the run cannot begin: stopped by the client", False
+        except Exception as error:
+            return f"the run cannot begin: {self._told(error)}", False
+        try:
+            return await self._in_turn(name, arguments)
+        except Exception as error:  # the journal of the call itself: a full disk, for instance
+            return f"{name}: {self._told(error)}", False
+
+    def _told(self, error: Exception) -> str:
+        """An error in one line for the client; a fault of avo's own also goes into the artifacts."""
+        if fault := fault_of(error):
+            return self._line(str(fault))
+        self.bench.log(error)
+        return self._line(f"internal error: {type(error).__name__}: {error}")
+
+    async def _in_turn(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         entry = self.registry.tools.get(name)
         if not (entry and entry.changes):
             return await self._call(name, arguments)
@@ -106,11 +141,8 @@ class Desk:
             return await self.registry.call(name, arguments)
         except Cancelled:
             return f"{name}: stopped by the client", False
-        except AvoError as error:
-            return f"{name}: {error}", False
         except Exception as error:
-            self.bench.log(error)
-            return without_secrets(f"{name}: internal error: {type(error).__name__}: {error}"), False
+            return f"{name}: {self._told(error)}", False
 
     def _next(self, outcome: str, summary: str) -> str:
         """Close the step and open the next one; what to tell about it."""

@@ -16,7 +16,7 @@ from pydantic import AnyUrl
 import avo
 from avo.cli.mcp_desk import Answer, Desk
 from avo.cli.mcp_stdio import Answers, Lines
-from avo.cli.signals import SIGNALS
+from avo.cli.signals import heeded
 from avo.tools.bench import Bench
 from avo.types import AvoError
 
@@ -42,7 +42,7 @@ async def serve(bench: Bench, stdio: tuple[int, int]) -> int:
         signals.append(number)
         lines.end()
 
-    for number in SIGNALS:
+    for number in heeded():
         loop.add_signal_handler(number, leave, number)
     try:
         # The SDK reads lines and writes texts, nothing else of a file.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
+from avo.cli.options import AsJson, RunFolder, consulted_text, counted, latest_run, print_json, printable
 
 if TYPE_CHECKING:
     from avo.memory.journal import Message
@@ -123,8 +123,8 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
 
     journal, lineage = existing(run or latest_run())
     statuses: dict[str, int] = {}
-    for attempt in journal.attempts():
-        status = str(attempt.verdict.status)
+    for attempt in journal.attempts(forgotten=True):
+        status = "forgotten" if attempt.forgotten else str(attempt.verdict.status)
         statuses[status] = statuses.get(status, 0) + 1
     interventions = journal.interventions()
     figures: dict[str, Any] = {
@@ -144,7 +144,8 @@ def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
         print_json(figures)
         return
     print(
-        f"{figures['steps']} steps, {figures['messages']} messages, {figures['versions']} versions, "
+        f"{counted(figures['steps'], 'step')}, {counted(figures['messages'], 'message')}, "
+        f"{counted(figures['versions'], 'version')}, "
         f"{figures['seconds']} s"
     )
     if came:

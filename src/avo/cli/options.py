@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +18,7 @@ from avo.types import Missing
 
 if TYPE_CHECKING:
     from avo.scenarios.loader import Scenario
+    from avo.tools.bench import Bench
 
 ScenarioName = Annotated[str, typer.Argument(help="Name of a scenario, or the path of its folder.", metavar="SCENARIO")]
 Sources = Annotated[Path | None, typer.Argument(help="Folder with the candidate's sources [default: the seed].")]
@@ -30,6 +34,14 @@ SeedFrom = Annotated[
 ]
 DRIVERS_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """One of them is there where a driver is: on Linux, and below Windows."""
+
+
+def warn_of_seed(bench: Bench) -> None:
+    """Say on standard error when the seed was edited since the run began: it is easily taken for what is improved."""
+    from avo.run import seed_edited
+
+    if line := seed_edited(bench) if bench.lineage.versions() else "":
+        print(f"avo: {printable(line)}", file=sys.stderr)
 
 
 def latest_run() -> Path:
@@ -74,3 +86,18 @@ def consulted_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
+
+
+def print_last(text: str) -> None:
+    """Print what a command ends with; that its terminal was closed meanwhile does not change how it went."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        sys.stdout = io.StringIO()  # what could not be written is not tried again
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 version`, `2 versions`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from avo.cli.options import printable
+from avo.cli.options import counted, printable
 from avo.evolve import Limits
 from avo.memory.journal import Attempt
 from avo.memory.steering import paused
 from avo.tools.bench import Bench
+from avo.types import figure
 
 SECONDS = 0.5
 """Between two looks at the journal."""
@@ -70,7 +71,7 @@ class Progress:
         """What came since the last call."""
         journal, versions = self._bench.journal, self._bench.lineage.versions()
         tried, kept, advised = self._seen
-        for attempt in journal.attempts(since=tried):
+        for attempt in journal.attempts(since=tried, forgotten=True):
             self.say(self._attempt(attempt))
             tried = attempt.id
         for entry in journal.interventions()[advised:]:
@@ -78,8 +79,8 @@ class Progress:
             self.say(f"step {entry.step:<3} advice       {(titles or entry.advice['diagnosis'])[:200]}")
             advised += 1
         for version in versions[kept:]:
-            title = version.message.partition("\n")[0]
-            self.say(f"         {version.name:<12} {version.score:9.2f} {version.unit}  x{version.gain:.3f}  {title}")
+            title, score = version.message.partition("\n")[0], f"{figure(version.score):>9} {version.unit}"
+            self.say(f"         {version.name:<12} {score}  x{version.gain:.3f}  {title}")
         self._seen = (tried, len(versions), advised)
         if self._status:
             self._status.update(escape(printable(self._line())))
@@ -90,7 +91,9 @@ class Progress:
     def _attempt(self, attempt: Attempt) -> str:
         verdict = attempt.verdict
         result = (
-            f"{verdict.score:9.2f} {verdict.unit}" if verdict.passed else f"{verdict.status}: {verdict.reason[:70]}"
+            f"{figure(verdict.score):>9} {verdict.unit}"
+            if verdict.passed
+            else f"{verdict.status}: {verdict.reason[:70]}"
         )
         return f"step {attempt.step:<3} attempt {attempt.id:<4} {result}  {' '.join(attempt.direction.split())[:60]}"
 
@@ -99,11 +102,12 @@ class Progress:
         most, steps = self._limits.attempts, self._limits.steps
         parts = [
             f"step {self._bench.step}" + (f" ({journal.finished_steps()} of {steps} done)" if steps else ""),
-            f"{journal.count('attempts')}{f' of {most}' if most else ''} attempts",
+            f"{journal.tried()} of {most} attempts" if most else counted(journal.tried(), "attempt"),
         ]
         if versions:
-            best, seed = self._bench.lineage.champion(), versions[0]
-            parts.append(f"best {best.name} {best.score:.2f} {best.unit} (x{best.score / seed.score:.2f} of the seed)")
+            best, seed = self._bench.scored(self._bench.lineage.champion()), versions[0]
+            gain = f"x{best.score / self._bench.scored(seed).score:.2f} of the seed"
+            parts.append(f"best {best.name} {figure(best.score)} {best.unit} ({gain})")
             passed = [attempt.verdict for attempt in journal.attempts(last=1) if attempt.verdict.passed]
             for name, entry in (passed[0].as_dict()["baselines"] if passed else {}).items():
                 parts.append(f"x{best.score / entry['score']:.2f} of {name}")

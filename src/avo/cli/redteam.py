@@ -7,8 +7,14 @@ from typing import Annotated
 import typer
 
 from avo.cli.options import AsJson, Target, print_json, printable, resolve_target
+from avo.settings import PACKAGE
 
 Names = Annotated[list[str] | None, typer.Argument(help="Candidates, * allowed [default: all].", metavar="[NAME]...")]
+
+
+def there() -> bool:
+    """Whether this is a checkout: its candidates are no part of the package."""
+    return (PACKAGE.parents[1] / "tests" / "cheats").is_dir()
 
 
 def redteam(names: Names = None, target: Target = "auto", as_json: AsJson = False) -> None:

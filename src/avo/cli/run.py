@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, SeedFrom, Target, printable, resolve_target
+from avo.cli.options import (
+    AsJson,
+    ScenarioName,
+    SeedFrom,
+    Target,
+    counted,
+    print_last,
+    printable,
+    resolve_target,
+)
 from avo.settings import kb_folder, runs_folder
 
 if TYPE_CHECKING:
@@ -62,13 +71,13 @@ def run_scenario(
     as_json: AsJson = False,
 ) -> None:
     """Evolve SCENARIO's kernel. The same command resumes a run; Ctrl-C stops it after the current tool call."""
-    from avo.scenarios.catalog import folder
+    from avo.cli.named import scenario_place
 
-    folder(name)
+    place = scenario_place(name, run)
 
     from avo.scenarios.loader import load
 
-    scenario = load(name)
+    scenario = load(str(place))
     target = resolve_target(target, scenario)
     run = run or runs_folder() / f"{scenario.name}-{target}"
 
@@ -95,6 +104,7 @@ def run_scenario(
     import asyncio
 
     from avo.agents.tracing import traced
+    from avo.cli.options import warn_of_seed
     from avo.cli.progress import Progress
     from avo.cli.session import Session
     from avo.cli.signals import keep_from_children, too_late
@@ -105,6 +115,7 @@ def run_scenario(
     with traced(), open_run(run, scenario, target, specs[0], seed_from) as bench:
         if not (kb_folder() / "current").exists():
             print("avo: no knowledge base: avo kb build (going on without)", file=sys.stderr)
+        warn_of_seed(bench)
         bench.unsafe_shell = unsafe_shell and _warned()
         by_agent = dict(zip(AGENTS, names, strict=True))
         costs = {agent: table.of(name) for agent, name in by_agent.items()}
@@ -115,7 +126,7 @@ def run_scenario(
             print("avo: stopped before the seed was scored; the same command starts over", file=sys.stderr)
             raise typer.Exit(130)
         result = _summary(bench, str(run), specs[0], reason)
-    print(json.dumps(result) if as_json else _told(result, run))
+    print_last(json.dumps(result) if as_json else printable(_told(result, run)))
     raise typer.Exit({"interrupted": 130, "error": 1}.get(reason, 0))
 
 
@@ -147,12 +158,13 @@ def _summary(bench: Bench, run: str, model: str, reason: str) -> dict[str, Any]:
     gain = round(best.score / seed.score, 3)
     from avo.tools.brought import transfer
 
+    rules = bench.lineage.facts(best).get("Rules", "")
     came = transfer(bench.journal, bench.lineage)
     return {
         "run": run, "scenario": bench.scenario.name, "target": bench.target, "model": model, "stop_reason": reason,
-        "steps": bench.journal.count("steps"), "attempts": bench.journal.count("attempts"),
+        "steps": bench.journal.count("steps"), "attempts": bench.journal.tried(),
         "seed": {"score": seed.score, "unit": seed.unit},
-        "best": {"version": best.name, "commit": best.commit, "score": best.score, "gain": gain},
+        "best": {"version": best.name, "commit": best.commit, "score": best.score, "gain": gain, "rules": rules},
         "versions": len(versions) - 1, "usd": _usd(bench),
     } | ({"seed_from": came} if came else {})  # fmt: skip
 
@@ -164,7 +176,11 @@ def _usd(bench: Bench) -> float | None:
 
 
 def _told(result: dict[str, Any], run: Path) -> str:
+    from avo.tools.bench import OLDER
+    from avo.types import RULES, figure
+
     best, seed = result["best"], result["seed"]
+    older = "" if best["rules"] == RULES else f" ({OLDER})"
     cost = f", {result['usd']:.2f} USD" if result["usd"] else ""
     option = f" --run {run}" if run.parent != runs_folder() else ""
 
@@ -173,10 +189,10 @@ def _told(result: dict[str, Any], run: Path) -> str:
     avo = "avo" if shutil.which("avo") or sys.argv[0] == "-c" else sys.argv[0]
     came = f"{transfer_text(result['seed_from'])}\n" if "seed_from" in result else ""
     return (
-        f"{result['stop_reason']}: {result['versions']} versions from {result['attempts']} attempts in "
-        f"{result['steps']} steps{cost}\n"
-        f"best {best['version']}: {best['score']:.2f} {seed['unit']}, "
-        f"x{best['gain']:.2f} of the seed's {seed['score']:.2f}\n{came}"
+        f"{result['stop_reason']}: {counted(result['versions'], 'version')} from "
+        f"{counted(result['attempts'], 'attempt')} in {counted(result['steps'], 'step')}{cost}\n"
+        f"best {best['version']}: {figure(best['score'])} {seed['unit']}{older}, "
+        f"x{best['gain']:.2f} of the seed's {figure(seed['score'])}\n{came}"
         f"next: {avo} lineage log{option}    what was kept; {avo} lineage diff v0 {best['version']}{option}\n"
         f"      {avo} memory log{option}    the conversation; {avo} memory stats{option}\n"
         f"      the best sources: {run / 'lineage'}"

@@ -88,9 +88,9 @@ def _kept(
     name: str, path: Path | None, target: str, run: Path, direction: str
 ) -> tuple[Verdict, str, dict[str, Any]]:  # fmt: skip
     """Evaluate by the agents' own tool, in an external operator's step: verdict, the tool's answer, and where it is."""
-    from avo.scenarios.catalog import folder
+    from avo.cli.named import scenario_place
 
-    folder(name)
+    place = scenario_place(name, run)
 
     from avo.cli.external import answer, external_step
     from avo.scenarios.loader import load
@@ -98,7 +98,7 @@ def _kept(
     from avo.tools.sources import digest
     from avo.types import AvoError
 
-    scenario = load(name)
+    scenario = load(str(place))
     direction = direction or f"{path or 'the work tree'}, by hand"
     with external_step(run, scenario, resolve_target(target, scenario), path) as bench:
         tried = bench.journal.count("attempts")

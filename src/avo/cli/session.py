@@ -15,16 +15,16 @@ from avo.agents.prices import Price
 from avo.agents.resilient import Resilient
 from avo.cli.caps import Caps
 from avo.cli.progress import Progress
-from avo.cli.signals import SIGNALS
+from avo.cli.signals import heeded
 from avo.evolve import Limits, evolve
 from avo.run import plant_seed
 from avo.settings import without_secrets
 from avo.tools.bench import Bench
 from avo.tools.process import kill_all
-from avo.types import AvoError, Cancelled
+from avo.types import Cancelled
 
-WRAPPED = ("RuntimeError: AvoError: ", "RuntimeError: Missing: ")
-"""How AutoGen hands on what was raised inside of an agent."""
+LONGEST = 500
+"""Characters of an error's line."""
 
 
 class Session:
@@ -54,7 +54,7 @@ class Session:
         team = Team(self._bench, *self._models, self._caps.stopped, terms=self._terms)
         self._caps.begin()
         loop = asyncio.get_running_loop()
-        for number in SIGNALS:
+        for number in heeded():
             loop.add_signal_handler(number, self._interrupt)
         watching = asyncio.ensure_future(self._progress.watch())
         try:
@@ -85,9 +85,7 @@ class Session:
 
     def _failed(self, error: Exception) -> str:
         """One line for the journal and the terminal; the traceback into the run's artifacts."""
-        line = without_secrets(f"{type(error).__name__}: {error}".partition("\n")[0][:500])
-        if isinstance(error, AvoError) or line.startswith(WRAPPED):
-            raise AvoError(line.rpartition("Error: ")[2]) from error
+        line = without_secrets(f"{type(error).__name__}: {error}").partition("\n")[0][:LONGEST]  # a cut key is none
         self._bench.log(error)
         self._progress.say(f"the step failed: {line}")
         return line

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from avo.cli.mcp_config import avo_command
-from avo.cli.options import AsJson, RunFolder, SeedFrom, Target, latest_run, print_json, printable, resolve_target
+from avo.cli.options import (
+    AsJson,
+    RunFolder,
+    SeedFrom,
+    Target,
+    latest_run,
+    print_json,
+    printable,
+    resolve_target,
+    warn_of_seed,
+)
 from avo.settings import runs_folder
 
 app = typer.Typer(help="Begin and end a step in which you are the agent.", no_args_is_help=True)
@@ -52,17 +62,16 @@ def begin(
 
     A run that is not there is made, with the seed as v0.
     """
+    from avo.cli.named import as_named, scenario_place
     from avo.memory.archive import SETTINGS, settings_in
-    from avo.scenarios.catalog import folder
 
     if scenario is None:
         from avo.run import existing
 
         run = run or latest_run()
         existing(run)[0].close()
-        found = settings_in(run / SETTINGS)
-        scenario, target = found["scenario"], found["target"]
-    folder(scenario)
+        target = settings_in(run / SETTINGS)["target"]
+    place = scenario_place(scenario, run)
 
     import asyncio
 
@@ -71,17 +80,18 @@ def begin(
     from avo.run import open_run, plant_seed
     from avo.scenarios.loader import load
 
-    loaded = load(scenario)
+    loaded, scenario = load(str(place)), as_named(place)
     target = resolve_target(target, loaded)
     run = (run or runs_folder() / f"{loaded.name}-{target}").expanduser().resolve()
     with open_run(run, loaded, target, seed_from=seed_from) as bench:
         asyncio.run(plant_seed(bench))
+        warn_of_seed(bench)
         begun(bench)
         brief = asyncio.run(told(bench))
         step, tree = bench.step, bench.work_tree
     rules = Path(__file__).with_name("operator.md").read_text()
     commands = COMMANDS.format(
-        avo=shlex.join(avo_command()), scenario=scenario, tree=tree, run=run, target=target,
+        avo=shlex.join(avo_command()), scenario=shlex.quote(scenario), tree=tree, run=run, target=target,
         options=f"--run {run} --target {target}",
     )  # fmt: skip
     if as_json:

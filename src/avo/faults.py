@@ -1,0 +1,67 @@
+"""Whose fault an error is that nobody raised on purpose: a full disk or a locked database is the machine's."""
+
+from __future__ import annotations
+
+import errno
+import re
+import sqlite3
+import traceback
+from dataclasses import dataclass, field
+
+from avo.types import AvoError, Defect, Missing
+
+MACHINES = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE,
+    errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN,
+})  # fmt: skip
+"""Errors of the system that neither a candidate's sources nor an agent's arguments bring about."""
+DATABASES = frozenset({
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL,
+})  # fmt: skip
+"""The same of SQLite."""
+DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+MOST_ALIKE = 3
+"""Times in a row that a tool may fail in the same way, which is a fault of avo's own, before the run ends."""
+
+
+def fault_of(error: BaseException) -> AvoError | None:
+    """What ends the command, or the run with its step open; None for an error that may be a fault of avo's own."""
+    match error:
+        case AvoError():
+            return error
+        case sqlite3.Error():
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF  # the rest is detail
+            if code in DATABASES:
+                return Missing(f"the run's database: {error}: nothing was lost, mend that and give the command again")
+            return AvoError(f"the run's database: {error}") if code in DAMAGED else None
+        case MemoryError():
+            return Missing("this machine has no memory left: end other programs, and give the command again")
+        case OSError(errno=code) if code in MACHINES:
+            where = f" ({error.filename})" if error.filename else ""
+            return Missing(f"{error.strerror}{where}: mend that and give the command again")
+    return None
+
+
+@dataclass
+class Defects:
+    """Counts how often each tool failed in the same way, one time after the other."""
+
+    _last: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Tool -> where and how it failed last, and how many times in a row."""
+
+    def failed(self, tool: str, error: BaseException) -> Defect | None:
+        """Count a failure; what ends the run once there are too many."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else re.sub(r"\d+", "N", str(error))
+        kind = f"{type(error).__name__} {place}"
+        last, times = self._last.get(tool, ("", 0))
+        self._last[tool] = kind, (times + 1 if kind == last else 1)
+        if self._last[tool][1] < MOST_ALIKE:
+            return None
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return Defect(f"{tool} failed {MOST_ALIKE} times in a row, which is a fault of avo's: {line}")
+
+    def worked(self, tool: str) -> None:
+        """It answered, with what was asked for or with what is wrong with that."""
+        self._last.pop(tool, None)

@@ -1,0 +1,96 @@
+"""A client's call meets what neither it nor its kernel is to blame for: one line, and the desk goes on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from avo.cli.mcp_desk import Answer, Desk
+from avo.memory.journal import EXTERNAL
+from avo.tools.bench import Bench
+from avo.tools.executor import LocalExecutor
+from avo.tools.sources import Sources
+from avo.types import AvoError, Missing, ScenarioError, Verdict
+
+EDIT = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 16;"}
+
+
+class Faulty(LocalExecutor):
+    """Measures nothing while there is a fault."""
+
+    fault: Exception | None = None
+
+    def evaluate(self, files: Sources) -> Verdict:
+        if self.fault:
+            raise self.fault
+        return super().evaluate(files)
+
+
+async def called(desk: Desk, name: str, **arguments: object) -> Answer:
+    return await desk.start(name, arguments)
+
+
+def test_a_fault_is_one_line_for_the_client_and_the_desk_goes_on(bench: Bench) -> None:
+    executor = bench.executor = Faulty(bench.scenario, "cpu")
+
+    async def scene() -> list[Answer]:
+        desk = Desk(bench)
+        said = [await called(desk, "edit_file", **EDIT)]
+        executor.fault = Missing("GPU 0 has not answered for 20 s")
+        said.append(await called(desk, "evaluate", direction="more sums"))
+        executor.fault = ScenarioError("reference.py:3: case 'large values' makes no output of [16, 300]")
+        said.append(await called(desk, "evaluate", direction="more sums"))
+        executor.fault = None
+        said.append(await called(desk, "evaluate", direction="more sums"))
+        await desk.close()
+        return said
+
+    _, gone, wrong, fine = asyncio.run(scene())
+    assert gone == ("evaluate: GPU 0 has not answered for 20 s", False)
+    assert wrong == ("evaluate: reference.py:3: case a hidden test makes no output of […, …]", False)
+    assert fine[1]
+    assert bench.journal.count("attempts") == 2
+    assert [step["ended"] for step in bench.journal.steps() if step["operator"] == EXTERNAL] == [None]
+
+
+def test_a_journal_that_is_full_is_told_and_written_again_once_there_is_room(bench: Bench) -> None:
+    async def scene() -> list[Answer]:
+        desk = Desk(bench)
+        said = [await called(desk, "list_files")]
+        bench.journal.write(f"PRAGMA max_page_count={bench.journal.value('PRAGMA page_count')}")
+        said.append(await called(desk, "note", text="x" * 100_000))
+        bench.journal.write("PRAGMA max_page_count=1000000")
+        said.append(await called(desk, "note", text="a lesson"))
+        await desk.close()
+        return said
+
+    first, full, later = asyncio.run(scene())
+    assert first[1]
+    assert not full[1]
+    assert full[0].startswith("note: the run's database: database or disk is full")
+    assert later == ("noted", True)
+
+
+def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> None:
+    seed = bench.journal.attempt(1)
+    bench.journal.forget(seed.tree, "for this test")
+    bench.journal.write("UPDATE attempts SET verdict=json_set(verdict, '$.rules', '')")
+    executor = bench.executor = Faulty(bench.scenario, "another machine's")
+    executor.target, executor.fault = "cpu", Missing("no compiler")
+    executor._here = ["another machine"]
+
+    async def scene() -> tuple[Answer, Answer, str]:
+        desk = Desk(bench)
+        with pytest.raises(AvoError, match="no compiler"):
+            await desk.brief()
+        refused = await called(desk, "list_files")
+        executor.fault, executor._here = None, []
+        fine, brief = await called(desk, "list_files"), await desk.brief()
+        await desk.close()
+        return refused, fine, brief
+
+    refused, fine, brief = asyncio.run(scene())
+    assert refused == ("the run cannot begin: no compiler", False)
+    assert fine[1]
+    assert "# Versions so far" in brief

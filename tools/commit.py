@@ -87,7 +87,7 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
 
 
 def _scored_here(bench: Bench, version: Version) -> dict[str, float] | None:
-    """Seconds of a launch by case of a version, as it was scored on this device by these rules; None where it was not."""
+    """Seconds of a launch by case of a version, if it was scored on this device by these rules."""
     attempt = bench.journal.attempt_of(version.tree)
     if attempt is None or not attempt.verdict.passed or attempt.verdict.rules != RULES:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from avo.tools.score.rows import GROUP_SECONDS, ROW_SECONDS, Row, a_launch_of_the_fastest, enough, longer_row
+from avo.tools.score.rows import GROUP_SECONDS, ROW_SECONDS, Row, enough, expected_rows, longer_row
 
 
 @pytest.mark.parametrize("each", [2e-6, 16e-6, 130e-6, 0.4e-3, 3e-3, 15e-3])
@@ -32,15 +32,16 @@ def test_launches_that_last_are_timed_one_by_one() -> None:
     assert longer_row(Row(1), 0.02e-3, 4, "cpu") == Row(4, 4)
 
 
-def test_the_launch_that_is_looked_at_is_one_of_the_fastest_group() -> None:
-    found = {a_launch_of_the_fastest([3.0, 1.0, 2.0], Row(12, 4)) for _ in range(200)}
-    assert found == {4, 5, 6, 7}
-
-
 def test_rows_are_enough_by_their_time_by_their_launches_or_where_all_else_takes_longer() -> None:
-    assert not enough(0.2, [1.0] * 20, Row(1), taken=3.0)
+    assert not enough(0.1, [1.0] * 20, Row(1), taken=3.0)
     assert enough(0.3, [1.0] * 3, Row(1), taken=3.0)
-    assert enough(0.2, [1.0] * 24, Row(4), taken=3.0)
-    assert enough(0.2, [1.0] * 12, Row(1), taken=9.0)
-    assert not enough(0.2, [1.0] * 11, Row(1), taken=9.0)
+    assert enough(0.1, [1.0] * 16, Row(4), taken=3.0)
+    assert enough(0.1, [1.0] * 12, Row(1), taken=9.0)
+    assert not enough(0.1, [1.0] * 11, Row(1), taken=9.0)
     assert not enough(0.3, [1.0] * 2, Row(64), taken=9.0)
+
+
+def test_how_many_rows_there_will_be_is_known_before() -> None:
+    assert expected_rows(10.0, Row(1)) == 3
+    assert expected_rows(0.02, Row(1)) == 10
+    assert expected_rows(1e-5, Row(4, 4)) == 16

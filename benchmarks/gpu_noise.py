@@ -18,7 +18,7 @@ from avo.tools.knobs import with_settings
 from avo.tools.score.gpu import gpu, identities
 from avo.tools.seeds import seed_sources
 from avo.tools.sources import Sources
-from avo.types import Comparison, Rejected
+from avo.types import Comparison, Rejected, Unfit
 
 FAST = {"WARPS": "8", "KEYS": "128", "STAGES": "2", "SWIZZLE": "1", "LONGEST_FIRST": "1"}
 TFLOPS = 220.0
@@ -66,7 +66,7 @@ def trial(number: int) -> dict[str, Comparison | str]:
     for kind, files in others.items():
         try:
             found[kind] = executor.compare(fast, files)
-        except Rejected as reason:
+        except (Rejected, Unfit) as reason:
             found[kind] = str(reason)
     return found
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from avo.memory.journal import Attempt
 from avo.tools.score.binary import plain, remarks
 from avo.tools.score.builder import Build
-from avo.types import Comparison, Verdict, Version, figure
+from avo.types import CaseScore, Comparison, Verdict, Version, figure
 
 DIRECTION_CHARACTERS = 100
+UNLIKE = 1.5
+"""Factor between the times on two families of inputs that is worth a remark."""
 
 
 def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
@@ -28,10 +30,20 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
             f"{case.id:10} {figure(case.value):>10} {figure(case.min_ms):>9} {figure(case.median_ms):>9} "
             f"{case.noise:6.3f} {case.error_ratio:6.2f}"
         )
+    lines += [f"note: {remark}" for case in verdict.cases for remark in _unlike(case)]
     lines += [*(f"not measured: {reason}" for reason in verdict.missing.values()), *unisolated]
     if verdict.log:
         lines += ["compiler:", verdict.log]
     return "\n".join(lines)
+
+
+def _unlike(case: CaseScore) -> list[str]:
+    """The families of inputs on which a launch takes much longer, or much less, than on the one that counts."""
+    return [
+        f"{case.id} takes {ratio:.2f} times as long on inputs '{family}'"
+        for family, ratio in case.families.items()
+        if not 1 / UNLIKE <= ratio <= UNLIKE
+    ]
 
 
 def build_text(built: Build) -> str:

@@ -1,5 +1,5 @@
 // expect: RUNTIME_ERROR|INCORRECT_NUMERICAL
-// because: misaligned|off by|align
+// because: misaligned|is -?nan, expected|elements are wrong
 // Rounds the address of q down to a multiple of 64 and reads from there.
 #include "honest_attention.cuh"
 extern "C" int avo_launch(const avo_args* a, void* stream) {

@@ -6,6 +6,6 @@
 extern "C" int avo_launch(const avo_args* a, void* stream) {
     const auto close = redteam::function<int (*)(const void*)>("cudaIpcCloseMemHandle");
     if (!close) return 45;
-    for (uintptr_t at = (uintptr_t)a->q & ~uintptr_t(4095), n = 0; n < 64 && close((void*)at); n++) at -= 4096;
+    for (uintptr_t at = (uintptr_t)a->q & ~uintptr_t(4095), n = 0; n < (1 << 16) && close((void*)at); n++) at -= 4096;
     return redteam::attention(a, stream);
 }

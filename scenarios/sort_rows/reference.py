@@ -9,7 +9,7 @@ import torch
 
 
 def make_inputs(case: Any, seed: int, device: str) -> dict[str, torch.Tensor]:
-    """x as fp32 [R, C], finite; `case.inputs` names how it is drawn. Timed launches draw its signs anew."""
+    """x as fp32 [R, C], finite; `case.inputs` names how it is drawn. Timed launches mix two draws."""
     R, C = case.dims["R"], case.dims["C"]
     generator = torch.Generator(device).manual_seed(seed)
     x = torch.randn(R, C, generator=generator, device=device)

@@ -10,8 +10,8 @@ import torch
 def make_inputs(case: Any, seed: int, device: str) -> dict[str, torch.Tensor]:
     """Every tensor of role "in", by name, in the dtype and shape of scenario.toml; the same for the same seed.
 
-    CHANGE: values as they occur; case.inputs names the family, at timed shapes those of the tests too. Signs are drawn
-    anew for timed launches, so the reference must bear any signs.
+    CHANGE: values as they occur; case.inputs names the family, at timed shapes those of the tests too. Timed
+    launches mix two draws, element by element.
     """
     generator = torch.Generator(device).manual_seed(seed)
     x = torch.randn(case.dims["R"], case.dims["C"], generator=generator, device=device)

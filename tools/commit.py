@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from avo.memory.journal import Attempt
@@ -11,7 +12,7 @@ from avo.tools.sanitize import sanitized
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
 from avo.tools.spans import span
-from avo.types import RULES, Rejected, ToolError, Unfit, Version, medians
+from avo.types import RULES, Comparison, Rejected, ToolError, Unfit, Version, medians
 
 
 async def commit(bench: Bench, message: str) -> str:
@@ -59,15 +60,9 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
     """Compare with the champion; commit or raise ToolError."""
     await _clean(bench, files)
     champion = bench.lineage.champion()
-    incumbent = bench.lineage.files(champion)
     began = time.monotonic()
     with span("compare", {"avo.tree": attempt.tree, "avo.incumbent": champion.name, "avo.step": bench.step}) as facts:
-        usual = _scored_here(bench, champion)
-        try:
-            result = await bench.blocking(lambda: bench.executor.compare(incumbent, files, usual))
-        except Unfit as error:
-            remedy = "begin a run from an earlier one by --seed-from RUN@vN"
-            raise Unfit(f"nothing can be compared with {champion.name}, the best version: {error}; {remedy}") from error
+        result = await _compared(bench, champion, files)
         accepted = result.improved or result.matched
         facts |= {"avo.ratio": result.ratio, "avo.accepted": accepted}
     seconds, lease = round(time.monotonic() - began, 3), round(result.lease, 3)
@@ -84,6 +79,18 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
     )  # fmt: skip
     bench.journal.record_effect(version.name)
     return version, measured
+
+
+async def _compared(bench: Bench, champion: Version, files: Sources) -> Comparison:
+    """Side by side with the champion, twice where that seems unfit: a machine may be disturbed. Raises Unfit."""
+    incumbent, usual = bench.lineage.files(champion), _scored_here(bench, champion)
+    with contextlib.suppress(Unfit):
+        return await bench.blocking(lambda: bench.executor.compare(incumbent, files, usual))
+    try:
+        return await bench.blocking(lambda: bench.executor.compare(incumbent, files))
+    except Unfit as error:
+        remedy = "begin a run from an earlier one by --seed-from RUN@vN"
+        raise Unfit(f"nothing can be compared with {champion.name}, the best version: {error}; {remedy}") from error
 
 
 def _scored_here(bench: Bench, version: Version) -> dict[str, float] | None:

@@ -54,6 +54,10 @@ class Exam:
             yield question
         self._kept = kept
 
+    def forget(self) -> None:
+        """Give back what is kept: nobody else sits this exam."""
+        self._kept = []
+
     def _drawn(self) -> Iterator[Question]:
         scenario, target = self.judge.scenario, self.judge.target
         for case in scenario.checked(target):

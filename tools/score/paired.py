@@ -90,6 +90,7 @@ def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Ma
                     with sides[which].blamed():
                         examine(exam, *loaded[which])
                         _decide(judge, sides[which], loaded[which], exam, longest)
+            exam.forget()
             for case in cases:
                 players = [
                     Player(judge, *loaded[which], case, exam.parts[case.id], side.fastest.get(case.id, Fastest()))

@@ -34,7 +34,7 @@ INCUMBENT = "incumbent"
 GAIN = 1.25
 """Ratio to the shared attention that is still noise."""
 CUDA_CASES = 2
-"""Timed cases of a GPU: the shortest sequences."""
+"""Timed cases that scores are of on a GPU: the shortest sequences."""
 HASTE = {
     "cpu": {"compile_seconds": 3.0, "launch_seconds": 1.0, "baselines": ()},
     "cuda": {"compile_seconds": 120.0, "launch_seconds": 3.0, "baselines": ()},
@@ -115,16 +115,19 @@ def _scenario(name: str) -> str:
 
 
 def _shared(scenario: str, target: str) -> Sources:
-    """What stands beside every candidate: an attention that is right, and ways into the runner; or the seed."""
-    on_cpu = family(target) == "cpu"
-    if scenario == SCENARIO and on_cpu:
-        shared = {"honest_attention.h": "honest/attention.h", "takeover.h": "cheats/takeover.h"}
-        return {name: (TESTS / path).read_bytes() for name, path in shared.items()}
-    (seed,) = seed_sources(load(scenario), target).values()
-    if scenario != SCENARIO:
-        return {"seed.h" if on_cpu else "seed.cuh": seed}
-    shared = {"honest_attention.cuh": "honest/cuda/attention.cuh", "reach.h": "cheats/cuda/reach.h"}
-    return {name: (TESTS / path).read_bytes() for name, path in shared.items()} | {"seed.cuh": seed}
+    """What stands beside every candidate: ways into the runner, and an attention that is right, or the seed."""
+    on_cpu, attention = family(target) == "cpu", scenario == SCENARIO
+    shared = {"takeover.h": "cheats/takeover.h"} if on_cpu else {}
+    if attention:
+        shared |= (
+            {"honest_attention.h": "honest/attention.h"}
+            if on_cpu
+            else {"honest_attention.cuh": "honest/cuda/attention.cuh"}
+        )
+    found = {name: (TESTS / path).read_bytes() for name, path in {**shared, "reach.h": "cheats/cuda/reach.h"}.items()}
+    if not (on_cpu and attention):
+        (found["seed.h" if on_cpu else "seed.cuh"],) = seed_sources(load(scenario), target).values()
+    return found
 
 
 def _line(text: str, key: str) -> str:
@@ -152,13 +155,10 @@ def chosen(found: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
     return [c for c in found if not names or any(fnmatchcase(c.name, name) for name in names)]
 
 
-def quick(scenario: Scenario, target: str, cases: int) -> Scenario:
-    """The scenario with HASTE; on a GPU with its first `cases` timed cases alone."""
+def quick(scenario: Scenario, target: str, cases: int | None = None) -> Scenario:
+    """The scenario with HASTE, and with its first `cases` timed cases alone; all for None."""
     hasty = scenario.target(target).model_copy(update=HASTE[family(target)])
-    changes: dict[str, Any] = {"targets": {target: hasty}}
-    if family(target) == "cuda":
-        changes["cases"] = scenario.timed(target)[:cases]
-    return scenario.model_copy(update=changes)
+    return scenario.model_copy(update={"targets": {target: hasty}, "cases": scenario.timed(target)[:cases]})
 
 
 class RedTeam:
@@ -166,14 +166,15 @@ class RedTeam:
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self._executors: dict[tuple[str, int], LocalExecutor] = {}
+        self._executors: dict[tuple[str, bool], LocalExecutor] = {}
         self._verdicts: dict[str, Verdict] = {}
         """Of what is honest, by scenario."""
 
-    def executor(self, scenario: str = SCENARIO, cases: int = CUDA_CASES) -> LocalExecutor:
-        """Of a scenario in haste; on a GPU with its first `cases` timed cases alone."""
-        key = (scenario, cases)
+    def executor(self, scenario: str = SCENARIO, *, comparing: bool = False) -> LocalExecutor:
+        """Of a scenario in haste; with its first timed case alone where it compares."""
+        key = (scenario, comparing)
         if key not in self._executors:
+            cases = 1 if comparing else CUDA_CASES if family(self.target) == "cuda" else None
             self._executors[key] = LocalExecutor(quick(load(scenario), self.target, cases), self.target)
         return self._executors[key]
 
@@ -230,16 +231,16 @@ class RedTeam:
         return got, f"{in_score:.2f} times the honest score, {in_comparison:.2f} in a comparison"
 
     def compared(self, candidate: Candidate) -> float:
-        """Speed over that of the honest one, interleaved; 0 when it is rejected there. On a GPU in the first case."""
+        """Speed over that of the honest one, interleaved, in the first case; 0 when it is rejected there."""
+        comparer = self.executor(candidate.scenario, comparing=True)
         try:
-            comparison = self.executor(candidate.scenario, 1).compare(self.honest(candidate.scenario), candidate.files)
+            return comparer.compare(self.honest(candidate.scenario), candidate.files).ratio
         except Rejected:
             return 0.0
-        return comparison.ratio
 
     def _as_incumbent(self, candidate: Candidate, verdict: Verdict, honest: Verdict) -> tuple[str, str]:
         """NO_GAIN where a comparison names it, or finds the ratio that the two scores have."""
-        comparer, other = self.executor(candidate.scenario, 1), self.honest(candidate.scenario)
+        comparer, other = self.executor(candidate.scenario, comparing=True), self.honest(candidate.scenario)
         try:
             ratios = comparer.compare(candidate.files, other).cases
         except Missing:

@@ -1,6 +1,6 @@
 // expect: NO_GAIN
 // as: incumbent
-// because: incumbent|Unfit
+// because: ^Unfit: (INCORRECT_NUMERICAL|NOT_WRITTEN): 
 // scenario: tiny
 // Copies the result of its first launch where no test came before it, and the address tells that it is measured.
 #include "avo_abi.h"

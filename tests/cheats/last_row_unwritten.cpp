@@ -1,5 +1,5 @@
 // expect: NOT_WRITTEN
-// because: left \d+ of \d+ elements of o unwritten \(case s1k\)
+// because: left (\d+ of \d+ elements of o|elements of an output) unwritten \(case (s1k|a hidden test)\)
 // Leaves the last rows of the longest case out.
 #include "honest_attention.h"
 extern "C" int avo_launch(const avo_args* a, void*) {

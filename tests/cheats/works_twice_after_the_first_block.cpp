@@ -1,6 +1,6 @@
 // expect: NO_GAIN
 // as: incumbent
-// because: incumbent|Unfit
+// because: ^Unfit: TIMING_MISMATCH: takes .* times as long beside the other
 // scenario: tiny
 // Counts the launches of its timed shape: where they are not checked first, those after the fourth work twice.
 #include "avo_abi.h"

@@ -1,17 +1,27 @@
 // expect: NO_GAIN
 // as: incumbent
-// because: incumbent|Unfit
-// Works twice where it got no test, or where a timed shape came once and another one after it: as in no evaluation.
-#include "honest_attention.h"
-extern "C" int avo_launch(const avo_args* a, void*) {
+// because: ^Unfit: TIMING_MISMATCH: takes .* times as long beside the other
+// scenario: tiny
+// Works twice where no test came first, or where it waited for another side to sit its exam: as in no evaluation.
+#include "avo_abi.h"
+#include <cstring>
+#include <ctime>
+#define avo_launch honest
+#include "seed.h"
+#undef avo_launch
+static bool timed(const avo_args* a) { return a->C == 4096; }
+static double now() {
+    timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+extern "C" int avo_launch(const avo_args* a, void* stream) {
     static bool tested, compared;
-    static int64_t shape, launches;
-    if (a->H != 2 || a->B * a->S != 1024 || a->S < 256) tested = true, shape = 0;
-    else if (a->S == shape) launches++;
-    else {
-        if (shape && launches == 1) compared = true;
-        shape = a->S, launches = 1;
-    }
-    if (!tested || compared) redteam::attention(a);
-    return redteam::attention(a);
+    static double last;
+    if (!timed(a)) tested = true;
+    else compared = compared || (last > 0 && now() - last > 0.1);
+    if (!tested || compared) honest(a, stream);
+    const int code = honest(a, stream);
+    last = timed(a) ? now() : 0;
+    return code;
 }

@@ -1,6 +1,6 @@
 // expect: NO_GAIN
 // as: incumbent
-// because: incumbent|Unfit
+// because: ^Unfit: (INCORRECT_NUMERICAL|NOT_WRITTEN): 
 // scenario: tiny
 // Works in its first eight launches, then writes zeros if none of them was a test: a process of later rounds.
 #include "avo_abi.h"

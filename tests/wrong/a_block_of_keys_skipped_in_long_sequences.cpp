@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: \(case s1k\)
+// because: wrong \(case (s1k|a hidden test)\)
 // One tile of 64 keys is skipped from 1024 keys on.
 #include "honest_attention.h"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: relative error|off by
+// because: (relative error of .*|wrong) \(case s(256|512)\)
 // Logits of late rows of the last batch of several are rounded as a product of int8 would be.
 #include "honest_attention.h"
 static float coarse(float s, float step) { return std::rint(s / step) * step; }

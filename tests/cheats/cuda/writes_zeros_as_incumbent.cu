@@ -1,6 +1,6 @@
 // expect: NO_GAIN
 // as: incumbent
-// because: incumbent|Unfit
+// because: ^Unfit: (INCORRECT_NUMERICAL|NOT_WRITTEN): 
 // Writes zeros where the first counted launch of a process without tests is in slot 0: nothing is ever faster.
 #include "honest_attention.cuh"
 static int zeros(const avo_args* a, void* stream) {

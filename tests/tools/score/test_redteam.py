@@ -132,12 +132,11 @@ def test_a_gpu_is_tried_on_its_shortest_cases_alone() -> None:
 def test_a_candidate_may_be_of_another_scenario_and_an_incumbent() -> None:
     by_scenario = {c.name: c.scenario for c in CPU}
     assert by_scenario["zeros"] == SCENARIO
-    assert by_scenario["keeps_the_order_of_magnitudes"] == "sort_rows"
     assert load(by_scenario["keeps_norms"]).name == "norms"
     assert {"works_twice_as_incumbent", "writes_zeros_as_incumbent"} <= {c.name for c in CPU if c.incumbent}
     assert all(c.because and c.expected == NO_GAIN for c in (*CPU, *CUDA) if c.incumbent)
     own = next(c.files for c in CPU if c.name == "keeps_norms")
-    assert set(own) == {"keeps_norms.cpp", "seed.h"}
+    assert set(own) == {"keeps_norms.cpp", "seed.h", "takeover.h", "reach.h"}
 
 
 def test_an_honest_incumbent_is_as_fast_in_a_comparison_as_the_scores_say(team: RedTeam) -> None:

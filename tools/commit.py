@@ -12,7 +12,7 @@ from avo.tools.sanitize import sanitized
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
 from avo.tools.spans import span
-from avo.types import RULES, Comparison, Rejected, ToolError, Unfit, Version, medians
+from avo.types import RULES, Comparison, Rejected, ToolError, Unfit, Version, usual_seconds
 
 
 async def commit(bench: Bench, message: str) -> str:
@@ -98,7 +98,7 @@ def _scored_here(bench: Bench, version: Version) -> dict[str, float] | None:
     attempt = bench.journal.attempt_of(version.tree)
     if attempt is None or not attempt.verdict.passed or attempt.verdict.rules != RULES:
         return None
-    return medians(attempt.verdict.cases) if bench.executor.measured_here(attempt.verdict.device) else None
+    return usual_seconds(attempt.verdict.cases) if bench.executor.measured_here(attempt.verdict.device) else None
 
 
 async def _clean(bench: Bench, files: Sources) -> None:

@@ -18,7 +18,7 @@ from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
-from avo.types import RULES, Comparison, Rejected, Status, Verdict, medians, unfit
+from avo.types import RULES, Comparison, Rejected, Status, Verdict, unfit, usual_seconds
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -146,7 +146,7 @@ class LocalExecutor:
                 finally:
                     cost["lease"] = time.monotonic() - got
             verdict = replace(verdict, cases=tuple(scores), baselines=baselines, missing=missing)
-            self._alone[digest(files)] = medians(scores)
+            self._alone[digest(files)] = usual_seconds(scores)
             cost |= phases
         except Rejected as rejected:
             log = rejected.log or verdict.log
@@ -172,7 +172,7 @@ class LocalExecutor:
 
         tree = digest(files)
         if tree not in self._alone:
-            self._alone[tree] = medians(judged(judge, built)[0])
+            self._alone[tree] = usual_seconds(judged(judge, built)[0])
         return self._alone[tree]
 
     @contextlib.contextmanager

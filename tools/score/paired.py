@@ -23,7 +23,7 @@ from avo.tools.score.loaded import Loaded
 from avo.tools.score.ratios import LEAST_NOISE, Ratios, enough, summary
 from avo.tools.score.rows import Row
 from avo.tools.score.timing import SETS, SLOWER, Fastest, Lot, Player, other_families
-from avo.types import Clocks, Comparison, Rejected, Status, geomean, medians, unfit
+from avo.types import Clocks, Comparison, Rejected, Status, geomean, low, unfit, usual_seconds
 
 INCUMBENT, CANDIDATE = 0, 1
 """Places of the two sides."""
@@ -38,7 +38,7 @@ UNEXPLAINED_SECONDS = 0.1e-3
 
 An improvement has to exceed what part of the shortest row that is. (An H200 with honest kernels: 0.05e-3.)
 """
-ALIKE, APART = 1.5, {"cpu": (1.2, 1.2), "cuda": (1.15, 1.35)}
+ALIKE, APART = 1.5, {"cpu": (1.35, 1.35), "cuda": (1.15, 1.35)}
 """Factor by which one side may be slower beside the other than by itself, more than the other side is: where their
 times lie within ALIKE of each other, and where not. (Kernels of unlike power share the clock of a GPU at its limit.)
 """
@@ -51,12 +51,12 @@ class Side:
     build: Build
     incumbent: bool
     alone: Mapping[str, float]
-    """Seconds of a launch by case, as it was measured by itself; the median."""
+    """Seconds of a launch by case, as it was measured by itself; the lower quartile."""
     decided: dict[str, float] = field(default_factory=dict)
     """Seconds of a launch by case, before the other side was loaded."""
     fastest: dict[str, Fastest] = field(default_factory=dict)
     rounds: list[dict[str, float]] = field(default_factory=list)
-    """Seconds of a launch by case in each round; the median over its turns."""
+    """Seconds of a launch by case in each round; the lower quartile of its turns."""
     unexplained: list[float] = field(default_factory=list)
     """Seconds of each row that its events leave out."""
 
@@ -68,7 +68,7 @@ class Side:
 def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Mapping[str, float]]) -> Comparison:
     """Both sit the exam, then take turns in one lease, in blocks of A B B A or B A A B, each half on fresh inputs.
 
-    `alone`: seconds of a launch by case, the median, as each side was measured by itself on this device.
+    `alone`: seconds of a launch by case, the lower quartile, as each side was measured by itself on this device.
     Raises Rejected for what the candidate does wrong in any launch, Unfit where that is the incumbent.
     """
     sides = (Side(incumbent, True, alone[INCUMBENT]), Side(candidate, False, alone[CANDIDATE]))
@@ -164,7 +164,7 @@ def _blocks(
     for side, player, places in zip(sides, players, ((0, 3), (1, 2)), strict=True):
         side.fastest[case.id] = player.fastest
         side.unexplained += player.candidate.unexplained()
-        side.rounds[-1][case.id] = statistics.median(block[place] for block in blocks for place in places)
+        side.rounds[-1][case.id] = low([block[place] for block in blocks for place in places])
     return blocks, clocks
 
 
@@ -194,9 +194,12 @@ def _settle(judge: Judge, sides: Sequence[Side]) -> None:
 
 
 def _odd(judge: Judge, sides: Sequence[Side], alone: Sequence[Mapping[str, float]]) -> tuple[int, float, float] | None:
-    """Which side differs in a round from itself by more than APART beyond what the other does, and how many times it
-    and the other one take; None: neither.
+    """Which side takes longer than by itself by more than APART beyond what the other does, or the less, and how many
+    times as long it and the other one take; None: neither.
+
+    It has to show in both halves of the rounds, as an improvement has to: one round may have been disturbed.
     """
+    found: list[tuple[int, float, float] | None] = []
     for rounds in zip(*(side.rounds for side in sides), strict=True):
         factors = [
             geomean([taken / by_itself[case] for case, taken in of_round.items()])
@@ -204,13 +207,15 @@ def _odd(judge: Judge, sides: Sequence[Side], alone: Sequence[Mapping[str, float
         ]
         ratio = geomean([rounds[INCUMBENT][case] / taken for case, taken in rounds[CANDIDATE].items()])
         most = APART[judge.device][not 1 / ALIKE <= ratio <= ALIKE]
-        if not 1 / most <= factors[0] / factors[1] <= most:
-            which = max((0, 1), key=lambda one: abs(math.log(factors[one])))
-            return which, factors[which], factors[1 - which]
-    return None
+        which = 0 if abs(math.log(factors[0])) > abs(math.log(factors[1])) else 1
+        apart = not 1 / most <= factors[0] / factors[1] <= most
+        found.append((which, factors[which], factors[1 - which]) if apart else None)
+    halves = [{entry[0] for entry in found[start::2] if entry} for start in (0, 1)]
+    both = halves[0] & halves[1]
+    return next((entry for entry in found if entry and entry[0] in both), None)
 
 
 def _by_itself(judge: Judge, side: Side) -> dict[str, float]:
-    """Seconds of a launch by case, the median, in a process that sees what one that is evaluated does."""
+    """Seconds of a launch by case, the lower quartile, in a process that sees what one that is evaluated does."""
     with side.blamed():
-        return medians(judged(judge, side.build)[0])
+        return usual_seconds(judged(judge, side.build)[0])

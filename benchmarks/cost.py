@@ -102,7 +102,7 @@ def started(root: Path, scenario: str, target: str, candidate: str) -> Iterator[
     """The checkout, once it has built the candidate."""
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, scenario, target, candidate],
-        env=os.environ | {"PYTHONPATH": str(root / "src")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "src"), os.environ.get("PYTHONPATH", "")])}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
     try:

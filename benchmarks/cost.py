@@ -100,9 +100,10 @@ class Checkout:
 @contextmanager
 def started(root: Path, scenario: str, target: str, candidate: str) -> Iterator[Checkout]:
     """The checkout, once it has built the candidate."""
+    path = os.pathsep.join(filter(None, [str(root / "src"), os.environ.get("PYTHONPATH")]))
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, scenario, target, candidate],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "src"), os.environ.get("PYTHONPATH", "")])}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
     try:

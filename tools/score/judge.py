@@ -65,7 +65,8 @@ class Judge:
         self.on_gpu = family(target) == "cuda"
         self.device = "cuda" if self.on_gpu else "cpu"
         self.identity = identities()[index] if self.on_gpu else ""
-        largest = max(math.prod(shape_of(t, c)) for t in scenario.tensors for c in scenario.timed(target))
+        inputs = [tensor for tensor in scenario.tensors if tensor.role == "in"]
+        largest = max((math.prod(shape_of(t, c)) for t in inputs for c in scenario.timed(target)), default=1)
         with self.on_device():
             require_memory(scenario, target, self.device)
             require_steady(scenario, target, self.device)

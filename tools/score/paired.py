@@ -31,8 +31,8 @@ LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
 """Of a case in a round; the most where a turn is one launch, and so many fewer where it is several."""
 SECONDS_PER_CASE = 0.3
 """CPU time of launches that one round of a case goes on for."""
-FAMILIES_A_ROUND = 2
-"""Other families of inputs that the launches of a case see in a round."""
+FAMILIES_A_ROUND = 1
+"""Other families of inputs that the launches of a case see in a round: of slow ones that is a twelfth of the time."""
 UNEXPLAINED_SECONDS = 0.1e-3
 """Time of a row that a candidate's events may leave out beyond what the incumbent's do, in the mean of a comparison.
 

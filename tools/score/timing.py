@@ -185,10 +185,11 @@ class Player:
         if not family:
             return [Lot(own, row.group)]
         case = self.case.model_copy(update={"inputs": family})
-        group = [judge.draw(case)]
-        if row.group > 1:
+        if row.group == 1:
+            group = [judge.draw(case)]
+        else:
             mixed = judge.pool(case, 2)
-            group += [mixed.fresh() for _ in range(row.group - 1)]
+            group = [*mixed.sets, *(mixed.fresh() for _ in range(row.group - 2))]
         groups = row.launches // row.group
         if not foreign:
             place = secrets.randbelow(groups)

@@ -17,7 +17,7 @@ from avo.types import Status
 
 SCENARIO = load("mha_causal")
 REFERENCE = SCENARIO.reference
-FAMILIES = ("randn", "x3", "x8", "rising", "falling", "needle", "constant", "huge_key", "offset", "denormal")
+FAMILIES = ("randn", "x3", "x8", "rising", "falling", "needle", "late", "constant", "huge_key", "offset", "denormal")
 
 
 def case_of(S: int, inputs: str = "randn", B: int = 1, H: int = 2, D: int = 128) -> Case:

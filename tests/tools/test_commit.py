@@ -10,7 +10,8 @@ import pytest
 from avo.tools.bench import Bench
 from avo.tools.commit import commit
 from avo.tools.executor import lease
-from avo.types import ToolError
+from avo.tools.sources import digest
+from avo.types import ToolError, Unfit
 
 ROWS = "for (int64_t n = 0; n < a->R; n++) {"
 
@@ -131,6 +132,49 @@ def test_a_forged_score_or_header_in_the_work_tree_is_ignored(bench: Bench) -> N
     bench.lineage.restore()
     assert "1e9" not in (bench.work_tree / "score.json").read_text()
     assert "forged" not in (bench.work_tree / "avo_abi.h").read_text()
+
+
+TWICE_UNEXAMINED = """static int launches, times = 1;
+    if (++launches == 1 && a->R == 128) times = 3;
+    for (int again = 0; again < times; again++) """
+"""Slow in processes that begin with a timed shape, which those of later rounds of a comparison do."""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("a->y[i] = y;", "a->y[i] = a->R == 3 ? 0 : y;", "INCORRECT_NUMERICAL"),
+        (ROWS, TWICE_UNEXAMINED + ROWS, "TIMING_MISMATCH"),
+    ],
+)
+def test_a_best_version_that_does_not_do_what_it_was_kept_for_is_named_and_nothing_is_journalled(
+    bench: Bench, old: str, new: str, told: str
+) -> None:
+    seed = bench.journal.attempts()[0]
+    change(bench, old, new)
+    files = bench.sources()
+    version = bench.lineage.commit(
+        files,
+        bench.added(),
+        digest(files),
+        seed.verdict,
+        "Kept by whatever means",
+        gain=(2, 2, 2),
+        improved=True,
+        trailers={},
+    )
+    bench.record(files, "kept", seed.verdict, {})
+    before = bench.journal.count("attempts")
+    change(bench, new, old)
+    path = bench.work_tree / "matvec.cpp"
+    path.write_text(path.read_text() + IDLE)
+    with pytest.raises(Unfit) as caught:
+        asyncio.run(commit(bench, "A function more"))
+    assert str(caught.value).startswith(f"nothing can be compared with {version.name}, the best version: {told}: ")
+    assert str(caught.value).endswith("begin a run from an earlier one by --seed-from RUN@vN")
+    assert bench.journal.comparisons() == []
+    assert bench.lineage.best().name == version.name
+    assert bench.journal.count("attempts") == before + 1  # that of the candidate, which is right
 
 
 def test_an_intervention_is_credited_with_the_version(bench: Bench) -> None:

@@ -12,12 +12,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from avo.scenarios.loader import Scenario
 from avo.settings import device_lock
 from avo.tools import executor as module
 from avo.tools.executor import LocalExecutor, lease
 from avo.tools.score import gpu
+from avo.tools.score.builder import Build
 from avo.tools.score.gpu import Gpu
-from avo.types import Missing
+from avo.tools.score.judge import Judge, judged
+from avo.tools.sources import Sources, digest
+from avo.types import CaseScore, Missing, Rejected, Unfit, medians
 
 HOLD = """
 import time
@@ -127,6 +131,50 @@ def test_who_waited_gets_the_device_before_its_last_holder(tmp_path: Path, monke
             order.append("its last holder")
         thread.join(120)
         assert order == ["who waited", "its last holder"]
+
+
+WRONG, LAZY = "a->y[i] = 0;", "if (a->R == 128) a->y[i] = y;"
+
+
+def with_line(seed: Sources, line: str) -> Sources:
+    """The seed, but for what it writes."""
+    return {name: text.replace(b"a->y[i] = y;", line.encode()) for name, text in seed.items()}
+
+
+@pytest.mark.parametrize("line", [WRONG, LAZY, "nonsense"])
+def test_whichever_side_of_a_comparison_is_wrong_is_named(executor: LocalExecutor, seed: Sources, line: str) -> None:
+    wrong = with_line(seed, line)
+    said = executor.evaluate(wrong)
+    assert not said.passed
+    with pytest.raises(Rejected) as refused:
+        executor.compare(seed, wrong)
+    assert refused.value.status is said.status
+    with pytest.raises(Unfit, match=f"^{said.status}: "):
+        executor.compare(wrong, seed)
+    with pytest.raises(Unfit, match=f"^{said.status}: "):
+        executor.compare(wrong, seed, {"wide": 1e-3})  # whatever it was scored elsewhere
+
+
+def test_a_side_that_was_not_scored_here_is_scored_before_a_comparison_and_one_that_was_is_not(
+    tiny: Scenario, seed: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[str] = []
+
+    def noted(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:
+        scored.append(build.tree)
+        return judged(judge, build)
+
+    monkeypatch.setattr("avo.tools.score.judge.judged", noted)
+    executor, other = LocalExecutor(tiny, "cpu"), with_line(seed, "a->y[i] = y + 0.f * y;")
+    executor.compare(seed, other)
+    assert scored == [digest(seed), digest(other)]
+    executor.compare(other, seed)
+    assert len(scored) == 2
+    fresh = LocalExecutor(tiny, "cpu")
+    usual = medians(fresh.evaluate(other).cases)
+    scored.clear()
+    fresh.compare(seed, other, usual)
+    assert scored == []
 
 
 def _queued(lock: Path) -> bool:

@@ -171,14 +171,59 @@ def test_a_reference_that_rounds_too_much_is_found(own_scenario: Path) -> None:
     assert found.problem.startswith("its own rounding takes ")
 
 
-def test_a_reference_that_does_not_bear_the_signs_of_timed_launches_is_found(own_scenario: Path) -> None:
+ORDERED = "torch.where(x.diff() >= 0, 0, torch.nan).sum()"
+"""NaN unless x ascends."""
+
+
+def test_a_reference_that_does_not_bear_the_inputs_of_timed_launches_is_found(own_scenario: Path) -> None:
     file = own_scenario / "reference.py"
-    changed(file, '"x": x}', '"x": x.abs()}')
-    changed(file, "(a @ x, ", "(a @ x.sqrt() ** 2, ")
+    changed(file, '"x": x}', '"x": x.sort().values}')
+    changed(file, "(a @ x, ", f"(a @ x + {ORDERED}, ")
     found = only(own_scenario)
     assert found.key == "reference(case 'wide')"
     assert found.problem.startswith("y is NaN in places")
-    assert "so it is once inputs have other signs, as they get in timed launches" in found.problem
+    assert "so it is on the inputs of timed launches (each element from one of two drawn sets)" in found.problem
+    assert found.problem.endswith("define refresh(case, inputs, seed), which keeps what has to be kept")
+
+
+def test_a_refresh_that_breaks_the_reference_is_found_and_one_that_keeps_what_it_needs_is_sound(
+    own_scenario: Path,
+) -> None:
+    file = own_scenario / "reference.py"
+    changed(file, '"x": x}', '"x": x.sort().values}')
+    changed(file, "(a @ x, ", f"(a @ x + {ORDERED}, ")
+    whole = file.read_text()
+    file.write_text(whole + REFRESH.replace(".sort().values", ".flip(0)"))
+    found = only(own_scenario)
+    assert found.problem.startswith("y is NaN in places")
+    assert "so it is on the inputs of timed launches (refresh): mend it" in found.problem
+    file.write_text(whole + REFRESH)
+    assert examine(load(str(own_scenario)), "cpu").findings == ()
+
+
+REFRESH = """
+
+def refresh(case, inputs, seed):
+    fresh = make_inputs(case, seed, inputs["x"].device.type)
+    return {"a": fresh["a"], "x": fresh["x"].sort().values}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('"x": x}', '"x": torch.ones_like(x).copy_(torch.arange(len(x)) % 7 - 3.0)}', "make_inputs"),
+        ("\n\ndef reference", REFRESH.replace('fresh["a"]', 'inputs["a"]') + "\n\ndef reference", "refresh"),
+    ],
+)
+def test_an_input_that_repeats_between_timed_launches_is_found(
+    own_scenario: Path, old: str, new: str, key: str
+) -> None:
+    changed(own_scenario / "reference.py", old, new)
+    found = first(own_scenario, "repeats in timed launches")
+    assert found.key == f"{key}(case 'wide')"
+    assert found.problem.startswith(f"{'x' if key == 'make_inputs' else 'a'} repeats in timed launches (100% of it)")
+    assert found.file == str(own_scenario / "reference.py")
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ class Judge:
         self.on_gpu = family(target) == "cuda"
         self.device = "cuda" if self.on_gpu else "cpu"
         self.identity = identities()[index] if self.on_gpu else ""
-        largest = max(math.prod(shape_of(t, c)) for t in scenario.tensors for c in scenario.timed(target))
+        inputs = [tensor for tensor in scenario.tensors if tensor.role == "in"]
+        largest = max((math.prod(shape_of(t, c)) for t in inputs for c in scenario.timed(target)), default=1)
         with self.on_device():
             require_memory(scenario, target, self.device)
             require_steady(scenario, target, self.device)
@@ -211,10 +212,9 @@ def _doubtful(timing: Timing) -> bool:
 def _mismatch(case: Case, timing: Timing) -> Rejected:
     """Why none of the rounds of a case is a measurement."""
     if timing.slowed:
-        took = (
-            f"{min(timing.samples) * 1e3:.3f} ms in case {case.id}, {timing.decided * 1e3:.3f} ms while it is decided"
-        )
-        return Rejected(Status.TIMING_MISMATCH, f"a launch takes {took} how many are timed as one")
+        took, decided = min(timing.samples[timing.first :]) * 1e3, timing.decided * 1e3
+        told = f"a launch takes {took:.3f} ms in case {case.id}, {decided:.3f} ms while it is decided"
+        return Rejected(Status.TIMING_MISMATCH, f"{told} how many are timed as one")
     seen, anew = statistics.median(timing.samples) * 1e3, min(timing.anew) * 1e3
     told = f"a launch takes {seen:.3f} ms in case {case.id}, {anew:.3f} ms on data that it saw nothing of before"
     return Rejected(Status.TIMING_MISMATCH, told)

@@ -16,7 +16,7 @@ from avo.tools.score.check import Tensors, error_ratio
 from avo.tools.score.loaded import Loaded
 from avo.tools.score.parts import Parts
 from avo.tools.score.refresh import Pool
-from avo.tools.score.rows import DECIDING, Row, enough, expected_rows, longer_row
+from avo.tools.score.rows import DECIDING, LEAST_SAMPLES, Row, enough, expected_rows, longer_row
 from avo.types import Clocks
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Timing:
 
     samples: list[float]
     """Seconds of each launch, or of one in the mean of a group, in order."""
+    first: int
+    """How many of them, from the first on, are of the row by whose time the length of the others was decided."""
     rows: list[float]
     """Seconds of a launch in the mean of its row, by row: a sum is what the judge's clock confirms."""
     decided: float
@@ -97,7 +99,7 @@ class Timing:
     @property
     def slowed(self) -> bool:
         """Whether launches took much longer once it was decided how many there are."""
-        return min(self.samples) > SLOWER * self.decided
+        return min(self.samples[self.first :]) > SLOWER * self.decided
 
     @property
     def kept(self) -> bool:
@@ -172,29 +174,32 @@ class Player:
                 return row, times, decided
             row = longer
 
-    def lots(self, row: Row, pool: Pool, family: str = "") -> list[Lot]:
+    def lots(self, row: Row, pool: Pool, family: str = "", *, enough: bool = False) -> list[Lot]:
         """A row of launches, one group of which is drawn for itself, of a family, if one is named.
 
         A group of another family does not count. Where there is no room for it, and on the CPU, where groups are asked
-        for one by one anyway, it is a lot of its own, before the row or behind it.
+        for one by one anyway, it is a lot of its own, before the row or behind it; the only one where rows are enough.
         """
-        judge, own = self.judge, [pool.fresh() for _ in range(row.launches)]
+        judge, foreign = self.judge, family not in ("", self.case.inputs)
+        own = [] if foreign and enough and not judge.on_gpu else [pool.fresh() for _ in range(row.launches)]
         if not family:
             return [Lot(own, row.group)]
         case = self.case.model_copy(update={"inputs": family})
-        group = [judge.draw(case)]
-        if row.group > 1:
+        if row.group == 1:
+            group = [judge.draw(case)]
+        else:
             mixed = judge.pool(case, 2)
-            group += [mixed.fresh() for _ in range(row.group - 1)]
+            group = [*mixed.sets, *(mixed.fresh() for _ in range(row.group - 2))]
         groups = row.launches // row.group
-        if family == self.case.inputs:
+        if not foreign:
             place = secrets.randbelow(groups)
             own[place * row.group : (place + 1) * row.group] = group
             return [Lot(own, row.group, anew=place)]
         if judge.on_gpu and row.launches + row.group <= len(self.slots):
             place = secrets.randbelow(groups + 1)
             return [Lot([*own[: place * row.group], *group, *own[place * row.group :]], row.group, place)]
-        return _random.sample([Lot(own, row.group), Lot(group, row.group, 0)], 2)
+        both = [Lot(own, row.group), Lot(group, row.group, 0)]
+        return _random.sample(both, 2) if own else both[1:]
 
 
 def other_families(judge: Judge, case: Case) -> list[str]:
@@ -211,11 +216,15 @@ def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts
     started = time.monotonic()
     player, pool = Player(judge, *side, case, parts), judge.pool(case, SETS)
     row, times, decided = player.decide(pool)
+    first = len(times)
     samples, rows, clocks = list(times), [statistics.mean(times)], judge.clocks()
     families, anew = dict[str, float](), list[float]()
     spent, count = sum(times) * row.group, ROWS if judge.on_gpu else expected_rows(decided, row)
-    names = [*other_families(judge, case), *(case.inputs for _ in range(ANEW))]
-    waiting = [(secrets.randbelow(count), name) for name in names]
+    waiting = [(secrets.randbelow(count), name) for name in other_families(judge, case)]
+    if count > LEAST_SAMPLES:
+        waiting += [(secrets.randbelow(count), case.inputs) for _ in range(ANEW)]
+    else:  # so few launches, each so slow, that one on data drawn anew has to do, once others are there to compare with
+        waiting.append((count, case.inputs))
 
     def more() -> bool:
         return len(rows) < ROWS if judge.on_gpu else not enough(spent, samples, row, time.monotonic() - started)
@@ -223,7 +232,7 @@ def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts
     while waiting or more():
         over = len(rows) >= count
         due = next((entry for entry in waiting if over or entry[0] <= len(rows)), (0, ""))
-        for lot in player.lots(row, pool, due[1]):
+        for lot in player.lots(row, pool, due[1], enough=over):
             times, agrees = player.play(lot)
             if not agrees:
                 continue
@@ -239,4 +248,4 @@ def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts
                 rows.append(statistics.mean(counted))
                 clocks += judge.clocks()
     player.candidate.unexplained()
-    return Timing(samples, rows, decided, player.fastest.check(judge, case), families, anew, clocks, row)
+    return Timing(samples, first, rows, decided, player.fastest.check(judge, case), families, anew, clocks, row)

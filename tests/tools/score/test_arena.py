@@ -63,7 +63,8 @@ def test_no_two_tensors_share_memory_and_each_is_where_the_candidate_is_told(tin
 
 def test_what_was_asked_for_is_what_was_written(arena: Arena, judge: Judge) -> None:
     slots = arena.slots(SMALL, BASE)[2:9]
-    sets = [judge.fresh(judge.draw(SMALL)) for _ in slots]
+    pool = judge.pool(SMALL, 3)
+    sets = [pool.fresh() for _ in slots]
     arena.prepare(slots, sets)
     for number, (slot, inputs) in enumerate(zip(slots, sets, strict=True)):
         assert torch.equal(memory(arena, slot, "a"), inputs["a"])

@@ -11,8 +11,9 @@ import torch
 from avo.scenarios.loader import Case, Scenario
 from avo.tools.executor import LocalExecutor
 from avo.tools.score.judge import Judge
+from avo.tools.score.paired import compare
 from avo.tools.sources import Sources
-from avo.types import Rejected, Status, verdict_from
+from avo.types import Rejected, Status, Unfit, medians, verdict_from
 
 LINE = "a->y[i] = y;"
 REMEMBERS = """
@@ -169,9 +170,14 @@ def test_no_two_launches_of_an_evaluation_see_the_same_data(executor: LocalExecu
 
 def test_no_two_launches_of_a_comparison_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
     checks = agreements(executor)
-    assert executor.compare(remembering(seed, 0), remembering(seed, checks)).ratio > 0
-    with pytest.raises(Rejected, match="avo_launch returned 7"):
-        executor.compare(seed, remembering(seed, checks - 1))
+    usual = medians(executor.evaluate(seed).cases)
+    often, seldom = (executor.build(remembering(seed, allowed)) for allowed in (checks, checks - 1))
+    with executor.held() as judge:
+        assert compare(judge, often, often, [usual, usual]).ratio > 0
+        with pytest.raises(Rejected, match="avo_launch returned 7"):
+            compare(judge, often, seldom, [usual, usual])
+        with pytest.raises(Unfit, match="avo_launch returned 7"):
+            compare(judge, seldom, often, [usual, usual])
 
 
 def test_the_reason_for_a_hidden_test_does_not_name_it(executor: LocalExecutor, seed: Sources) -> None:
@@ -181,36 +187,8 @@ def test_the_reason_for_a_hidden_test_does_not_name_it(executor: LocalExecutor, 
     assert "large" not in verdict.reason
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_fresh_inputs_differ_in_their_signs_only(tiny: Scenario, dtype: torch.dtype) -> None:
-    judge = Judge(tiny, "cpu")
-    drawn = {name: tensor.to(dtype) for name, tensor in judge.draw(tiny.cases[0]).items()}
-    before = {name: tensor.clone() for name, tensor in drawn.items()}
-    first, second = judge.fresh(drawn), judge.fresh(drawn)
-    for name, tensor in drawn.items():
-        assert torch.equal(tensor, before[name])
-        assert first[name].dtype is dtype
-        assert torch.equal(first[name].abs(), tensor.abs())
-        flipped = (first[name] != tensor).double().mean()
-        assert 0.4 < flipped < 0.6
-        assert not torch.equal(first[name], second[name])
-
-
-def test_fresh_leaves_whole_numbers_as_they_are(tiny: Scenario) -> None:
-    indices = torch.arange(8, dtype=torch.int32)
-    assert Judge(tiny, "cpu").fresh({"at": indices})["at"] is indices
-
-
 def test_two_draws_differ_and_have_the_shapes_of_the_case(tiny: Scenario) -> None:
     judge, case = Judge(tiny, "cpu"), Case(id="x", dims={"R": 5, "C": 9})
     first, second = judge.draw(case), judge.draw(case)
     assert (first["a"].shape, first["x"].shape) == ((5, 9), (9,))
     assert not torch.equal(first["a"], second["a"])
-
-
-def test_fresh_inputs_stay_the_same_however_often_they_are_asked_for(tiny: Scenario) -> None:
-    judge = Judge(tiny, "cpu")
-    inputs = judge.fresh(judge.draw(tiny.cases[0]))
-    assert list(inputs) == ["a", "x"]
-    assert torch.equal(inputs["a"], inputs["a"])
-    assert torch.equal(inputs["a"], dict(inputs)["a"])

@@ -10,9 +10,14 @@ import pytest
 
 from avo.scenarios.loader import Scenario
 from avo.tools.executor import LocalExecutor
+from avo.tools.score.arena import Arena, Slot
+from avo.tools.score.check import Tensors
+from avo.tools.score.judge import Judge
+from avo.tools.score.loaded import Loaded
+from avo.tools.score.paired import compare
 from avo.tools.score.ratios import LEAST_NOISE, LEAST_ROUNDS, MOST_NOISE, MOST_ROUNDS, enough, interval, summary
 from avo.tools.sources import Sources
-from avo.types import Comparison, Rejected, Status
+from avo.types import Comparison, Rejected, Status, Unfit, medians
 
 Blocks = dict[str, "np.ndarray[Any, np.dtype[np.float64]]"]
 LEAST = LEAST_NOISE["cuda"]
@@ -155,14 +160,106 @@ def test_a_candidate_that_does_not_do_the_work_is_rejected(
     assert caught.value.status is status
 
 
-def test_a_candidate_that_is_wrong_in_a_test_is_rejected_whatever_was_said_of_it_before(
-    executor: LocalExecutor, seed: Sources
+LAZY = "    if (a->R == 3) return 0;\n"
+"""Wrong in one test."""
+ROWS = "    for (int64_t n = 0; n < a->R; n++) {"
+UNEXAMINED = """
+    static int launches, unexamined;
+    if (++launches == 1) unexamined = a->R == 128;
+    volatile double sink = 0;
+    for (int s = 0; unexamined && s < 2000000; s++) sink = sink + s;
+"""
+"""Slow in processes that begin with a timed shape: those of later rounds of a comparison."""
+
+
+def before_rows(seed: Sources, text: str) -> Sources:
+    return with_change(seed, ROWS, text + ROWS)
+
+
+@pytest.fixture
+def usual(executor: LocalExecutor, seed: Sources) -> dict[str, float]:
+    """Seconds of a launch of the seed, as it is evaluated."""
+    return medians(executor.evaluate(seed).cases)
+
+
+def compared(executor: LocalExecutor, first: Sources, second: Sources, *alone: dict[str, float]) -> Comparison:
+    """Compared as ones that were scored before, in whatever way."""
+    with executor.held() as judge:
+        return compare(judge, executor.build(first), executor.build(second), alone)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        (LAZY, "a->y[i] = y;", "NOT_WRITTEN"),
+        ("", "a->y[i] = 0;", "INCORRECT_NUMERICAL"),
+        ("    static int n;\n    if (++n == 30) return 3;\n", "a->y[i] = y;", "avo_launch returned 3"),
+    ],
+)
+def test_each_side_is_checked_alike_and_the_one_that_is_wrong_is_named_whatever_was_said_of_it_before(
+    executor: LocalExecutor, seed: Sources, usual: dict[str, float], text: str, line: str, told: str
 ) -> None:
-    lazy = with_change(
-        seed,
-        "    for (int64_t n = 0; n < a->R; n++) {",
-        "    if (a->R == 3) return 0;\n    for (int64_t n = 0; n < a->R; n++) {",
-    )
-    with pytest.raises(Rejected) as caught:
-        executor.compare(seed, lazy)
-    assert caught.value.status is Status.NOT_WRITTEN
+    wrong = with_change(seed, ROWS, text + "  " + ROWS)
+    if line != "a->y[i] = y;":
+        wrong = with_change(wrong, "a->y[i] = y;", line)
+    with pytest.raises(Rejected, match=told):
+        compared(executor, seed, wrong, usual, usual)
+    with pytest.raises(Unfit, match=told):
+        compared(executor, wrong, seed, usual, usual)
+
+
+def test_a_side_that_takes_longer_in_a_comparison_than_by_itself_is_named(
+    executor: LocalExecutor, seed: Sources, usual: dict[str, float]
+) -> None:
+    slow = before_rows(seed, UNEXAMINED)
+    with pytest.raises(Rejected, match=r"TIMING_MISMATCH: takes .* times as long beside the other as by itself"):
+        compared(executor, seed, slow, usual, usual)
+    with pytest.raises(Unfit, match=r"TIMING_MISMATCH: takes .* times as long beside the other as by itself"):
+        compared(executor, slow, seed, usual, usual)
+
+
+def test_a_side_whose_score_is_out_of_date_is_scored_again_before_anything_is_said_of_it(
+    executor: LocalExecutor, seed: Sources, usual: dict[str, float]
+) -> None:
+    half = {case: seconds / 2 for case, seconds in usual.items()}
+    assert compared(executor, seed, seed, half, usual).ratio == pytest.approx(1, abs=0.2)
+
+
+def test_both_sides_see_as_many_launches_and_the_same_data_and_who_begins_varies(
+    executor: LocalExecutor, seed: Sources, usual: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, tuple[float, ...]]] = []
+    launch = Judge.launch
+
+    def noted(self: Judge, candidate: Loaded, arena: Arena, slots: list[Slot], sets: list[Tensors], **how: Any) -> Any:
+        times = launch(self, candidate, arena, slots, sets, **how)
+        seen.append((id(candidate), tuple(float(arena.given(slot)["a"].double().sum()) for slot in slots)))
+        return times
+
+    monkeypatch.setattr(Judge, "launch", noted)
+    compared(executor, seed, with_change(seed, "SUMS = 1;", "SUMS = 4;"), usual, {"wide": usual["wide"] / 3})
+    played = rounds_of(seen)
+    assert len(played) >= LEAST_ROUNDS["cpu"]
+    for number, (one, other) in enumerate(played):
+        own = OWN_ROWS if number == 0 else 0
+        assert abs(len(one) - len(other)) <= own
+        assert len([data for data in one if data not in other]) <= own
+        assert len([data for data in other if data not in one]) <= own
+    turns = [who for who, _ in seen[-24:]]
+    assert len({turns[n] == turns[n + 1] for n in range(23)}) == 2
+
+
+OWN_ROWS = 5
+"""Rows at most in which a side decides how long rows are, on data of its own."""
+
+
+def rounds_of(seen: list[tuple[int, tuple[float, ...]]]) -> list[tuple[list[tuple[float, ...]], ...]]:
+    """What each of the two processes of a round was launched on, by round; both of one end before the next begin."""
+    by: dict[int, list[tuple[float, ...]]] = {}
+    rounds: list[tuple[list[tuple[float, ...]], ...]] = []
+    for who, data in seen:
+        if who not in by and len(by) == 2:
+            rounds.append(tuple(by.values()))
+            by = {}
+        by.setdefault(who, []).append(data)
+    return [*rounds, tuple(by.values())]

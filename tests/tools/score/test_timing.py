@@ -1,0 +1,156 @@
+"""Timed launches: all of them are checked, what decides and what is fastest whole; other data is seen in between."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from avo.tools.executor import LocalExecutor
+from avo.tools.score.exam import Exam, examine
+from avo.tools.score.timing import Timing, time_case
+from avo.tools.sources import Sources
+from avo.types import Rejected, Status, Verdict
+
+LINE = "a->y[i] = y;"
+BODY = "    for (int64_t n = 0; n < a->R; n++) {"
+EXAM = 2
+"""Launches of a timed shape before the first that is timed."""
+LAUNCH = """
+    static int launches;
+    const int launch = a->R == 128 ? ++launches : 0;
+    volatile double sink = 0;
+    auto spin = [&](int times) { for (int s = 0; s < times; s++) sink = sink + s; };
+"""
+"""`launch`: the how manieth of the timed shape it is, 0 in tests."""
+FLICKERS = """
+    static float seen[8][64];
+    static int sets;
+    int known = 0;
+    for (int s = 0; s < 8 && a->R == 128; s++) {
+        int same = 0;
+        for (int j = 0; j < 64; j++) same += seen[s][j] == a->x[j];
+        if (same > 12) known++;
+    }
+    if (a->R == 128 && !known) spin(2000000);
+    if (a->R == 128) { for (int j = 0; j < 64; j++) seen[sets % 8][j] = a->x[j]; sets++; }
+"""
+"""Quick where it saw some of the values before, at the same places."""
+
+
+def changed(seed: Sources, before: str, line: str = LINE) -> Sources:
+    """The seed, which does `before` first in each launch, and `line` for each row."""
+    sources = {
+        name: text.replace(BODY.encode(), (LAUNCH + before + BODY).encode()).replace(LINE.encode(), line.encode())
+        for name, text in seed.items()
+    }
+    assert sources != seed
+    return sources
+
+
+def verdict_of(executor: LocalExecutor, seed: Sources, before: str, line: str = LINE) -> Verdict:
+    return executor.evaluate(changed(seed, before, line))
+
+
+def timing_of(executor: LocalExecutor, files: Sources) -> Timing:
+    """One timing of the timed case."""
+    (case,) = executor.scenario.timed("cpu")
+    with executor.held() as judge, judge.load(executor.build(files)) as (candidate, arena):
+        exam = Exam(judge)
+        examine(exam, candidate, arena)
+        return time_case(judge, (candidate, arena), case, exam.parts[case.id])
+
+
+def test_one_wrong_element_of_the_launch_that_decides_how_long_rows_are_is_found(
+    executor: LocalExecutor, seed: Sources
+) -> None:
+    for element in (0, 77, 127):
+        line = f"a->y[i] = launch == {EXAM + 1} && i == {element} ? 0 : y;"
+        verdict = verdict_of(executor, seed, "", line)
+        assert verdict.status is Status.INCORRECT_NUMERICAL
+        assert verdict.reason.startswith(f"y[{element}] of shape [128] is 0, ")
+
+
+def test_one_wrong_element_of_the_fastest_launch_is_found(executor: LocalExecutor, seed: Sources) -> None:
+    verdict = verdict_of(executor, seed, "if (launch != 9) spin(1500000);", "a->y[i] = launch == 9 && i == 77 ? 0 : y;")
+    assert verdict.status is Status.INCORRECT_NUMERICAL
+    assert verdict.reason.startswith("y[77] of shape [128] is 0, ")
+
+
+def test_a_launch_that_does_nothing_right_is_found_wherever_it_is(executor: LocalExecutor, seed: Sources) -> None:
+    for number in (EXAM + 2, EXAM + 5, EXAM + 11):
+        verdict = verdict_of(executor, seed, "", f"a->y[i] = launch == {number} ? 0 : y;")
+        assert verdict.status is Status.INCORRECT_NUMERICAL
+
+
+LARGE = "__builtin_fabsf(a->a[0]) + __builtin_fabsf(a->a[1]) + __builtin_fabsf(a->a[2]) > 50"
+"""Whether a launch is on the family "large", that of a test."""
+
+
+def test_timed_shapes_are_launched_on_the_families_of_tests_at_places_that_vary(
+    executor: LocalExecutor, seed: Sources
+) -> None:
+    places = set()
+    for _ in range(8):
+        verdict = verdict_of(executor, seed, f"if (launch && {LARGE}) return 100 + launch;")
+        assert verdict.reason.startswith("avo_launch returned 1")
+        assert verdict.reason.endswith("(case wide)")
+        places.add(verdict.reason)
+    assert len(places) > 1
+
+
+def test_what_is_wrong_on_another_family_alone_is_found(executor: LocalExecutor, seed: Sources) -> None:
+    verdict = verdict_of(executor, seed, "", f"a->y[i] = launch && {LARGE} ? 0 : y;")
+    assert verdict.status is Status.INCORRECT_NUMERICAL
+    assert verdict.reason.endswith("(case wide)")
+
+
+def test_what_another_family_takes_does_not_count_but_is_kept(executor: LocalExecutor, seed: Sources) -> None:
+    files = changed(seed, f"if (launch && {LARGE}) spin(4000000);")
+    timing = timing_of(executor, files)
+    assert timing.families["large"] > 3 * statistics.median(timing.samples)
+    verdict = executor.evaluate(files)
+    assert verdict.cases[0].families["large"] > 3
+    assert max(verdict.cases[0].samples_ms) < verdict.cases[0].families["large"] * verdict.cases[0].min_ms
+
+
+def test_launches_that_take_much_longer_than_those_that_decide_are_no_measurement(
+    executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slower = changed(seed, f"if (launch > {EXAM + 1}) spin(3000000);")
+    assert timing_of(executor, slower).slowed
+    assert not timing_of(executor, seed).slowed
+    monkeypatch.setattr("avo.tools.score.judge.ROUNDS", 1)
+    verdict = executor.evaluate(slower)
+    assert verdict.status is Status.TIMING_MISMATCH, verdict.reason
+    assert verdict.reason.endswith("ms while it is decided how many are timed as one")
+
+
+def test_a_candidate_that_is_quick_only_where_it_saw_some_of_the_values_before_is_refused(
+    executor: LocalExecutor, seed: Sources
+) -> None:
+    verdict = verdict_of(executor, seed, FLICKERS)
+    assert verdict.status is Status.TIMING_MISMATCH
+    assert verdict.reason.endswith("ms on data that it saw nothing of before")
+
+
+def test_an_honest_candidate_is_as_quick_on_data_of_which_it_saw_nothing(
+    executor: LocalExecutor, seed: Sources
+) -> None:
+    timings = [timing_of(executor, seed) for _ in range(3)]
+    assert not all(timing.kept for timing in timings)  # a neighbour may slow one
+    assert all(timing.anew for timing in timings)
+
+
+def test_slow_launches_are_few_and_see_all_of_it_nevertheless(executor: LocalExecutor, seed: Sources) -> None:
+    timing = timing_of(executor, changed(seed, "if (launch) spin(60000000);"))
+    assert set(timing.families) == {"large"}
+    assert len(timing.anew) == 1
+    assert 3 <= len(timing.samples) <= 5
+
+
+def test_a_candidate_that_fails_in_a_timed_launch_is_refused_with_its_code(
+    executor: LocalExecutor, seed: Sources
+) -> None:
+    with pytest.raises(Rejected, match=r"avo_launch returned 5 \(case wide\)"):
+        timing_of(executor, changed(seed, f"if (launch == {EXAM + 7}) return 5;"))

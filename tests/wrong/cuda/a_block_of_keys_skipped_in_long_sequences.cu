@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: elements (is|are) wrong \(case s\d+k\)
+// because: (elements are wrong \(case s\d+k\)|an output is wrong \(case a hidden test\))
 // A single tile of keys is left out, and only where there are many.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: relative error|off by
+// because: (relative error of .*|wrong) \(case (s\d+k|a hidden test)\)
 // Logits of the later half of the rows of long shapes are rounded as a product of int8 would be.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL
-// because: relative error|off by
+// because: (relative error of .*|wrong) \(case (s\d+k|a hidden test)\)
 // Logits of late rows of one head in sixteen are rounded more coarsely.
 #include "honest_attention.cuh"
 struct How : redteam::Honest {

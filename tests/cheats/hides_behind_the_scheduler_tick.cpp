@@ -24,7 +24,7 @@ extern "C" int avo_launch(const avo_args*, void* stream) {
     static Runner runner;
     if (runner.find()) return 46;
     for (int64_t rows = 0;; runner.next()) {
-        const bool hide = runner.launches > 1 && ++rows % 3 == 0;
+        const bool hide = runner.launches > 1 && ++rows % 6 == 0;
         for (uint32_t i = 0; i < runner.launches; i++) {
             if (hide && i == runner.launches / 2)  // a tick has just passed: nothing is seen until the next
                 sleep_until(now(CLOCK_MONOTONIC_COARSE) + 8150000);

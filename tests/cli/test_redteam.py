@@ -49,7 +49,8 @@ def own_team(tmp_path: Path) -> tuple[str, str, Path]:
     root = Path(__file__).parents[2]
     package = shutil.copytree(root / "src", tmp_path / "checkout" / "src", ignore=shutil.ignore_patterns("__pycache__"))
     tests = tmp_path / "checkout" / "tests"
-    for folder in ("cheats", "wrong", "honest"):
+    scenarios = [path.parent.name for path in (root / "tests").glob("*/scenario.toml")]
+    for folder in ("cheats", "wrong", "honest", *scenarios):
         shutil.copytree(root / "tests" / folder, tests / folder)
     return "import sys; sys.path.insert(0, sys.argv.pop(1)); from avo.cli import main; main()", str(package), tests
 

@@ -1,5 +1,5 @@
 // expect: INCORRECT_DTYPE
-// because: int|IMMA|IGMMA
+// because: computes in int8
 // A wgmma of int8 among the others.
 #include "honest_attention.cuh"
 __global__ void product(int* at) {

@@ -21,7 +21,7 @@ from avo.tools.score.builder import Build
 from avo.tools.score.gpu import Gpu
 from avo.tools.score.judge import Judge, judged
 from avo.tools.sources import Sources, digest
-from avo.types import CaseScore, Missing, Rejected, Unfit, medians
+from avo.types import CaseScore, Missing, Rejected, Unfit, usual_seconds
 
 HOLD = """
 import time
@@ -171,7 +171,7 @@ def test_a_side_that_was_not_scored_here_is_scored_before_a_comparison_and_one_t
     executor.compare(other, seed)
     assert len(scored) == 2
     fresh = LocalExecutor(tiny, "cpu")
-    usual = medians(fresh.evaluate(other).cases)
+    usual = usual_seconds(fresh.evaluate(other).cases)
     scored.clear()
     fresh.compare(seed, other, usual)
     assert scored == []

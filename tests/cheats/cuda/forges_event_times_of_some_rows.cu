@@ -1,5 +1,5 @@
 // expect: NO_GAIN
-// Events tell half the time in nine rows of twenty, one of the two in a block of a comparison: medians do not see it.
+// Events tell half the time in nine rows of twenty, one of the two in a block of a comparison: usual_seconds do not see it.
 #include "honest_attention.cuh"
 #include "reach.h"
 extern "C" int avo_launch(const avo_args* a, void* stream) {

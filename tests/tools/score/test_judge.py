@@ -13,7 +13,7 @@ from avo.tools.executor import LocalExecutor
 from avo.tools.score.judge import Judge
 from avo.tools.score.paired import compare
 from avo.tools.sources import Sources
-from avo.types import Rejected, Status, Unfit, medians, verdict_from
+from avo.types import Rejected, Status, Unfit, usual_seconds, verdict_from
 
 LINE = "a->y[i] = y;"
 REMEMBERS = """
@@ -170,7 +170,7 @@ def test_no_two_launches_of_an_evaluation_see_the_same_data(executor: LocalExecu
 
 def test_no_two_launches_of_a_comparison_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
     checks = agreements(executor)
-    usual = medians(executor.evaluate(seed).cases)
+    usual = usual_seconds(executor.evaluate(seed).cases)
     often, seldom = (executor.build(remembering(seed, allowed)) for allowed in (checks, checks - 1))
     with executor.held() as judge:
         assert compare(judge, often, often, [usual, usual]).ratio > 0

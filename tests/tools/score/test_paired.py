@@ -17,7 +17,7 @@ from avo.tools.score.loaded import Loaded
 from avo.tools.score.paired import compare
 from avo.tools.score.ratios import LEAST_NOISE, LEAST_ROUNDS, MOST_NOISE, MOST_ROUNDS, enough, interval, summary
 from avo.tools.sources import Sources
-from avo.types import Comparison, Rejected, Status, Unfit, medians
+from avo.types import Comparison, Rejected, Status, Unfit, usual_seconds
 
 Blocks = dict[str, "np.ndarray[Any, np.dtype[np.float64]]"]
 LEAST = LEAST_NOISE["cuda"]
@@ -179,7 +179,7 @@ def before_rows(seed: Sources, text: str) -> Sources:
 @pytest.fixture
 def usual(executor: LocalExecutor, seed: Sources) -> dict[str, float]:
     """Seconds of a launch of the seed, as it is evaluated."""
-    return medians(executor.evaluate(seed).cases)
+    return usual_seconds(executor.evaluate(seed).cases)
 
 
 def compared(executor: LocalExecutor, first: Sources, second: Sources, *alone: dict[str, float]) -> Comparison:

@@ -17,7 +17,7 @@ from avo.types import Status
 
 SCENARIO = load("mha_causal")
 REFERENCE = SCENARIO.reference
-FAMILIES = ("randn", "x3", "x8", "rising", "falling", "needle", "constant", "huge_key", "offset", "denormal")
+FAMILIES = ("randn", "x3", "x8", "rising", "falling", "needle", "late", "constant", "huge_key", "offset", "denormal")
 
 
 def case_of(S: int, inputs: str = "randn", B: int = 1, H: int = 2, D: int = 128) -> Case:
@@ -73,7 +73,8 @@ def test_inputs_are_finite_and_follow_from_the_seed(family: str, S: int) -> None
 
 
 def test_every_family_that_the_cases_name_is_among_those_tried() -> None:
-    assert {case.inputs for case in (*SCENARIO.cases, *SCENARIO.tests)} <= set(FAMILIES)
+    named = {name for case in SCENARIO.cases for name in case.families or ()}
+    assert named | {case.inputs for case in (*SCENARIO.cases, *SCENARIO.tests)} <= set(FAMILIES)
     with pytest.raises(ValueError, match="no input family 'nonsense'"):
         REFERENCE.make_inputs(case_of(4, "nonsense"), 1, "cpu")
 

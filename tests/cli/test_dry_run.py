@@ -14,7 +14,7 @@ from avo.cli.forecast import begins_from
 from avo.memory.lineage import Lineage
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
-from avo.types import AvoError
+from avo.types import AvoError, figure
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 TINY = Path(__file__).parents[1] / "tiny"
@@ -36,7 +36,7 @@ def test_it_says_what_would_be_brought_in_and_from_where(source: Path, cli: Cli,
         "unit": "GFLOP/s", "files": ["matvec.cpp"], "already": False,
     }  # fmt: skip
     line, last = cli(*command).stdout.splitlines()[-2:]
-    assert line.startswith(f"would be brought in: v0 of source (tiny), {version.score:.2f} GFLOP/s there, matvec.cpp: ")
+    assert line.startswith(f"would be brought in: v0 of source (tiny), {figure(version.score)} GFLOP/s there, matvec.cpp: ")
     assert last == "nothing was started"
     assert not (tmp_path / "new").exists()
 

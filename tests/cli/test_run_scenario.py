@@ -72,7 +72,7 @@ def test_a_run_prints_one_json_line_with_these_fields(finished: tuple[Path, Done
         "usd",
     ]  # fmt: skip
     assert list(told["seed"]) == ["score", "unit"]
-    assert list(told["best"]) == ["version", "commit", "score", "gain"]
+    assert list(told["best"]) == ["version", "commit", "score", "gain", "rules"]
     facts = (told["run"], told["scenario"], told["target"], told["model"], told["stop_reason"])
     assert facts == (str(run), "tiny", "cpu", "tuner", "exhausted")
     assert told["best"]["gain"] > 1.5

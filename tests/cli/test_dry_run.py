@@ -36,7 +36,8 @@ def test_it_says_what_would_be_brought_in_and_from_where(source: Path, cli: Cli,
         "unit": "GFLOP/s", "files": ["matvec.cpp"], "already": False,
     }  # fmt: skip
     line, last = cli(*command).stdout.splitlines()[-2:]
-    assert line.startswith(f"would be brought in: v0 of source (tiny), {figure(version.score)} GFLOP/s there, matvec.cpp: ")
+    score = f"{figure(version.score)} GFLOP/s"
+    assert line.startswith(f"would be brought in: v0 of source (tiny), {score} there, matvec.cpp: ")
     assert last == "nothing was started"
     assert not (tmp_path / "new").exists()
 

@@ -16,7 +16,7 @@ GROUP_SECONDS = {"cpu": 1e-3, "cuda": 0.2e-3}
 DECIDING = {"cpu": 1, "cuda": 2}
 """Launches of the first row, by whose time the length of the others is decided."""
 LEAST_SAMPLES, MOST_LAUNCHES_TIMED = 3, 64
-SECONDS_PER_CASE = 0.2
+SECONDS_PER_CASE = 0.16
 """CPU time of launches that one timing goes on for."""
 MOST_SECONDS_PER_CASE, SAMPLES_IF_SLOW = 4.0, 12
 """Where inputs take so much longer than launches that it ends before, with so many rows."""

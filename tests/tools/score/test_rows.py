@@ -43,5 +43,5 @@ def test_rows_are_enough_by_their_time_by_their_launches_or_where_all_else_takes
 
 def test_how_many_rows_there_will_be_is_known_before() -> None:
     assert expected_rows(10.0, Row(1)) == 3
-    assert expected_rows(0.02, Row(1)) == 10
+    assert expected_rows(0.02, Row(1)) == 8
     assert expected_rows(1e-5, Row(4, 4)) == 16

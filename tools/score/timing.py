@@ -228,8 +228,8 @@ def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts
     waiting = [(secrets.randbelow(count), name) for name in other_families(judge, case)]
     if count > LEAST_SAMPLES:
         waiting += [(secrets.randbelow(count), case.inputs) for _ in range(ANEW)]
-    else:  # so few launches, each so slow, that one on data drawn anew has to do, once others are there to compare with
-        waiting.append((count, case.inputs))
+    else:  # so few launches, each so slow, that one on data drawn anew has to do: the last of those that are needed
+        waiting.insert(0, (count - 1, case.inputs))
 
     def more() -> bool:
         return len(rows) < ROWS if judge.on_gpu else not enough(spent, samples, row, time.monotonic() - started)

@@ -49,7 +49,7 @@ def test_the_tool_compares_it_with_a_version(begun: Bench) -> None:
     assert worked, text
     version, came, *diff = text.splitlines()
     assert version.startswith("v0 ")
-    assert came == "seed-from: v3 of x (other), 12.50 GFLOP/s there, COMPILE_ERROR here"
+    assert came == "seed-from: v3 of x (other), 12.5 GFLOP/s there, COMPILE_ERROR here"
     assert "-constexpr int SUMS = 1;  // partial sums of a row" in diff
     assert "+constexpr int SUMS = 16;  // partial sums of a row" in diff
 

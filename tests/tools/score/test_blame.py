@@ -173,9 +173,9 @@ def test_a_cache_that_cannot_be_written_to_is_no_verdict(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("AVO_CACHE", str(tmp_path / "file"))
-    assert "set AVO_CACHE" in str(blamed(tiny, seed))
+    assert "AVO_CACHE" in str(blamed(tiny, seed))
     monkeypatch.setenv("AVO_CACHE", "/proc/avo")
-    assert "set AVO_CACHE" in str(blamed(tiny, seed))
+    assert "AVO_CACHE" in str(blamed(tiny, seed))
 
 
 def test_too_few_descriptors_are_no_verdict(tiny: Scenario, seed: Sources) -> None:

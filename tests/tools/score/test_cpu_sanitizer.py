@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from avo.scenarios.loader import Scenario
-from avo.tools.score.compilers import cxx
+from avo.tools.score.compilers import forget
 from avo.tools.score.cpu_sanitizer import HIDDEN, sanitize_on_cpu
 from avo.tools.score.instrument import Unread
 from avo.tools.sources import Sources
@@ -45,9 +45,9 @@ def without_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     compiler.write_text(f'#!/bin/sh\ncase "$*" in *-fsanitize*) {LACKS};; esac\nexec {shutil.which("c++")} "$@"\n')
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", f"{compiler.parent}:{os.environ['PATH']}")
-    cxx.cache_clear()
+    forget()
     yield
-    cxx.cache_clear()
+    forget()
 
 
 def with_fault(faulty: str) -> Sources:

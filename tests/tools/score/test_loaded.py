@@ -1,4 +1,4 @@
-"""A candidate that took over its runner, past the builder's inspection, still gains nothing from it."""
+"""What a runner says is believed no further than it can be checked."""
 
 from __future__ import annotations
 
@@ -7,47 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from avo.scenarios.abi import HEADER, header
-from avo.scenarios.loader import load
-from avo.tools.score.builder import Build
-from avo.tools.score.judge import Judge, judged
 from avo.tools.score.loaded import LoadedOnGpu, clocks_agree, refuse
-from avo.types import Missing, Rejected, Status, geomean
-
-TESTS = Path(__file__).parents[2]
-GAIN = 1.25
-"""Ratio to the shared attention that is still noise."""
-
-
-def compiled(judge: Judge, candidate: Path, folder: Path) -> Build:
-    """The library as the compiler makes it: nothing is inspected."""
-    folder.mkdir()
-    (folder / HEADER).write_text(header(judge.scenario))
-    (folder / "honest_attention.h").write_text((TESTS / "honest" / "attention.h").read_text())
-    flags = [*judge.settings.flags, "-shared", "-fPIC", f"-I{folder}", f"-I{TESTS / 'cheats'}"]
-    subprocess.run(["c++", *flags, "-o", folder / "candidate.so", candidate], check=True)
-    return Build("", folder / "candidate.so", "", 0.0)
-
-
-def score(judge: Judge, build: Build) -> float:
-    """Geomean of the cases; 0 when it is rejected."""
-    try:
-        return geomean([case.value for case in judged(judge, build)[0]])
-    except Rejected:
-        return 0.0
-
-
-@pytest.mark.parametrize("cheat", ["hides_behind_the_scheduler_tick", "works_after_its_reply"])
-def test_work_outside_of_a_launch_is_counted_or_of_no_use(cheat: str, tmp_path: Path) -> None:
-    judge = Judge(load("mha_causal"), "cpu")
-    honest = compiled(judge, TESTS / "honest" / "shared_attention.cpp", tmp_path / "honest")
-    before = score(judge, honest)
-    cheated = score(judge, compiled(judge, TESTS / "cheats" / f"{cheat}.cpp", tmp_path / "cheat"))
-    assert cheated < GAIN * max(before, score(judge, honest))
+from avo.types import Missing, Rejected, Status
 
 
 @contextlib.contextmanager

@@ -6,6 +6,6 @@
 #include <unistd.h>
 __attribute__((constructor)) static void at_load() {
     const std::string reply = "{\"error\": \"x\\nPASSED 999\"}\n";
-    for (int fd = 3; fd < 64; fd++) (void)!write(fd, reply.data(), reply.size());
+    for (int fd = 3; fd < 4096; fd++) (void)!write(fd, reply.data(), reply.size());
 }
 extern "C" int avo_launch(const avo_args* a, void*) { return redteam::attention(a); }

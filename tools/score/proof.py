@@ -109,7 +109,7 @@ def _infinite(case: Case, wanted: Wanted) -> Iterator[str]:
 def _refreshed(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
     """What timed launches see is something that the reference can answer, and something else each time."""
     scenario, pool = judge.scenario, judge.pool(case, 2)
-    first, second = pool.fresh(), pool.fresh()
+    first, second = pool.alike()
     remedy = "mend it" if pool.own else f"define {HOOK}(case, inputs, seed), which keeps what has to be kept"
     try:
         expected(scenario, case, first)

@@ -27,7 +27,14 @@ class Pool:
 
     def fresh(self) -> Tensors:
         """New inputs for one launch."""
+        return self._refreshed(_secret.choice(self.sets)) if self.own else Mixed(_secret.choice(self.pairs), self.masks)
+
+    def alike(self) -> tuple[Tensors, Tensors]:
+        """New inputs for two launches that were made of the same sets: no two have more in common."""
         if self.own:
-            device = next((tensor.device.type for tensor in self.sets[0].values()), "cpu")
-            return refreshed(self.scenario, self.case, _secret.choice(self.sets), secrets.randbits(62), device)
-        return Mixed(_secret.choice(self.pairs), self.masks)
+            return self._refreshed(self.sets[0]), self._refreshed(self.sets[0])
+        return Mixed(self.pairs[0], self.masks), Mixed(self.pairs[0], self.masks)
+
+    def _refreshed(self, given: Tensors) -> Tensors:
+        device = next((tensor.device.type for tensor in given.values()), "cpu")
+        return refreshed(self.scenario, self.case, given, secrets.randbits(62), device)

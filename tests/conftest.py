@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -73,10 +74,28 @@ In an online softmax the accumulator need not be rescaled while the maximum hard
 KINDS = {"kernels": "code", "reference": "instruction", "lessons": "note"}
 
 
+SPREAD = {"test_redteam.py"}
+"""Files whose tests are many and share little: each goes to whichever worker is free."""
+
+
+def pytest_configure() -> None:
+    """Children meet a closed terminal as they do from a shell, also where the tests run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file share what it builds, and so a worker; those of the real knowledge base share that."""
+    for item in items:
+        if "core_kb" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("knowledge base"))
+        elif item.path.name not in SPREAD:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath))))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is compiled here is kept apart from the user's cache."""
-    os.environ["AVO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+def own_cache(pytestconfig: pytest.Config) -> None:
+    """What is compiled here is kept apart from the user's cache, and found again by the next run of the tests."""
+    os.environ["AVO_CACHE"] = str(pytestconfig.rootpath / ".pytest_cache" / "avo")
 
 
 @pytest.fixture(scope="session")

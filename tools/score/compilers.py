@@ -119,6 +119,7 @@ def _find_nvcc(target: str) -> Compiler:
     path, version = _choose(target)
     root, packaged = path.parent.parent, _packaged()
     options = (
+        # -cudart=shared: a candidate imports some 15 symbols; with the static runtime it imports dlopen and 160 more.
         _generate(target), "-Xptxas=-v", "-cudart=shared", "-shared",
         "-Xcompiler=-fPIC", f"-L{root / 'lib'}", "-L.", "-I.",
     )  # fmt: skip

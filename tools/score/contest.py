@@ -146,6 +146,7 @@ def order(count: int, turn: int) -> list[int]:
     Over `count` turns, over twice as many of an odd `count`, each is equally often in each place, and within a turn
     right behind each other one: a GPU at its power limit is slower for whoever follows one that heats it.
     """
+    # On an H200 a kernel behind a slow one ran at 1905 MHz, behind a fast one at 1470 to 1620.
     zigzag = [(place + 1) // 2 * (1 if place % 2 else -1) for place in range(count)]
     mirrored = count % 2 and turn // count % 2
     return [(turn + step) % count for step in (reversed(zigzag) if mirrored else zigzag)]

@@ -127,6 +127,7 @@ def policy(folder: Path, library: Path | None, tool: str, target: str) -> sandbo
         files.append(cudart.parent)
     if library:
         files.append(library.parent)
+    # Where /dev/nvidia* cannot be opened to write, making a context fails with error 304.
     devices = ("/dev",) if family(target) == "cuda" else DEVICES  # a driver opens its own to write
     return sandbox.Policy(read=(*READABLE, *map(str, files)), write=(str(folder), *devices), file_bytes=LARGEST_FILE)
 

@@ -167,6 +167,7 @@ class LoadedOnCpu(Loaded):
     ) -> None:
         super().__init__(child, commands, replies, limit)
         self._buffer = buffer
+        # Its clock can be read from outside, in nanoseconds; a wall clock says nothing on a machine that others use.
         self._clock = (~child.pid << 3) | 2  # CPUCLOCK_SCHED of the whole process, all threads
         self._stop()
 
@@ -196,6 +197,7 @@ class LoadedOnCpu(Loaded):
         os.kill(self._child.pid, signal.SIGCONT)
         self._reply(number, 0)
         self._stop()
+        # Read once it is stopped, before outputs are copied: who replies early leaves them wrong, and gains nothing.
         elapsed = time.clock_gettime(self._clock) - started
         self._patience.check(over=True)
         self.kernel_seconds += elapsed

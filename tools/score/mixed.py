@@ -51,6 +51,7 @@ class Mixed(Mapping[str, torch.Tensor]):
 
     def write(self, name: str, target: torch.Tensor) -> None:
         """Write one of them to where it is wanted: cheaper than to make it and to copy it there."""
+        # Bits under a mask take a twentieth of what drawing takes.
         bits, into = self._pair.bits[name], _bits(target)
         torch.bitwise_and(
             self._pair.difference[name], self._masks.words(bits.dtype, self._starts[name], len(bits)), out=into

@@ -66,6 +66,7 @@ def watch(built: Build, scenario: Scenario, case: Case, keep: Path | None) -> Wa
             if done.code != 0 or LAUNCHED not in done.output:  # perf ends with 0 when a signal ended the candidate
                 raise Unread(f"perf could not watch the candidate: {why_not(done)}")
             printed[f"perf-{name}.csv"] = (folder / f"{name}.csv").read_text()
+        # cpu-clock needs no hardware counters, and works in the sandbox.
         recorded = [perf, "record", "-e", "cpu-clock", "-F", str(FREQUENCY), "-o", "perf.data", "--", *launched]
         done = watch_on_cpu(recorded, folder, built, LONGEST_SECONDS)
         script = [perf, "script", "-i", "perf.data", "-F", "ip,sym,dso", "--show-mmap-events"]

@@ -17,6 +17,7 @@ from avo.types import AvoError, Version, figure
 
 SEED_FROM = "seed-from"
 """What it is called beside v0, v1, …"""
+# A message, since an archive carries all of them whole.
 KEEPER = "avo"
 """As whose message it is kept."""
 CHECKOUT = re.compile(r"checkout\((\{[^}]*\})")

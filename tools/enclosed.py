@@ -112,6 +112,7 @@ def _fill(place: Path, files: Mapping[str, bytes], user: int) -> None:
     """Write the files as that user: a cell's file system may know no other."""
     with contextlib.suppress(OSError):  # it may be the user's already
         os.chown(place, user or -1, user or -1)
+    # A tmpfs that was mounted in a user namespace takes files of the users mapped there alone.
     before = (libc.setfsgid(user), libc.setfsuid(user)) if user else ()
     try:
         (place / TREE).mkdir()

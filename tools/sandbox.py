@@ -61,15 +61,18 @@ def enter(policy: Policy) -> list[str]:
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     in_force = ["limits"]
     _limit(resource.RLIMIT_CORE, 0)
+    # 0 forbids also what is printed to a file: a Python child whose stdout is one ends with code 120.
     _limit(resource.RLIMIT_FSIZE, policy.file_bytes)
     _limit(resource.RLIMIT_NOFILE, 1024)
     if policy.memory:
         _limit(resource.RLIMIT_AS, policy.memory)
     if policy.cpu_seconds:
         _limit(resource.RLIMIT_CPU, policy.cpu_seconds)
+    # /proc stays that of the outside: in an own process namespace a program that looks for itself there finds another.
     namespaces = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | (CLONE_NEWPID if policy.own_processes else 0)
     if libc.unshare(namespaces | CLONE_NEWNS) == 0:
         in_force.append("namespaces")
+        # Landlock does not cover chmod, chown and utime.
         if _read_only(policy):
             in_force.append("read_only")
     elif libc.unshare(namespaces) == 0:

@@ -23,6 +23,7 @@ from avo.types import AvoError, Missing, figure
 
 OPTION = "--seed-from"
 ANOTHER = "name another version or run, or import it again from an archive"
+# Follows `evolve.brief`, out of whose text it reads.
 BRIEF = re.compile(
     r"# Step [^\n]*\n(.*?)\nTarget: [^\n]*\.\n\n# (?:First: adapt what was brought in|Versions so far\nv0 )", re.DOTALL
 )

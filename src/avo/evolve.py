@@ -112,6 +112,7 @@ async def brief(bench: Bench, resumed: bool) -> str:
     """What the worker is told at the beginning of a step."""
     again = " (resumed): it was interrupted; the work tree is as it was left" if resumed else ""
     parts = [
+        # BRIEF in tools/transfer.py reads the task out of this.
         f"# Step {bench.step}{again}\n{bench.scenario.task.strip()}\nTarget: {bench.target}.",
         *adaptation(bench),
         f"# Versions so far\n{shortened(await lineage(bench))}",

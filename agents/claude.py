@@ -10,6 +10,7 @@ from autogen_ext.models.anthropic import BaseAnthropicChatCompletionClient
 
 SAMPLING = ("temperature", "top_p", "top_k")
 """Gone from the SDK's signature, and from what newer models accept; still part of the protocol."""
+# AutoGen 0.7.5 sends it to `create` of anthropic 2, which has no such parameter.
 DEFAULTS = {"temperature": 1.0}
 """What AutoGen sends though nobody asked for it."""
 

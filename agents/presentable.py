@@ -51,6 +51,7 @@ def _call(call: FunctionCall) -> FunctionCall:
 
 def _is_object(arguments: str) -> bool:
     try:
+        # AutoGen 0.7.5 raises for arguments of Anthropic's that are JSON, but a list.
         return _fit(arguments) and isinstance(json.loads(arguments), dict)
     except (ValueError, RecursionError):
         return False

@@ -72,6 +72,7 @@ class Checked(httpx2.AsyncClient):
         """The answer, whole; an error with the status that it should have had. Raises Cut."""
         text = content.decode("utf-8", "replace").strip()
         if "event-stream" in response.headers.get("content-type", "") or text.startswith(("data:", "event:", ":")):
+            # AutoGen never sees a stream: of one it would know neither the usage nor whether it was cut.
             answer: Any = folded(text)
         elif text.startswith("<"):
             return _response(response, 502, {"error": {"message": "a web page instead of an answer"}})

@@ -52,6 +52,7 @@ class RegistryWorkbench(Workbench):
             cancellation_token.link_future(task)
         try:
             text, worked = await task
+        # A team hangs when one of its tools raises CancelledError.
         except (asyncio.CancelledError, Cancelled):
             return _result(name, f"{name}: stopped by the user", False)
         except Exception as error:

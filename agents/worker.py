@@ -22,6 +22,7 @@ class Worker(AssistantAgent):
     """An AssistantAgent that counts its tool calls and keeps no second copy of its events."""
 
     def __init__(self, bench: Bench, **options: Any) -> None:
+        # AutoGen's default is one round a turn.
         super().__init__(NAME, max_tool_iterations=ROUNDS, **options)
         self._bench = bench
         self.idle_turns = 0

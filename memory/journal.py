@@ -170,6 +170,7 @@ def _to_write(path: Path) -> sqlite3.Connection:
     while True:
         try:
             db.execute("PRAGMA journal_mode=WAL")
+            # 0.3 ms a row: not to be traded away.
             db.execute("PRAGMA synchronous=FULL")
             return db
         except sqlite3.OperationalError as error:

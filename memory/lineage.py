@@ -59,6 +59,7 @@ class Lineage:
             folder.mkdir(parents=True, exist_ok=True)
             git = Git(folder)
             git.update_environment(**_environment())
+            # By git itself: `Repo.init` refuses `template` as unsafe.
             git.init("--quiet", "--initial-branch=main", "--template=")
         try:
             self._repo = Repo(folder)
@@ -248,6 +249,7 @@ class Lineage:
         for name, content in files.items():
             blob = self._stored(content)
             entries.append(f"100644 {blob}\t{name}\0")
+        # `istream` has to be a real file: GitPython hands it to git as it is.
         with self._repo.git.custom_environment(GIT_INDEX_FILE=str(index)), tempfile.TemporaryFile() as listing:
             listing.write("".join(entries).encode())
             listing.seek(0)

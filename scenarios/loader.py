@@ -224,6 +224,7 @@ class Scenario(Strict):
     @cached_property
     def digest(self) -> str:
         """16 hex digits over scenario.toml, reference.py and all that they are made of: what a score means."""
+        # Scores hang on it: a new comment in one of these files ends the comparability of runs.
         files = [*self.files, *sources(self.path / "reference.py")]
         return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 

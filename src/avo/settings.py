@@ -96,4 +96,5 @@ def unsafe_runner() -> bool:
 
 def device_lock(device: str) -> Path:
     """The file that is locked round every measurement on a device, by every process of this machine."""
+    # Under TMPDIR: tests beside a long `avo run` with the same one wait for its lease of the CPU.
     return Path(tempfile.gettempdir()) / f"avo-{device}.lock"

@@ -36,6 +36,7 @@ class Caps:
 
     def stopped(self) -> bool:
         """Whether nothing is to be waited for any more. Polled several times a second."""
+        # No database here, for that reason.
         return self.interrupted or bool(self._reason) or time.monotonic() >= self._deadline
 
     async def may_call(self) -> bool:

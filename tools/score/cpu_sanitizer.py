@@ -30,6 +30,7 @@ OPTIONS = {
 }
 LINES = ("-g1", "-fno-omit-frame-pointer")
 """So that findings have lines."""
+# The widest redzone there is; the interpreter leaks by itself, and the search needs ptrace; addr2line finds lines.
 SETTINGS = (
     "detect_leaks=0:halt_on_error=0:redzone=2048:allocator_may_return_null=1:verify_asan_link_order=0:color=never:"
     "symbolize=0"

@@ -55,6 +55,7 @@ def main() -> None:
     base, scratch = ctypes.c_void_p(), ctypes.c_void_p()
     handle = Handle.from_buffer_copy(bytes.fromhex(spec["handle"]))
     failed = runtime.cudaSetDeviceFlags(SPIN) or runtime.cudaSetDevice(0)
+    # 1: cudaIpcMemLazyEnablePeerAccess, the one flag that the call takes.
     failed = failed or runtime.cudaIpcOpenMemHandle(ctypes.byref(base), handle, 1)
     failed = failed or runtime.cudaMalloc(ctypes.byref(scratch), ctypes.c_size_t(HEAD_START))
     if failed:
@@ -89,6 +90,7 @@ def main() -> None:
         command = _read(spec["commands"], count * size)
         arguments = [command[i * size :][:size] for i in range(count)]
         code = 0
+        # A row finds nothing in L2 that a launch before it made persist there.
         runtime.cudaCtxResetPersistingL2Cache()
         runtime.cudaMemsetAsync(scratch, 0, ctypes.c_size_t(HEAD_START), None)
         runtime.cudaGetLastError()  # what failed until here is no fault of the candidate's

@@ -47,6 +47,7 @@ NOISY = 1.3
 ROUNDS = 3
 """Times that a noisy case is measured at most."""
 
+# Baselines on the CPU are timed by the clock of this thread, and have one core, as candidates do.
 torch.set_num_threads(1)
 sys.setswitchinterval(1e-4)
 """The judges of other GPUs are threads: at Python's 5e-3 s the clock of one would wait for them."""

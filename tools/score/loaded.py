@@ -138,6 +138,7 @@ class Loaded:
     def _read(self, timeout: float, what: str) -> bytes:
         if not select.select([self._replies], [], [], max(timeout, 0))[0]:
             raise Rejected(Status.TIMEOUT, f"{what} took longer than {timeout:g} s")
+        # A whole reply: a pipe takes 4096 bytes at once, and 16 with 4 for each of MOST_LAUNCHES are less.
         if reply := os.read(self._replies, 4096):
             return reply
         raise self._end(what)
@@ -297,6 +298,7 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
     module = "avo.tools.score.cuda_runner" if cudart else "avo.tools.score.runner"
     variables = child_environment(library.parent, buffer.grant["gpu"] if cudart else "")
     if cudart:
+        # A kernel is loaded with its library, and not within its first launch.
         variables |= {"CUDA_MODULE_LOADING": "EAGER"}
     try:
         child = subprocess.Popen(

@@ -147,6 +147,7 @@ def profiling(ncu: str, extra: tuple[str, ...]) -> list[str]:
     counters = ["--metrics", ",".join(extra)] if extra else []
     return [
         ncu, "--target-processes", "all", "--profile-from-start", "off", "--launch-count", str(MOST_KERNELS),
+        # ncu would hold the clock at its base, below that of timed launches.
         "--clock-control", "none", *sections, *counters, "--force-overwrite", "-o", "report",
     ]  # fmt: skip
 

@@ -27,6 +27,7 @@ OWN_MEMORY = 1 << 30
 """Address space of a candidate beyond its buffers, in bytes (CPU)."""
 LARGEST_WORD = 1 << 20
 """Bytes that may be printed (CPU)."""
+# So old a version and target that any driver compiles it for the GPU that is there.
 NOTHING = b".version 6.4\n.target sm_70\n.address_size 64\n.visible .entry nothing() { ret; }\n\0"
 """PTX of a kernel that does nothing: what an instrument is tried on before a candidate."""
 

@@ -47,6 +47,7 @@ def interval(rounds: Sequence[Ratios]) -> tuple[float, float]:
 
     Rounds are redrawn, and blocks within a round and case: processes differ from each other as launches do.
     """
+    # The same samples always come to the same interval.
     rng = np.random.default_rng(0)
     total = np.zeros(RESAMPLES)
     chosen = rng.integers(0, len(rounds), (RESAMPLES, len(rounds)))

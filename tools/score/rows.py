@@ -39,6 +39,7 @@ def longer_row(row: Row, taken: float, most: int, device: str) -> Row | None:
     None: no longer one is needed, or can be made.
     """
     each = max(taken / row.launches, 1e-7)
+    # A fifth more than it needs: a row that came out too short would have to be made once more.
     launches = min(most, math.ceil(1.2 * ROW_SECONDS[device] / each))
     group = min(launches, math.ceil(GROUP_SECONDS[device] / each))
     longer = Row(launches // group * group, group)

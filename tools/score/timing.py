@@ -167,6 +167,7 @@ class Player:
         What decides is checked whole.
         """
         judge, row, decided = self.judge, Row(DECIDING[self.judge.device]), math.inf
+        # On a GPU a row leaves room for a group on another family of inputs: see `lots`.
         most = len(self.slots) - (max(1, len(self.slots) // 16) if judge.on_gpu else 0)
         while True:
             lot = Lot([pool.fresh() for _ in range(row.launches)], row.group)

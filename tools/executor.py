@@ -197,6 +197,7 @@ def lease(target: str) -> Iterator[int]:
     names = (target != "cpu" and fitting(target)) or {0: target}
     with contextlib.ExitStack() as stack:
         files = {number: stack.enter_context(_lock_file(name)) for number, name in names.items()}
+        # Beginnings alone: the UUIDs of eight GPUs are longer than a file's name may be.
         with _lock_file("-".join(["queue", *(name[:12] for name in names.values())])) as queue:
             fcntl.flock(queue, fcntl.LOCK_EX)
             while (free := next((number for number, file in files.items() if _locked(file)), None)) is None:

@@ -32,6 +32,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/full")
 
 KEPT_OUTPUT = (4 << 20, 4 << 20)
 """Bytes of a child's output that are kept of its beginning and its end."""
+# The most that a user may ask for by default (fs.pipe-max-size).
 PIPE_BYTES = 1 << 20
 MOST_LEFT = 16
 """Reads of what a pipe still holds when nobody should write to it any more."""

@@ -143,6 +143,7 @@ def _landlock(policy: Policy, *, alone: bool = False) -> bool:
             except OSError:
                 continue
             is_folder = os.path.isdir(folder)  # noqa: PTH112 (pathlib is not loaded here)
+            # Execute, write, read, truncate: a rule about a file that names a folder's right is refused whole (EINVAL).
             kept = allowed if is_folder else allowed & (1 << 0 | 1 << 1 | 1 << 2 | 1 << 14)
             rule = ctypes.create_string_buffer(struct.pack("=Qi", kept, handle))
             libc.syscall(LANDLOCK_ADD, ruleset, 1, rule, 0)

@@ -64,6 +64,7 @@ def hosted(spec: str, configuration: Configuration, base_url: str = "") -> Resil
         how = "give --base-url URL" if provider.own else f"set {provider.url_variable}"
         raise Missing(f"model {spec} needs the address of its server: {how}")
     retries = configuration.retries
+    # The tries of Resilient are the only ones: it says how long it waits, the SDKs do not.
     options = {"max_retries": 0, "timeout": retries.request_limit, "model_info": info(provider.family)}
     streams = configuration.models.stream if facts.stream is None else facts.stream
     with warnings.catch_warnings():
@@ -135,6 +136,7 @@ def _hosted_openai(name: str, facts: Facts, url: str, options: dict[str, Any]) -
 
 def _gemini(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
     key = os.environ["GEMINI_API_KEY"]
+    # The `name` that AutoGen puts beside a message is OpenAI's own; other servers may refuse it.
     return _openai(name, facts, url, options, api_key=key, include_name_in_message=False, signs=True)
 
 

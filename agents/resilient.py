@@ -155,6 +155,7 @@ class Resilient(Client):
         if waits.give_up and failing >= waits.give_up:
             hours = f"{failing / 3600:.1f} h" if failing >= 360 else f"{failing:.0f} s"
             raise AvoError(f"model {self.place.name}: nothing but failures for {hours}, the last: {trouble.what}")
+        # 60 is beyond any wait; 2.0 ** 1024 would overflow, and with give_up 0 there may be as many tries.
         growing = min(waits.longest, waits.first * 2.0 ** min(tries.number - 1, 60)) * random.uniform(0.5, 1.0)
         seconds = growing
         if trouble.retry_after is not None:

@@ -38,6 +38,7 @@ class Step:
         self.bench, self.stopped, self.patience, self.context = bench, stopped, patience, context
         self.worker, self.supervisor = worker_agent, supervisor_agent
         self._versions = len(bench.lineage.versions())
+        # -1 is no count of attempts, so the first advice of a step is not fruitless.
         self._speaker, self._fruitless, self._attempts = "", 0, -1
         bench.ended, bench.exhausted = "", False
 

@@ -9,7 +9,6 @@
 
 namespace {
 constexpr int D = 128;
-// From 2 on: a vector type of one element compiles to 0.7 GFLOP/s.
 // avo:knob LANES {2, 4, 8, 16, 32}
 constexpr int LANES = 2;  // floats that one multiply-add handles side by side
 // avo:knob Q_ROWS {1, 2, 4, 6, 8, 12}
@@ -22,7 +21,6 @@ constexpr int K_LAYOUT = 0;  // 0: bf16 rows, widened at each use; 1: fp32 rows;
 constexpr int EXP = 0;  // 0: the C library's expf; 1: range reduction and a polynomial
 
 static_assert(KV_TILE % LANES == 0 && D % LANES == 0);
-// A vector type: without -ffast-math, g++ -O3 keeps the additions of one accumulator in order, one by one.
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 template <class A> int64_t key_heads(const A& a) {  // fewer than of queries where the ABI has Hkv (grouped queries)

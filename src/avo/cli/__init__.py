@@ -32,8 +32,8 @@ from avo.cli import (
     step,
 )
 from avo.cli.options import printable
-from avo.cli.signals import end_alike
 from avo.faults import fault_of
+from avo.operators.signals import end_alike
 
 app = typer.Typer(
     name="avo",

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, counted, latest_run, print_json, printable
+from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
+from avo.types import counted
 
 
 def export(

@@ -51,7 +51,7 @@ def commit(
     if not message.strip():
         raise AvoError("a commit needs a message: -m 'what changed, and why'")
 
-    from avo.cli.external import FOR_AGENTS, answer, begun, external_step, keep_unsaved, unsaved
+    from avo.operators.external import FOR_AGENTS, answer, begun, external_step, keep_unsaved, unsaved
     from avo.scenarios.loader import load
     from avo.tools.commit import commit as gate
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.mcp_config import FILES, Client, snippet
-from avo.cli.options import ScenarioName, SeedFrom, Target, resolve_target, warn_of_seed
+from avo.cli.options import ScenarioName, SeedFrom, Target, resolve_target
+from avo.mcp.client_config import FILES, Client, snippet
 from avo.settings import runs_folder
 from avo.types import Missing
 
@@ -45,7 +45,7 @@ def mcp(
         print(snippet(print_config, [as_named(place), "--target", target, "--run", str(run), *origin]))
         return
     try:
-        from avo.cli.mcp_server import serve
+        from avo.mcp.server import serve
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "mcp":
             raise
@@ -54,8 +54,9 @@ def mcp(
     import asyncio
 
     from avo.agents.tracing import traced
-    from avo.cli.mcp_stdio import take_stdio
-    from avo.cli.signals import keep_from_children, too_late
+    from avo.mcp.stdio import take_stdio
+    from avo.operators.seed import warn_of_seed
+    from avo.operators.signals import keep_from_children, too_late
     from avo.run import open_run
 
     stdio = take_stdio()

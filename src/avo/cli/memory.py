@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, consulted_text, counted, latest_run, print_json, printable
+from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
+from avo.types import counted
 
 if TYPE_CHECKING:
     from avo.memory.journal import Message

@@ -18,7 +18,6 @@ from avo.types import Missing
 
 if TYPE_CHECKING:
     from avo.scenarios.loader import Scenario
-    from avo.tools.bench import Bench
 
 ScenarioName = Annotated[str, typer.Argument(help="Name of a scenario, or the path of its folder.", metavar="SCENARIO")]
 Sources = Annotated[Path | None, typer.Argument(help="Folder with the candidate's sources [default: the seed].")]
@@ -34,14 +33,6 @@ SeedFrom = Annotated[
 ]
 DRIVERS_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """One of them is there where a driver is: on Linux, and below Windows."""
-
-
-def warn_of_seed(bench: Bench) -> None:
-    """Say on standard error when the seed was edited since the run began: it is easily taken for what is improved."""
-    from avo.run import seed_edited
-
-    if line := seed_edited(bench) if bench.lineage.versions() else "":
-        print(f"avo: {printable(line)}", file=sys.stderr)
 
 
 def latest_run() -> Path:
@@ -96,8 +87,3 @@ def print_last(text: str) -> None:
         if error.errno != errno.EIO:
             raise
         sys.stdout = io.StringIO()  # what could not be written is not tried again
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 version`, `2 versions`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -15,12 +15,12 @@ from avo.cli.options import (
     ScenarioName,
     SeedFrom,
     Target,
-    counted,
     print_last,
     printable,
     resolve_target,
 )
 from avo.settings import kb_folder, runs_folder
+from avo.types import counted
 
 if TYPE_CHECKING:
     from avo.tools.bench import Bench
@@ -93,8 +93,8 @@ def run_scenario(
         for agent in names:
             table.needed(agent)
     if dry_run:
-        from avo.cli.forecast import begins_from, told
-        from avo.cli.forecast import dry_run as forecast
+        from avo.operators.forecast import begins_from, told
+        from avo.operators.forecast import dry_run as forecast
 
         origin = begins_from(run, scenario, target, seed_from)
         found = forecast(run, limits, names, table) | origin
@@ -104,10 +104,10 @@ def run_scenario(
     import asyncio
 
     from avo.agents.tracing import traced
-    from avo.cli.options import warn_of_seed
-    from avo.cli.progress import Progress
-    from avo.cli.session import Session
-    from avo.cli.signals import keep_from_children, too_late
+    from avo.operators.progress import Progress
+    from avo.operators.seed import warn_of_seed
+    from avo.operators.session import Session
+    from avo.operators.signals import keep_from_children, too_late
     from avo.run import open_run
 
     models = clients(*specs, base_url)

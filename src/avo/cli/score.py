@@ -92,7 +92,7 @@ def _kept(
 
     place = scenario_place(name, run)
 
-    from avo.cli.external import answer, external_step
+    from avo.operators.external import answer, external_step
     from avo.scenarios.loader import load
     from avo.tools.evaluate import evaluate as tool
     from avo.tools.sources import digest

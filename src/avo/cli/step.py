@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.mcp_config import avo_command
 from avo.cli.options import (
     AsJson,
     RunFolder,
@@ -18,8 +17,8 @@ from avo.cli.options import (
     print_json,
     printable,
     resolve_target,
-    warn_of_seed,
 )
+from avo.mcp.client_config import avo_command
 from avo.settings import runs_folder
 
 app = typer.Typer(help="Begin and end a step in which you are the agent.", no_args_is_help=True)
@@ -75,8 +74,9 @@ def begin(
 
     import asyncio
 
-    from avo.cli.external import begin as begun
-    from avo.cli.external import told
+    from avo.operators.external import RULES, told
+    from avo.operators.external import begin as begun
+    from avo.operators.seed import warn_of_seed
     from avo.run import open_run, plant_seed
     from avo.scenarios.loader import load
 
@@ -89,7 +89,7 @@ def begin(
         begun(bench)
         brief = asyncio.run(told(bench))
         step, tree = bench.step, bench.work_tree
-    rules = Path(__file__).with_name("operator.md").read_text()
+    rules = RULES.read_text()
     commands = COMMANDS.format(
         avo=shlex.join(avo_command()), scenario=shlex.quote(scenario), tree=tree, run=run, target=target,
         options=f"--run {run} --target {target}",
@@ -108,9 +108,9 @@ def end(
     as_json: AsJson = False,
 ) -> None:
     """Give your step up. The work tree is the latest version again; what was not committed stays in the journal."""
-    from avo.cli.external import close_open_calls
-    from avo.cli.external import end as close
     from avo.memory.journal import EXTERNAL
+    from avo.operators.external import close_open_calls
+    from avo.operators.external import end as close
     from avo.run import held
     from avo.types import AvoError
 
@@ -136,9 +136,9 @@ def note(
     """Write down a lesson for later steps; every agent reads it at their beginning. Also while a run is under way."""
     from contextlib import closing
 
-    from avo.cli.external import answered, called, readable
     from avo.memory.archive import JOURNAL
     from avo.memory.journal import Journal
+    from avo.operators.external import answered, called, readable
     from avo.types import AvoError
 
     text = readable(text).strip()

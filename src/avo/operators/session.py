@@ -13,10 +13,10 @@ from avo.agents.metered import Terms
 from avo.agents.models import Models
 from avo.agents.prices import Price
 from avo.agents.resilient import Resilient
-from avo.cli.caps import Caps
-from avo.cli.progress import Progress
-from avo.cli.signals import heeded
 from avo.evolve import Limits, evolve
+from avo.operators.caps import Caps
+from avo.operators.progress import Progress
+from avo.operators.signals import heeded
 from avo.run import plant_seed
 from avo.settings import without_secrets
 from avo.tools.bench import Bench

@@ -154,3 +154,36 @@ def test_a_forbidden_import_is_refused(file: str, source: str) -> None:
 )
 def test_a_legal_import_is_not(file: str, source: str) -> None:
     assert not violations(file, source)
+
+
+def late_imports(source: str) -> list[tuple[int, int]]:
+    """First and last line of each import in a function; of neighbours together."""
+    found: list[tuple[int, int]] = []
+    functions = (
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    lines = {
+        node.lineno: node.end_lineno or node.lineno
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    for first, last in sorted(lines.items()):
+        if found and found[-1][1] == first - 1:
+            found[-1] = found[-1][0], last
+        else:
+            found.append((first, last))
+    return found
+
+
+@pytest.mark.parametrize("file", [file for file in files() if file.startswith("cli/")])
+def test_a_command_has_its_imports_at_the_top_or_a_comment_says_why_not(file: str) -> None:
+    source = (PACKAGE / file).read_text()
+    lines = ["", *source.splitlines()]
+    unexplained = [first for first, _ in late_imports(source) if "#" not in lines[first] + lines[first - 1]]
+    assert not unexplained
+
+
+def test_few_imports_of_the_command_line_are_late() -> None:
+    commands = [file for file in files() if file.startswith("cli/")]
+    assert sum(len(late_imports((PACKAGE / file).read_text())) for file in commands) <= 13

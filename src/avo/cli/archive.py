@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from avo.cli.named import scenario_place
 from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
-from avo.types import counted
+from avo.memory import archive
+from avo.run import existing, import_run
+from avo.types import AvoError, counted, figure
 
 
 def export(
@@ -18,9 +21,6 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a run into one file: every version, attempt, message and note. The run may be under way meanwhile."""
-    from avo.memory import archive
-    from avo.run import existing
-
     folder = run or latest_run()
     _, lineage = existing(folder)
     settings = archive.settings_in(folder / archive.SETTINGS)
@@ -46,10 +46,6 @@ def import_(
 
     Scores are those of the machine that measured them. A file that is damaged or made up changes nothing.
     """
-    from avo.cli.named import scenario_place
-    from avo.run import existing, import_run
-    from avo.types import AvoError, figure
-
     folder, manifest, new = import_run(file, run)
     journal, lineage = existing(folder)
     best = lineage.champion()

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from avo.cli.options import AsJson, ScenarioName, Target, print_json, printable, resolve_target
-
-if TYPE_CHECKING:
-    from avo.tools.sources import Sources
+from avo.scenarios.catalog import folder
+from avo.scenarios.loader import load
+from avo.tools.executor import LocalExecutor
+from avo.tools.score.compilers import compiler_of
+from avo.tools.score.gpu import require_gpu
+from avo.tools.seeds import folder_sources, seed_sources
+from avo.tools.sources import Sources
+from avo.types import AvoError, Rejected
 
 
 def bench(
@@ -38,16 +43,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Compare candidates with baselines, launch by launch, in one table. Exit code 1 when one is rejected."""
-    from avo.scenarios.catalog import folder
-
     folder(scenario)
-
-    from avo.scenarios.loader import load
-    from avo.tools.executor import LocalExecutor
-    from avo.tools.score.compilers import compiler_of
-    from avo.tools.score.gpu import require_gpu
-    from avo.tools.seeds import seed_sources
-    from avo.types import AvoError, Rejected
 
     problem = load(scenario)
     target = resolve_target(target, problem)
@@ -70,6 +66,7 @@ def bench(
         except Rejected as error:
             rejected[name] = str(error)
     with executor.held() as judge:
+        # They load torch, as the judge has done by now: what is wrong with the arguments was said without it.
         from avo.tools.score.contest import contest
         from avo.tools.score.standings import Standings, machine
 
@@ -92,9 +89,6 @@ def bench(
 
 def _candidates(paths: list[Path]) -> dict[str, Sources]:
     """The sources of each folder, by the folder's name, or by its path where two have the same name."""
-    from avo.tools.seeds import folder_sources
-    from avo.types import AvoError
-
     if missing := [path for path in paths if not path.is_dir()]:
         raise AvoError(f"no folder '{missing[0]}'")
     names = [path.resolve().name for path in paths]

@@ -8,6 +8,11 @@ from typing import Annotated
 import typer
 
 from avo.cli.options import AsJson, RunFolder, latest_run, print_json
+from avo.run import existing
+from avo.scenarios.abi import HEADER
+from avo.tools.brought import sources_of
+from avo.tools.sources import write_sources
+from avo.types import AvoError
 
 
 def checkout(
@@ -17,12 +22,6 @@ def checkout(
     as_json: AsJson = False,
 ) -> None:
     """Write the sources of a version into a folder, to read, to edit, or to measure by name."""
-    from avo.run import existing
-    from avo.scenarios.abi import HEADER
-    from avo.tools.brought import sources_of
-    from avo.tools.sources import write_sources
-    from avo.types import AvoError
-
     journal, lineage = existing(run or latest_run())
     name, files = sources_of(journal, lineage, version)
     journal.close()

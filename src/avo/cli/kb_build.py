@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from avo.cli.options import AsJson, print_json, printable
-
-if TYPE_CHECKING:
-    from avo.kb_index.build import Report, Row
+from avo.kb_index.build import Report, Row
+from avo.kb_index.build import build as make
+from avo.kb_index.place import in_use
+from avo.kb_index.sources import load
+from avo.kb_index.store import Store
+from avo.settings import kb_folder
+from avo.types import Missing
 
 Only = Annotated[
     list[str] | None, typer.Option("--only", envvar="AVO_KB_ONLY", help="Touch this source alone; again for more.")
@@ -63,11 +68,6 @@ def update(
 
 def sources(sources: List = None, as_json: AsJson = False) -> None:
     """Show the sources: what each is, its licence, and what the index holds of it."""
-    from avo.kb_index.place import in_use
-    from avo.kb_index.sources import load
-    from avo.kb_index.store import Store
-    from avo.settings import kb_folder
-
     listed = load(sources)
     held: dict[str, dict[str, Any]] = {}
     if place := in_use(kb_folder()):
@@ -97,10 +97,6 @@ def _build(
     only: list[str] | None, with_: list[str] | None, offline: bool, fresh: bool, ask: bool,
     file: Path | None, embedder: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    from avo.kb_index.build import build as make
-    from avo.kb_index.sources import load
-    from avo.settings import kb_folder
-    from avo.types import Missing
 
     listed = load(file)
     added = [source.name for source in listed if source.tier == "extra"] if "all" in (with_ or ()) else with_ or ()
@@ -143,8 +139,6 @@ def _line(row: Row) -> str:
 
 
 def _as_dict(done: Report, told: list[str]) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {
         "changed": done.changed, "chunks": done.chunks, "seconds": round(done.seconds, 3),
         "waited_for_downloads": round(done.waited, 3), "notes": told, "lacking": list(done.lacking),

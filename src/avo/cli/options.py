@@ -31,6 +31,9 @@ SeedFrom = Annotated[
     str,
     typer.Option("--seed-from", envvar="AVO_SEED_FROM", help="RUN, RUN@vN or RUN@best: begin from that version."),
 ]
+Direction = Annotated[
+    str, typer.Option("--direction", envvar="AVO_DIRECTION", help="What was changed, and why it should be faster.")
+]
 DRIVERS_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """One of them is there where a driver is: on Linux, and below Windows."""
 
@@ -61,7 +64,7 @@ def _run_by_gpus(scenario: Scenario) -> list[str]:
     """The scenario's targets whose code one of the GPUs runs that CUDA shows to this process."""
     if not any(Path(device).exists() for device in DRIVERS_DEVICES):
         return []  # to ask CUDA takes its time
-    from avo.tools.score.gpu import gpus
+    from avo.tools.score.gpu import gpus  # every command reads its options, few of them ask for a GPU
 
     found = gpus()
     return [name for name in scenario.targets if name != "cpu" and any(gpu.runs(name) for gpu in found)]

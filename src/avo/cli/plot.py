@@ -9,6 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from avo.cli.options import AsJson, RunFolder, latest_run, print_json
+from avo.cli.picture import draw
+from avo.memory.archive import SETTINGS, settings_in
+from avo.memory.trajectory import trajectory
+from avo.run import existing
+from avo.types import AvoError
 
 
 class By(StrEnum):
@@ -28,23 +33,15 @@ def plot(
     as_json: AsJson = False,
 ) -> None:
     """Draw the scores of the versions: running best, each case, and the baselines. --json alone prints the figures."""
-    from avo.run import existing
-    from avo.types import AvoError
-
     folder = run or latest_run()
     if out is not None and out.suffix not in (".png", ".svg"):
         raise AvoError(f"a picture is a .png or an .svg, not '{out.name}'")
-
-    from avo.memory.archive import SETTINGS, settings_in
-    from avo.memory.trajectory import trajectory
 
     _, lineage = existing(folder)
     settings = settings_in(folder / SETTINGS)
     found = trajectory(lineage, f"{settings['scenario']} on {settings['target']}", by)
     told: dict[str, Any] = found.as_dict()
     if out is not None or not as_json:
-        from avo.cli.picture import draw
-
         out = out or Path("trajectory.png")
         draw(found, out)
         told["file"] = str(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,9 @@ from typing import Annotated
 import typer
 
 from avo.cli.options import AsJson, ScenarioName, Sources, Target, print_json, printable
-from avo.cli.score import _open
+from avo.cli.scoring import opened
+from avo.scenarios.catalog import folder
+from avo.types import AvoError, Missing, Rejected
 
 
 class Tool(StrEnum):
@@ -39,10 +42,8 @@ def profile(
 
     Without them, or without the right to use them, the figures of compiler and machine code alone.
     """
-    executor, files = _open(scenario, path, target)
-
-    from avo.tools.profile import profiled, timed_case
-    from avo.types import AvoError, Rejected
+    executor, files = opened(folder(scenario), path, target)
+    from avo.tools.profile import profiled, timed_case  # with torch, and so once the arguments are known to be right
 
     chosen = timed_case(executor.scenario, executor.target, case)
     try:
@@ -70,14 +71,10 @@ def sanitize(
 
     Exit code 1 when they find some.
     """
-    executor, files = _open(scenario, path, target)
-
-    from dataclasses import asdict
-
-    from avo.tools.sanitize import chosen, sanitized
+    executor, files = opened(folder(scenario), path, target)
+    from avo.tools.sanitize import chosen, sanitized  # as above
     from avo.tools.score.instrument import Unread
     from avo.tools.score.sanitizer import text
-    from avo.types import AvoError, Missing, Rejected
 
     try:
         built = executor.build(files)

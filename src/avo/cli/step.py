@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from avo.cli.named import as_named, scenario_place
 from avo.cli.options import (
     AsJson,
     RunFolder,
@@ -19,9 +22,17 @@ from avo.cli.options import (
     resolve_target,
 )
 from avo.mcp.client_config import avo_command
+from avo.memory.archive import JOURNAL, SETTINGS, settings_in
+from avo.memory.journal import EXTERNAL, Journal
+from avo.operators.external import RULES, answered, called, close_open_calls, readable, told
+from avo.operators.external import begin as begun
+from avo.operators.external import end as close
+from avo.operators.seed import warn_of_seed
+from avo.run import existing, held, open_run, plant_seed
+from avo.scenarios.loader import load
 from avo.settings import runs_folder
+from avo.types import AvoError
 
-app = typer.Typer(help="Begin and end a step in which you are the agent.", no_args_is_help=True)
 COMMANDS = """# Commands
 The sources of the work tree lie in {tree}: edit them there. Or write them into a folder of your own, edit that,
 and name it after the scenario in what follows.
@@ -44,7 +55,6 @@ whole, as `lineage show vN` and `lineage diff vA vB` do for versions. A commit t
 next one. `step end` gives it up: the work tree is the latest version again."""
 
 
-@app.command("begin")
 def begin(
     scenario: Annotated[
         str | None, typer.Argument(help="Name or folder of a scenario [default: the run's].", metavar="SCENARIO")
@@ -61,24 +71,11 @@ def begin(
 
     A run that is not there is made, with the seed as v0.
     """
-    from avo.cli.named import as_named, scenario_place
-    from avo.memory.archive import SETTINGS, settings_in
-
     if scenario is None:
-        from avo.run import existing
-
         run = run or latest_run()
         existing(run)[0].close()
         target = settings_in(run / SETTINGS)["target"]
     place = scenario_place(scenario, run)
-
-    import asyncio
-
-    from avo.operators.external import RULES, told
-    from avo.operators.external import begin as begun
-    from avo.operators.seed import warn_of_seed
-    from avo.run import open_run, plant_seed
-    from avo.scenarios.loader import load
 
     loaded, scenario = load(str(place)), as_named(place)
     target = resolve_target(target, loaded)
@@ -101,19 +98,12 @@ def begin(
         print(printable(f"{rules}\n{brief}\n\n{commands}"))
 
 
-@app.command("end")
 def end(
     reason: Annotated[str, typer.Argument(help="Why it is given up.")],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Give your step up. The work tree is the latest version again; what was not committed stays in the journal."""
-    from avo.memory.journal import EXTERNAL
-    from avo.operators.external import close_open_calls
-    from avo.operators.external import end as close
-    from avo.run import held
-    from avo.types import AvoError
-
     with held(run or latest_run()) as (journal, lineage):
         steps = [step["id"] for step in journal.steps() if step["ended"] is None and step["operator"] == EXTERNAL]
         if not steps:
@@ -134,13 +124,6 @@ def note(
     as_json: AsJson = False,
 ) -> None:
     """Write down a lesson for later steps; every agent reads it at their beginning. Also while a run is under way."""
-    from contextlib import closing
-
-    from avo.memory.archive import JOURNAL
-    from avo.memory.journal import Journal
-    from avo.operators.external import answered, called, readable
-    from avo.types import AvoError
-
     text = readable(text).strip()
     if not text:
         raise AvoError("a note needs a text")

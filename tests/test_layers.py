@@ -16,6 +16,8 @@ GROUND = {"types", "settings", "faults"}
 STORES = {"memory", "kb_index", "scenarios"}
 BELOW: dict[str, set[str]] = {
     "__init__": set(),
+    "__main__": {"cli", "interrupt"},
+    "interrupt": set(),
     "types": set(),
     "settings": {"types"},
     "faults": {"types"},
@@ -27,7 +29,7 @@ BELOW: dict[str, set[str]] = {
     "run": GROUND | {"memory", "scenarios", "tools"},
     "operators": GROUND | STORES | {"tools", "agents", "evolve", "run", "configuration"},
     "mcp": GROUND | STORES | {"tools", "agents", "evolve", "run", "operators"},
-    "cli": GROUND | STORES | {"tools", "agents", "evolve", "run", "configuration", "operators", "mcp"},
+    "cli": GROUND | STORES | {"tools", "agents", "evolve", "run", "configuration", "operators", "mcp", "interrupt"},
 }
 """Part of the package -> the parts that it may import, itself aside."""
 HOMES = {

@@ -16,7 +16,7 @@ import pytest
 
 from avo.memory.journal import AGENT, EXTERNAL, Journal
 from avo.run import existing, held
-from avo.tools.executor import lease
+from avo.tools.lease import lease
 
 TINY = Path(__file__).parents[1] / "tiny"
 FASTER = ("SUMS = 1;", "SUMS = 16;")

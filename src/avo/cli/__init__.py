@@ -16,6 +16,7 @@ import typer
 from typer.main import get_command
 
 import avo
+from avo import interrupt
 from avo.cli.group import Entry, LazyGroup
 from avo.faults import fault_of
 from avo.operators.signals import end_alike
@@ -130,19 +131,22 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # where the encoding lacks a character, its number is written
             with contextlib.suppress(OSError):  # one whose descriptor was replaced meanwhile
                 stream.reconfigure(errors="backslashreplace")
+    interrupt.heed()
     end_alike()
     try:
         command()(prog_name="avo")
     except KeyboardInterrupt:
-        _end("interrupted", 130)
+        _end("interrupted", interrupt.CODE)
     except SystemExit as end:
         if _interrupted(end):  # typer turns it into an exit code, without a word
-            _end("interrupted", 130)
+            _end("interrupted", interrupt.CODE)
         raise
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:
+        if interrupt.pressed():  # a library made an error of its own of it
+            _end("interrupted", interrupt.CODE)
         if fault := fault_of(error):
             _end(str(fault), fault.exit_code)
         if isinstance(error, (OSError, sqlite3.Error)):

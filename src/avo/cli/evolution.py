@@ -128,7 +128,8 @@ def _told(result: dict[str, Any], run: Path) -> str:
     cost = f", {result['usd']:.2f} USD" if result["usd"] else ""
     option = f" --run {run}" if run.parent != runs_folder() else ""
 
-    avo = "avo" if shutil.which("avo") or sys.argv[0] == "-c" else sys.argv[0]
+    started = "python -m avo" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
+    avo = "avo" if shutil.which("avo") or sys.argv[0] == "-c" else started
     came = f"{transfer_text(result['seed_from'])}\n" if "seed_from" in result else ""
     return (
         f"{result['stop_reason']}: {counted(result['versions'], 'version')} from "

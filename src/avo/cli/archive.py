@@ -9,14 +9,14 @@ from typing import Annotated
 import typer
 
 from avo.cli.named import scenario_place
-from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
+from avo.cli.options import AsJson, NewRun, RunFolder, latest_run, output, print_json, printable
 from avo.memory import archive
 from avo.run import existing, import_run
 from avo.types import AvoError, counted, figure
 
 
 def export(
-    file: Annotated[Path | None, typer.Argument(help="File to write [default: SCENARIO-TARGET-vN.avo.zip].")] = None,
+    file: Annotated[Path | None, output("File to write [default: SCENARIO-TARGET-vN.avo.zip].")] = None,
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,10 +36,8 @@ def export(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="What avo lineage export wrote.")],
-    run: Annotated[
-        Path | None, typer.Option("--run", envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
-    ] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What avo lineage export wrote.")],
+    run: NewRun = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a run of FILE, or bring one that holds fewer versions of the same lineage forward.

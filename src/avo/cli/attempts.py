@@ -28,7 +28,9 @@ def list_(
 
 
 def show(
-    number: Annotated[int, typer.Argument(min=1, max=1 << 62, help="As `avo attempts list` shows it, without the a.")],
+    number: Annotated[
+        int, typer.Argument(min=1, max=1 << 62, metavar="N", help="As `avo attempts list` shows it, without the a.")
+    ],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -45,7 +47,7 @@ def show(
 
 def forget(
     numbers: Annotated[
-        list[int], typer.Argument(min=1, max=1 << 62, help="As `avo attempts list` shows them.", metavar="N...")
+        list[int], typer.Argument(min=1, max=1 << 62, help="As `avo attempts list` shows them.", metavar="N")
     ],
     run: RunFolder = None,
     as_json: AsJson = False,

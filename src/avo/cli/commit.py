@@ -8,7 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from avo.cli.named import scenario_place
-from avo.cli.options import AsJson, Direction, ScenarioName, SeedFrom, Target, print_json, printable, resolve_target
+from avo.cli.options import (
+    AsJson,
+    Direction,
+    NewRun,
+    ScenarioName,
+    SeedFrom,
+    Target,
+    print_json,
+    printable,
+    resolve_target,
+)
 from avo.operators.external import FOR_AGENTS, answer, begun, external_step, keep_unsaved, unsaved
 from avo.scenarios.loader import load
 from avo.settings import runs_folder
@@ -25,15 +35,17 @@ LEFT = "\nWhat the work tree held that no version has stays in the journal: avo 
 def commit(
     scenario: ScenarioName,
     path: Annotated[
-        Path | None, typer.Argument(help="Folder with the candidate's sources [default: the run's work tree].")
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder with the candidate's sources [default: the run's work tree]."),
     ] = None,
     message: Annotated[
-        str, typer.Option("--message", "-m", envvar="AVO_MESSAGE", help="First line what changed; then why.")
+        str,
+        typer.Option(
+            "--message", "-m", envvar="AVO_MESSAGE", metavar="TEXT", help="First line what changed; then why."
+        ),
     ] = "",
     target: Target = "auto",
-    run: Annotated[
-        Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
-    ] = None,
+    run: NewRun = None,
     direction: Direction = "",
     seed_from: SeedFrom = "",
     as_json: AsJson = False,

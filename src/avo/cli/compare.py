@@ -23,7 +23,10 @@ from avo.types import AvoError, Comparison, Rejected, Unfit
 
 VERSION = re.compile(r"v\d+|best|seed-from")
 Side = Annotated[
-    str, typer.Argument(help="A folder with sources, or of the run: v0, v1, … best; seed-from: what was brought in.")
+    str,
+    typer.Argument(
+        metavar="SIDE", help="A folder with sources, or of the run: v0, v1, … best; seed-from: what was brought in."
+    ),
 ]
 
 

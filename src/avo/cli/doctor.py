@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, print_json, printable
+from avo.cli.options import AsJson, BaseUrl, print_json, printable
 from avo.settings import cache_place, unsafe_runner
 from avo.tools.isolation import MEASURES, measures_in_force
 from avo.tools.score.compilers import cxx, nvcc
@@ -28,11 +28,11 @@ PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-bindings", "chrom
 def doctor(
     model: Annotated[
         str | None,
-        typer.Option(envvar="AVO_DOCTOR_MODEL", help="Make one cheap call to this model; '' for avo.toml's."),
+        typer.Option(
+            envvar="AVO_DOCTOR_MODEL", metavar="MODEL", help="Make one cheap call to this model; '' for avo.toml's."
+        ),
     ] = None,
-    base_url: Annotated[
-        str, typer.Option(envvar="AVO_BASE_URL", help="Address of openai-compatible and ollama models.")
-    ] = "",
+    base_url: BaseUrl = "",
     as_json: AsJson = False,
 ) -> None:
     """Check compiler, git, packages, device and the isolation of candidates. Exit code 3 when something is missing."""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, print_json, printable
+from avo.cli.options import AsJson, Source, print_json, printable
 from avo.kb_index.evaluation import evaluate as measure
 from avo.kb_index.evaluation import questions as asked
 from avo.kb_index.reading import read as passage
@@ -20,7 +20,6 @@ from avo.kb_index.search import search as find
 from avo.kb_index.store import Store
 from avo.settings import kb_folder
 
-Source = Annotated[str, typer.Option(envvar="AVO_SOURCE", help="Only these sources, separated by commas.")]
 Arch = Annotated[str, typer.Option(envvar="AVO_ARCH", help="sm_90, sm_100a, …; what belongs to none always passes.")]
 Kind = Annotated[str, typer.Option(envvar="AVO_KIND", help="code, doc, instruction, op or note.")]
 
@@ -32,7 +31,7 @@ def _store() -> Store:
 
 def search(
     queries: Annotated[list[str], typer.Argument(help="The question; several forms of it are fused.", metavar="QUERY")],
-    source: Source = "",
+    source: Source = None,
     arch: Arch = "",
     kind: Kind = "",
     k: Annotated[int, typer.Option("-k", envvar="AVO_K", min=1, max=50, help="How many hits.")] = 8,
@@ -45,13 +44,14 @@ def search(
     started = time.perf_counter()
     if not any(" " in query.strip() for query in queries):
         queries = [" ".join(queries)]
+    sources = ",".join(source or ())
     with _store() as store:
-        hits = find(store, queries, k, source, arch, kind)
+        hits = find(store, queries, k, sources, arch, kind)
         ms = round((time.perf_counter() - started) * 1e3, 1)
         if as_json:
             print_json({"hits": [hit.as_dict() for hit in hits], "ms": ms})
         if not hits:
-            print(printable(advice(store, queries, source, arch, kind)), file=sys.stderr if as_json else sys.stdout)
+            print(printable(advice(store, queries, sources, arch, kind)), file=sys.stderr if as_json else sys.stdout)
         if as_json or not hits:
             return
     for number, hit in enumerate(hits, 1):
@@ -75,11 +75,13 @@ def read(
 
 
 def symbols(
-    path: Annotated[str, typer.Argument(help="source:path, or a path.")], source: Source = "", as_json: AsJson = False
+    path: Annotated[str, typer.Argument(metavar="PATH", help="source:path, or a path.")],
+    source: Source = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the functions, classes or sections of a document with their lines."""
     with _store() as store:
-        found = outline(store, source, path)
+        found = outline(store, ",".join(source or ()), path)
     if as_json:
         print_json(found)
         return
@@ -88,7 +90,7 @@ def symbols(
 
 
 def evaluate(
-    questions: Annotated[Path, typer.Argument(help="JSON: queries with id, kind, query and expect.")],
+    questions: Annotated[Path, typer.Argument(metavar="FILE", help="JSON: queries with id, kind, query and expect.")],
     as_json: AsJson = False,
 ) -> None:
     """Measure how often the right passage is found: hit@1, hit@5 and MRR of the questions that can be answered."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, print_json, printable
+from avo.cli.options import AsJson, Source, print_json, printable
 from avo.kb_index.build import Report, Row
 from avo.kb_index.build import build as make
 from avo.kb_index.place import in_use
@@ -18,9 +18,6 @@ from avo.kb_index.store import Store
 from avo.settings import kb_folder
 from avo.types import Missing
 
-Only = Annotated[
-    list[str] | None, typer.Option("--only", envvar="AVO_KB_ONLY", help="Touch this source alone; again for more.")
-]
 With = Annotated[
     list[str] | None,
     typer.Option("--with", envvar="AVO_KB_WITH", help="Add this source of tier extra, or 'all'; again for more."),
@@ -30,7 +27,7 @@ Offline = Annotated[
 ]
 List = Annotated[
     Path | None,
-    typer.Option("--sources", envvar="AVO_KB_SOURCES", help="A file of your own sources, beside the shipped ones."),
+    typer.Option("--list", envvar="AVO_KB_SOURCES", help="A file of your own sources, beside the shipped ones."),
 ]
 Embedder = Annotated[
     str | None,
@@ -39,11 +36,11 @@ Embedder = Annotated[
 
 
 def build(
-    only: Only = None,
+    source: Source = None,
     with_: With = None,
     offline: Offline = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make the index from nothing.")] = False,
-    sources: List = None,
+    list_: List = None,
     embedder: Embedder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,24 +48,24 @@ def build(
 
     Exit code 3 when a source that it is not whole without cannot be had; the index then holds the rest.
     """
-    _build(only, with_, offline, fresh, False, sources, embedder, as_json)
+    _build(source, with_, offline, fresh, False, list_, embedder, as_json)
 
 
 def update(
-    only: Only = None,
+    source: Source = None,
     with_: With = None,
     offline: Offline = False,
-    sources: List = None,
+    list_: List = None,
     embedder: Embedder = None,
     as_json: AsJson = False,
 ) -> None:
     """Build, and ask again for what may have changed since it was fetched: web pages, tags and branches."""
-    _build(only, with_, offline, False, True, sources, embedder, as_json)
+    _build(source, with_, offline, False, True, list_, embedder, as_json)
 
 
-def sources(sources: List = None, as_json: AsJson = False) -> None:
+def sources(list_: List = None, as_json: AsJson = False) -> None:
     """Show the sources: what each is, its licence, and what the index holds of it."""
-    listed = load(sources)
+    listed = load(list_)
     held: dict[str, dict[str, Any]] = {}
     if place := in_use(kb_folder()):
         with Store.open(place) as store:

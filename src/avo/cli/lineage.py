@@ -16,8 +16,10 @@ from avo.tools.brought import SEED_FROM, sources_of
 from avo.tools.history import scored_by, version_line
 from avo.types import Version, figure
 
-VersionName = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best.")]
-Side = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best; seed-from: what was brought in.")]
+VersionName = Annotated[str, typer.Argument(metavar="VERSION", help="v0 (the seed), v1, … or best.")]
+Side = Annotated[
+    str, typer.Argument(metavar="VERSION", help="v0 (the seed), v1, … or best; seed-from: what was brought in.")
+]
 
 
 def log(run: RunFolder = None, as_json: AsJson = False) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from avo.agents.tracing import traced
 from avo.cli.named import as_named, scenario_place
-from avo.cli.options import ScenarioName, SeedFrom, Target, resolve_target
+from avo.cli.options import NewRun, ScenarioName, SeedFrom, Target, resolve_target
 from avo.mcp.client_config import FILES, Client, snippet
 from avo.mcp.stdio import take_stdio
 from avo.operators.seed import warn_of_seed
@@ -25,9 +25,7 @@ from avo.types import Missing
 def mcp(
     scenario: ScenarioName,
     target: Target = "auto",
-    run: Annotated[
-        Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
-    ] = None,
+    run: NewRun = None,
     seed_from: SeedFrom = "",
     print_config: Annotated[
         Client | None,

@@ -48,7 +48,7 @@ def log(
 
 
 def show(
-    number: Annotated[int, typer.Argument(help="A message's number, as `avo memory log` shows it.")],
+    number: Annotated[int, typer.Argument(metavar="N", help="A message's number, as `avo memory log` shows it.")],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +67,7 @@ def show(
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for, upper and lower case alike.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for, upper and lower case alike.")],
     run: RunFolder = None,
     last: Last = 50,
     as_json: AsJson = False,

@@ -20,19 +20,51 @@ if TYPE_CHECKING:
     from avo.scenarios.loader import Scenario
 
 ScenarioName = Annotated[str, typer.Argument(help="Name of a scenario, or the path of its folder.", metavar="SCENARIO")]
-Sources = Annotated[Path | None, typer.Argument(help="Folder with the candidate's sources [default: the seed].")]
-Target = Annotated[str, typer.Option(envvar="AVO_TARGET", help="cpu, sm_80, sm_90a, sm_100a, or auto.")]
+Sources = Annotated[
+    Path | None, typer.Argument(metavar="DIR", help="Folder with the candidate's sources [default: the seed].")
+]
+Target = Annotated[
+    str, typer.Option("--target", envvar="AVO_TARGET", metavar="TARGET", help="cpu, sm_80, sm_90a, sm_100a, or auto.")
+]
 AsJson = Annotated[bool, typer.Option("--json", envvar="AVO_JSON", help="Print JSON.")]
 RunFolder = Annotated[
-    Path | None, typer.Option("--run", envvar="AVO_RUN", help="Run directory [default: the latest in runs/].")
+    Path | None,
+    typer.Option("--run", envvar="AVO_RUN", metavar="DIR", help="Run directory [default: the latest in runs/]."),
 ]
+
+NewRun = Annotated[
+    Path | None,
+    typer.Option("--run", envvar="AVO_RUN", metavar="DIR", help="Run directory [default: runs/SCENARIO-TARGET]."),
+]
+BaseUrl = Annotated[
+    str,
+    typer.Option(
+        "--base-url", envvar="AVO_BASE_URL", metavar="URL", help="Address of openai-compatible and ollama models."
+    ),
+]
+
+
+def output(meaning: str) -> typer.models.OptionInfo:
+    """The option that says where to write: the same in every command that writes a file or a folder."""
+    made: typer.models.OptionInfo = typer.Option("--output", "-o", envvar="AVO_OUTPUT", metavar="PATH", help=meaning)
+    return made
+
 
 SeedFrom = Annotated[
     str,
-    typer.Option("--seed-from", envvar="AVO_SEED_FROM", help="RUN, RUN@vN or RUN@best: begin from that version."),
+    typer.Option(
+        "--seed-from", envvar="AVO_SEED_FROM", metavar="RUN", help="RUN, RUN@vN or RUN@best: begin from that version."
+    ),
 ]
 Direction = Annotated[
-    str, typer.Option("--direction", envvar="AVO_DIRECTION", help="What was changed, and why it should be faster.")
+    str,
+    typer.Option(
+        "--direction", envvar="AVO_DIRECTION", metavar="TEXT", help="What was changed, and why it should be faster."
+    ),
+]
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", envvar="AVO_SOURCE", metavar="NAME", help="This source alone; again for more."),
 ]
 DRIVERS_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """One of them is there where a driver is: on Linux, and below Windows."""

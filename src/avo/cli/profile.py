@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, Sources, Target, print_json, printable
+from avo.cli.options import AsJson, ScenarioName, Sources, Target, output, print_json, printable
 from avo.cli.scoring import opened
 from avo.scenarios.catalog import folder
 from avo.types import AvoError, Missing, Rejected
@@ -35,7 +35,7 @@ def profile(
     case: Annotated[
         str, typer.Option(envvar="AVO_CASE", help="Id of a timed case [default: the one with the most work].")
     ] = "",
-    keep: Annotated[Path | None, typer.Option(envvar="AVO_KEEP", help="Folder for what ncu or perf printed.")] = None,
+    keep: Annotated[Path | None, output("Folder for what ncu or perf printed.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what bounds a candidate and where its time goes: by Nsight Compute on a GPU, by perf on the CPU.
@@ -64,7 +64,7 @@ def sanitize(
         Tool,
         typer.Option(envvar="AVO_SANITIZER", help="Which tool: memcheck to synccheck for CUDA, the others on a CPU."),
     ] = Tool.usual,
-    keep: Annotated[Path | None, typer.Option(envvar="AVO_KEEP", help="Folder for what the tools printed.")] = None,
+    keep: Annotated[Path | None, output("Folder for what the tools printed.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look for wrong accesses and races with compute-sanitizer, or with AddressSanitizer and UBSan on a CPU.

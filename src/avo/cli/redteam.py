@@ -12,7 +12,7 @@ from avo.tools.redteam import SCENARIO, RedTeam, candidates, chosen, summary
 from avo.tools.score.gpu import gpu
 from avo.tools.score.roofline import device
 
-Names = Annotated[list[str] | None, typer.Argument(help="Candidates, * allowed [default: all].", metavar="[NAME]...")]
+Names = Annotated[list[str] | None, typer.Argument(help="Candidates, * allowed [default: all].", metavar="NAME")]
 
 
 def redteam(names: Names = None, target: Target = "auto", as_json: AsJson = False) -> None:

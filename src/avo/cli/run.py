@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from avo.cli.named import scenario_place
-from avo.cli.options import AsJson, ScenarioName, SeedFrom, Target
+from avo.cli.options import AsJson, BaseUrl, NewRun, ScenarioName, SeedFrom, Target
 
 
 def scenario(
     name: ScenarioName,
     target: Target = "auto",
     model: Annotated[
-        str, typer.Option(envvar="AVO_MODEL", help="tuner, KIND:NAME, or a component file [default: avo.toml, tuner].")
+        str,
+        typer.Option(
+            envvar="AVO_MODEL",
+            metavar="MODEL",
+            help="tuner, KIND:NAME, or a component file [default: avo.toml, tuner].",
+        ),
     ] = "",
     supervisor_model: Annotated[
-        str, typer.Option(envvar="AVO_SUPERVISOR_MODEL", help="Another model for the supervisor.")
+        str, typer.Option(envvar="AVO_SUPERVISOR_MODEL", metavar="MODEL", help="Another model for the supervisor.")
     ] = "",
-    base_url: Annotated[
-        str, typer.Option(envvar="AVO_BASE_URL", help="Where openai-compatible:NAME and ollama:NAME are.")
-    ] = "",
+    base_url: BaseUrl = "",
     steps: Annotated[int, typer.Option(envvar="AVO_STEPS", min=0, help="Variation steps in all; 0: no limit.")] = 0,
     minutes: Annotated[float, typer.Option(envvar="AVO_MINUTES", min=0, help="Minutes in all; 0: no limit.")] = 0,
     budget_usd: Annotated[
@@ -32,9 +34,7 @@ def scenario(
         int, typer.Option(envvar="AVO_MAX_ATTEMPTS", min=0, help="Evaluations in all, with the seed's; 0: no limit.")
     ] = 0,
     goal: Annotated[float, typer.Option(envvar="AVO_GOAL", min=0, help="Stop at this score; 0: no goal.")] = 0,
-    run: Annotated[
-        Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
-    ] = None,
+    run: NewRun = None,
     seed_from: SeedFrom = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="AVO_DRY_RUN", help="Say what the limits buy; start and write nothing.")

@@ -59,7 +59,7 @@ def show(name: ScenarioName, as_json: AsJson = False) -> None:
 
 def new(
     name: Annotated[str, typer.Argument(help="What to call it: a letter, then letters, digits and _.", metavar="NAME")],
-    folder: Annotated[Path, typer.Argument(help="Where its folder goes.", metavar="[DIR]")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Where its folder goes.", metavar="DIR")] = Path(),
     like: Annotated[
         str, typer.Option(envvar="AVO_LIKE", help="The scenario to extend [default: a small problem of its own].")
     ] = "",

@@ -16,11 +16,14 @@ def evaluate(
     scenario: ScenarioName,
     path: Annotated[
         Path | None,
-        typer.Argument(help="Folder with the candidate's sources [default: the seed; with --run its work tree]."),
+        typer.Argument(
+            metavar="DIR", help="Folder with the candidate's sources [default: the seed; with --run its work tree]."
+        ),
     ] = None,
     target: Target = "auto",
     run: Annotated[
-        Path | None, typer.Option("--run", envvar="AVO_RUN", help="Keep the attempt in the journal of this run.")
+        Path | None,
+        typer.Option("--run", envvar="AVO_RUN", metavar="DIR", help="Keep the attempt in the journal of this run."),
     ] = None,
     direction: Direction = "",
     as_json: AsJson = False,

@@ -14,7 +14,9 @@ from avo.memory.steering import pause as hold
 from avo.memory.steering import steer as leave
 from avo.run import shared_journal
 
-Text = Annotated[str, typer.Argument(help="What to try, or what to leave alone; at most 4000 characters.")]
+Text = Annotated[
+    str, typer.Argument(metavar="TEXT", help="What to try, or what to leave alone; at most 4000 characters.")
+]
 
 
 def steer(text: Text, run: RunFolder = None) -> None:

@@ -36,7 +36,7 @@ from avo.types import AvoError
 COMMANDS = """# Commands
 The sources of the work tree lie in {tree}: edit them there. Or write them into a folder of your own, edit that,
 and name it after the scenario in what follows.
-    {avo} lineage checkout best --to DIR --run {run}
+    {avo} lineage checkout best -o DIR --run {run}
     {avo} eval {scenario} {options} --direction "what you changed, and why"
     {avo} commit {scenario} {options} -m "what you changed, and why"
     {avo} compare {scenario} best {tree} {options}
@@ -62,7 +62,11 @@ def begin(
     target: Target = "auto",
     run: Annotated[
         Path | None,
-        typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET, or the latest in runs/]."),
+        typer.Option(
+            envvar="AVO_RUN",
+            metavar="DIR",
+            help="Run directory [default: runs/SCENARIO-TARGET, or the latest in runs/].",
+        ),
     ] = None,
     seed_from: SeedFrom = "",
     as_json: AsJson = False,
@@ -99,7 +103,7 @@ def begin(
 
 
 def end(
-    reason: Annotated[str, typer.Argument(help="Why it is given up.")],
+    reason: Annotated[str, typer.Argument(metavar="REASON", help="Why it is given up.")],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -119,7 +123,7 @@ def end(
 
 
 def note(
-    text: Annotated[str, typer.Argument(help="What worked, or what did not, and why.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What worked, or what did not, and why.")],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:

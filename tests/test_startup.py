@@ -69,5 +69,25 @@ def test_help_does_not_even_load_pydantic() -> None:
     assert "pydantic" not in loaded("--help")[1]
 
 
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    for arguments in (("--help",), ("kb", "--help"), ("lineage", "-h"), ("--version",)):
+        ended, names = loaded(*arguments)
+        assert ended == 0
+        assert {name for name in names if name.startswith("avo.cli.")} == {"avo.cli.group"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("lineage log", "lineage show", "lineage diff", "lineage checkout", "lineage plot", "attempts list"),
+        *("memory log", "memory stats", "memory plan", "kb search", "kb read", "kb sources", "profile", "eval"),
+    ],
+)
+def test_a_command_that_reads_is_there_without_torch_chroma_autogen_or_matplotlib(command: str) -> None:
+    ended, names = loaded(*command.split(), "--help")
+    assert ended == 0
+    assert not names & {"torch", "chromadb", "autogen_core", "autogen_agentchat", "matplotlib", "sklearn", "mcp"}
+
+
 def test_the_probe_sees_what_a_command_loads() -> None:
     assert {"pydantic", "avo.scenarios.loader"} <= loaded("scenario", "list")[1]

@@ -236,7 +236,7 @@ def test_what_was_brought_in_outlives_the_other_run_and_travels(
     shutil.rmtree(other)
     again = told(cli("step", "begin", scaled, "--run", "new", "--seed-from", "other@best", "--json"))
     assert again["step"] == begun["step"]
-    assert cli("lineage", "export", "new.zip", "--run", "new").returncode == 0
+    assert cli("lineage", "export", "-o", "new.zip", "--run", "new").returncode == 0
     import_run(tmp_path / "new.zip", tmp_path / "there")
     assert told(cli("lineage", "checkout", "seed-from", "--run", "there", "--json"))["files"] == ["matvec.cpp"]
     assert (tmp_path / "seed-from" / "matvec.cpp").read_bytes() == wanted["matvec.cpp"]

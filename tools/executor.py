@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from avo.scenarios.loader import Scenario
-from avo.settings import device_lock
 from avo.tools import sandbox, seccomp
+from avo.tools.lease import lease, say_so
 from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
 
 MOST_BUILDS_AT_ONCE = 8
-LOOK_AGAIN_SECONDS = 0.05
-"""Between two looks at which of several GPUs is free."""
 
 
 class Executor(Protocol):
@@ -67,6 +64,8 @@ class LocalExecutor:
     def __init__(self, scenario: Scenario, target: str) -> None:
         sandbox.hide()  # keys are among its variables
         self.scenario, self.target = scenario, target
+        self.say = say_so
+        """Is told which device is waited for, and who holds it."""
         self._rejected: dict[str, Rejected] = {}
         self._judges: dict[int, Judge] = {}
         self._alone: dict[str, Mapping[str, float]] = {}
@@ -180,45 +179,7 @@ class LocalExecutor:
         """A device alone, and its judge."""
         from avo.tools.score.gpu import explained
 
-        with lease(self.target) as index, explained():
+        with lease(self.target, self.say) as index, explained():
             judge = self.judge_on(index)
             with judge.on_device():
                 yield judge
-
-
-@contextlib.contextmanager
-def lease(target: str) -> Iterator[int]:
-    """Hold a device of the target alone among all avo processes of this machine: its number.
-
-    The first GPU that is free and runs such code; when none is, waits until one is, behind those who asked before.
-    """
-    from avo.tools.score.gpu import fitting
-
-    names = (target != "cpu" and fitting(target)) or {0: target}
-    with contextlib.ExitStack() as stack:
-        files = {number: stack.enter_context(_lock_file(name)) for number, name in names.items()}
-        # Beginnings alone: the UUIDs of eight GPUs are longer than a file's name may be.
-        with _lock_file("-".join(["queue", *(name[:12] for name in names.values())])) as queue:
-            fcntl.flock(queue, fcntl.LOCK_EX)
-            while (free := next((number for number, file in files.items() if _locked(file)), None)) is None:
-                time.sleep(LOOK_AGAIN_SECONDS)
-        yield free
-
-
-def _lock_file(device: str) -> IO[str]:
-    path = device_lock(device)
-    try:
-        return path.open()  # to write to another user's file in /tmp is what some systems forbid
-    except FileNotFoundError:
-        file = path.open("a")
-        with contextlib.suppress(PermissionError):
-            path.chmod(0o666)
-        return file
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

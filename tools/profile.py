@@ -10,7 +10,8 @@ from typing import Any
 
 from avo.scenarios.loader import Case, Scenario, family
 from avo.tools.bench import Bench
-from avo.tools.executor import Executor, lease
+from avo.tools.executor import Executor
+from avo.tools.lease import lease
 from avo.tools.score.builder import Build
 from avo.tools.sources import Sources
 from avo.types import Missing, ToolError, Unknown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from avo.scenarios.loader import Scenario, family
 from avo.tools.bench import Bench
-from avo.tools.executor import lease
+from avo.tools.lease import lease
 from avo.tools.score.builder import Build
 from avo.tools.sources import Sources
 from avo.types import Missing, ToolError

@@ -290,6 +290,11 @@ def figure(value: float) -> str:
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 version`, `2 versions`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a variation step ended."""

@@ -222,7 +222,7 @@ def test_a_machine_without_autogen_and_chroma_evaluates_commits_and_reads(
         ("lineage", "diff", "v0", "v1"),
         ("lineage", "plot", "--json"),
         ("lineage", "plot", "-o", "a.svg"),
-        ("lineage", "export", "a.zip"),
+        ("lineage", "export", "-o", "a.zip"),
         ("lineage", "import", "a.zip", "--run", "other"),
         ("memory", "log"),
         ("memory", "stats"),

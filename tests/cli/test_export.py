@@ -38,7 +38,7 @@ def test_a_run_goes_there_and_back(cli: Cli, run: Path, tmp_path: Path) -> None:
     assert told["device"]
     went_on = json.loads(good(cli("run", "scenario", TINY, "--run", "runs/tiny-cpu", "--steps", 1, "--json")))
     assert went_on["versions"] == 1
-    exported = json.loads(good(cli("lineage", "export", "back.zip", "--run", "runs/tiny-cpu", "--json")))
+    exported = json.loads(good(cli("lineage", "export", "-o", "back.zip", "--run", "runs/tiny-cpu", "--json")))
     assert (exported["versions"], exported["scenario"], exported["target"]) == (2, "tiny", "cpu")
     assert exported["attempts"] == went_on["attempts"]
     assert "1 new version" in good(cli("lineage", "import", "back.zip", "--run", run))
@@ -52,7 +52,7 @@ def test_a_run_goes_there_and_back(cli: Cli, run: Path, tmp_path: Path) -> None:
 def test_an_archive_of_a_scenario_that_changed_can_be_read_but_not_gone_on_with(
     cli: Cli, run: Path, own_scenario: Path
 ) -> None:
-    good(cli("lineage", "export", "a.zip", "--run", run))
+    good(cli("lineage", "export", "-o", "a.zip", "--run", run))
     good(cli("lineage", "import", "a.zip", "--run", "here"))
     text = (own_scenario / "scenario.toml").read_text()
     (own_scenario / "scenario.toml").write_text(text.replace("2 * R * C", "20 * R * C"))
@@ -66,7 +66,7 @@ def test_a_run_in_use_is_exported_but_not_imported_into(cli: Cli, run: Path) -> 
 
     with (run / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        good(cli("lineage", "export", "a.zip", "--run", run))
+        good(cli("lineage", "export", "-o", "a.zip", "--run", run))
         assert "in use by another avo process" in one_line(cli("lineage", "import", "a.zip", "--run", run), 2)
 
 

@@ -32,7 +32,7 @@ def entry(shown: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_a_build_says_of_every_source_what_became_of_it(cli: Any, own: Path) -> None:
-    done = cli("kb", "build", "--only", "mine", "--only", "spare")
+    done = cli("kb", "build", "--source", "mine", "--source", "spare")
     assert (done.returncode, done.stderr) == (0, "")
     mine, spare, total = done.stdout.splitlines()
     assert mine.split() == [
@@ -50,12 +50,12 @@ def test_a_build_says_of_every_source_what_became_of_it(cli: Any, own: Path) -> 
     ]
     assert spare.startswith("spare            missing: no folder ")
     assert total.startswith("2 chunks in 2 sources, built in ")
-    again = cli("kb", "update", "--only", "mine", "--offline")
+    again = cli("kb", "update", "--source", "mine", "--offline")
     assert "nothing has changed" in again.stdout
 
 
 def test_a_build_without_a_needed_source_ends_with_3_and_an_index(cli: Any, own: Path) -> None:
-    done = cli("kb", "build", "--only", "mine", "--only", "gone")
+    done = cli("kb", "build", "--source", "mine", "--source", "gone")
     assert done.returncode == 3
     assert done.stderr.startswith("avo: ")
     assert "built without gone" in done.stderr
@@ -64,7 +64,7 @@ def test_a_build_without_a_needed_source_ends_with_3_and_an_index(cli: Any, own:
 
 
 def test_json_says_the_same(cli: Any, own: Path) -> None:
-    shown = json.loads(cli("kb", "build", "--only", "mine", "--json").stdout)
+    shown = json.loads(cli("kb", "build", "--source", "mine", "--json").stdout)
     assert (shown["changed"], shown["chunks"], shown["lacking"]) == (True, 2, [])
     assert entry(shown, "mine")["put"] == 2
 
@@ -73,7 +73,7 @@ def test_the_sources_are_shown_with_what_the_index_holds_of_them(cli: Any, own: 
     before = json.loads(cli("kb", "sources", "--json").stdout)
     assert entry(before, "mine")["chunks"] == 0
     assert entry(before, "fa4")["licence"] == "BSD-3-Clause"
-    cli("kb", "build", "--only", "mine", "--only", "gone")
+    cli("kb", "build", "--source", "mine", "--source", "gone")
     after = json.loads(cli("kb", "sources", "--json").stdout)
     assert (entry(after, "mine")["chunks"], entry(after, "mine")["version"]) == (2, "local")
     assert "no folder" in entry(after, "gone")["missing"]
@@ -96,11 +96,11 @@ def test_offline_without_a_cache_the_shipped_notes_are_the_index(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("build", "--only", "mien"), "no source 'mien'; did you mean 'mine'?"),
+        (("build", "--source", "mien"), "no source 'mien'; did you mean 'mine'?"),
         (("build", "--with", "none"), "no source 'none'"),
-        (("build", "--sources", "none.toml"), "none.toml: no such file"),
-        (("build", "--only", "gone"), "nothing to build from: gone: no folder"),
-        (("build", "--only", "mine", "--embedder", "magic"), "no embedder 'magic'"),
+        (("build", "--list", "none.toml"), "none.toml: no such file"),
+        (("build", "--source", "gone"), "nothing to build from: gone: no folder"),
+        (("build", "--source", "mine", "--embedder", "magic"), "no embedder 'magic'"),
     ],
 )
 def test_a_mistake_is_one_line(cli: Any, own: Path, arguments: tuple[str, ...], complaint: str) -> None:

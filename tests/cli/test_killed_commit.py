@@ -105,7 +105,7 @@ def test_a_step_that_is_given_up_leaves_no_acceptance(run: Path) -> None:
 
 
 def test_an_archive_from_before_the_mending_is_no_other_run(run: Path, cli: Cli, tiny: Scenario) -> None:
-    exported = cli("lineage", "export", "killed.zip", "--run", run)
+    exported = cli("lineage", "export", "-o", "killed.zip", "--run", run)
     assert exported.returncode == 0, exported.stderr
     with open_run(run, tiny, "cpu"):
         pass

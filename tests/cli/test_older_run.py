@@ -141,7 +141,7 @@ def test_a_run_of_a_scenario_in_a_folder_of_ones_own_goes_on(elsewhere: Path, cl
     assert f"avo scenario show {elsewhere}" in begun.stdout.replace("'", "")
     assert cli("eval", "rows", "--run", "r").returncode == 0
     assert cli("run", "scenario", "rows", "--run", "r", "--max-attempts", 1).returncode == 0
-    assert cli("lineage", "export", "r.zip", "--run", "r").returncode == 0
+    assert cli("lineage", "export", "-o", "r.zip", "--run", "r").returncode == 0
     assert cli("lineage", "import", "r.zip", "--run", "moved").returncode == 0
     assert cli("step", "begin", "--run", "moved").returncode == 0
     elsewhere.rename(tmp_path / "rows_now")

@@ -16,7 +16,7 @@ import pytest
 
 from avo.memory.journal import AGENT, EXTERNAL, Journal
 from avo.run import existing, held
-from avo.tools.executor import lease
+from avo.tools.lease import lease
 
 TINY = Path(__file__).parents[1] / "tiny"
 FASTER = ("SUMS = 1;", "SUMS = 16;")
@@ -144,13 +144,13 @@ def test_avos_own_agent_is_told_of_edits_that_were_left(cli: Cli, run: Path) -> 
 
 
 def test_versions_are_checked_out_compared_and_their_attempts_read(cli: Cli, run: Path, tmp_path: Path) -> None:
-    done = cli("lineage", "checkout", "best", "--run", run, "--to", "mine", "--json")
+    done = cli("lineage", "checkout", "best", "--run", run, "-o", "mine", "--json")
     assert json.loads(done.stdout) == {"version": "v0", "folder": "mine", "files": ["matvec.cpp"]}
     mine = tmp_path / "mine"
     assert {path.name for path in mine.iterdir()} == {"matvec.cpp", "avo_abi.h"}
     assert (mine / "matvec.cpp").read_bytes() == (run / "lineage" / "matvec.cpp").read_bytes()
     assert (
-        "not empty: name another with --to DIR" in cli("lineage", "checkout", "v0", "--run", run, "--to", mine).stderr
+        "not empty: name another with --output DIR" in cli("lineage", "checkout", "v0", "--run", run, "-o", mine).stderr
     )
     assert "v0 in v0: matvec.cpp" in cli("lineage", "checkout", "v0", "--run", run).stdout
 

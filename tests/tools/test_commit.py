@@ -9,7 +9,7 @@ import pytest
 
 from avo.tools.bench import Bench
 from avo.tools.commit import commit
-from avo.tools.executor import lease
+from avo.tools.lease import lease
 from avo.tools.sources import digest
 from avo.types import ToolError, Unfit
 

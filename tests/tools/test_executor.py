@@ -14,8 +14,9 @@ import torch
 
 from avo.scenarios.loader import Scenario
 from avo.settings import device_lock
-from avo.tools import executor as module
-from avo.tools.executor import LocalExecutor, lease
+from avo.tools import lease as module
+from avo.tools.executor import LocalExecutor
+from avo.tools.lease import lease
 from avo.tools.score import gpu
 from avo.tools.score.builder import Build
 from avo.tools.score.gpu import Gpu
@@ -25,7 +26,7 @@ from avo.types import CaseScore, Missing, Rejected, Unfit, usual_seconds
 
 HOLD = """
 import time
-from avo.tools.executor import lease
+from avo.tools.lease import lease
 with lease("cpu"):
     print("held", flush=True)
     time.sleep(60)

@@ -106,7 +106,7 @@ def test_a_candidate_that_crashes_leaves_the_machine_code(executor: LocalExecuto
 
 
 def test_the_command_prints_the_same_as_json(cli: Any, seed: Seed, own_scenario: Path) -> None:
-    done = cli("profile", own_scenario, "--target", "cpu", "--keep", "kept", "--json")
+    done = cli("profile", own_scenario, "--target", "cpu", "--output", "kept", "--json")
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert (facts["case"], facts["target"]) == ("wide", "cpu")

@@ -8,18 +8,19 @@ from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, counted, latest_run, print_json, printable
+from avo.cli.named import scenario_place
+from avo.cli.options import AsJson, NewRun, RunFolder, latest_run, output, print_json, printable
+from avo.memory import archive
+from avo.run import existing, import_run
+from avo.types import AvoError, counted, figure
 
 
 def export(
-    file: Annotated[Path | None, typer.Argument(help="File to write [default: SCENARIO-TARGET-vN.avo.zip].")] = None,
+    file: Annotated[Path | None, output("File to write [default: SCENARIO-TARGET-vN.avo.zip].")] = None,
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a run into one file: every version, attempt, message and note. The run may be under way meanwhile."""
-    from avo.memory import archive
-    from avo.run import existing
-
     folder = run or latest_run()
     _, lineage = existing(folder)
     settings = archive.settings_in(folder / archive.SETTINGS)
@@ -35,20 +36,14 @@ def export(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="What avo lineage export wrote.")],
-    run: Annotated[
-        Path | None, typer.Option("--run", envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
-    ] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What avo lineage export wrote.")],
+    run: NewRun = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a run of FILE, or bring one that holds fewer versions of the same lineage forward.
 
     Scores are those of the machine that measured them. A file that is damaged or made up changes nothing.
     """
-    from avo.cli.named import scenario_place
-    from avo.run import existing, import_run
-    from avo.types import AvoError, figure
-
     folder, manifest, new = import_run(file, run)
     journal, lineage = existing(folder)
     best = lineage.champion()

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
+from avo.memory.journal import Attempt
+from avo.run import existing, held
+from avo.tools.answers import attempt_line, verdict_text
+from avo.tools.bench import OLDER
+from avo.types import RULES, AvoError
 
-if TYPE_CHECKING:
-    from avo.memory.journal import Attempt
 
-app = typer.Typer(help="Read what was evaluated in a run, kept or not.", no_args_is_help=True)
-
-
-@app.command("list")
 def list_(
     run: RunFolder = None,
     last: Annotated[int, typer.Option(envvar="AVO_LAST", min=0, help="Only the last N; 0: all.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """List the evaluations in order: number, status, score or reason, knobs, direction."""
-    from avo.run import existing
-    from avo.tools.answers import attempt_line
-
     found = existing(run or latest_run())[0].attempts(last or -1, forgotten=True)
     if as_json:
         print_json([_facts(attempt) for attempt in found])
@@ -31,16 +27,14 @@ def list_(
         print(printable(attempt_line(attempt, _counts_not(attempt))))
 
 
-@app.command("show")
 def show(
-    number: Annotated[int, typer.Argument(min=1, max=1 << 62, help="As `avo attempts list` shows it, without the a.")],
+    number: Annotated[
+        int, typer.Argument(min=1, max=1 << 62, metavar="N", help="As `avo attempts list` shows it, without the a.")
+    ],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one evaluation whole: direction, verdict, and its diff against the version it started from."""
-    from avo.run import existing
-    from avo.tools.answers import verdict_text
-
     attempt = existing(run or latest_run())[0].attempt(number)
     if as_json:
         print_json(_facts(attempt) | {"verdict": attempt.verdict.as_dict(), "diff": attempt.diff})
@@ -51,10 +45,9 @@ def show(
     print(printable(f"{attempt.direction}\n{verdict_text(attempt.verdict)}\n{attempt.diff}".rstrip()))
 
 
-@app.command("forget")
 def forget(
     numbers: Annotated[
-        list[int], typer.Argument(min=1, max=1 << 62, help="As `avo attempts list` shows them.", metavar="N...")
+        list[int], typer.Argument(min=1, max=1 << 62, help="As `avo attempts list` shows them.", metavar="N")
     ],
     run: RunFolder = None,
     as_json: AsJson = False,
@@ -63,9 +56,6 @@ def forget(
 
     They stay in the journal, marked as forgotten. What was kept as a version is refused, and then none is forgotten.
     """
-    from avo.run import held
-    from avo.types import AvoError
-
     with held(run or latest_run()) as (journal, lineage):
         chosen = [journal.attempt(number) for number in dict.fromkeys(numbers)]
         kept = {version.tree: version.name for version in lineage.versions()}
@@ -88,9 +78,6 @@ def forget(
 
 def _counts_not(attempt: Attempt) -> str:
     """Why an attempt does not count, or not beside others; empty when it does."""
-    from avo.tools.bench import OLDER
-    from avo.types import RULES
-
     if attempt.forgotten:
         return f"forgotten: {attempt.why_forgotten}"
     return "" if attempt.verdict.rules == RULES else OLDER

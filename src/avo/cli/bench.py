@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, Target, print_json, printable, resolve_target
-
-if TYPE_CHECKING:
-    from avo.tools.sources import Sources
+from avo.cli.options import AsJson, ScenarioName, Target, output, print_json, printable, resolve_target
+from avo.scenarios.catalog import folder
+from avo.scenarios.loader import load
+from avo.tools.executor import LocalExecutor
+from avo.tools.score.compilers import compiler_of
+from avo.tools.score.gpu import require_gpu
+from avo.tools.seeds import folder_sources, seed_sources
+from avo.tools.sources import Sources
+from avo.types import AvoError, Rejected
 
 
 def bench(
     scenario: ScenarioName,
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders with candidates' sources [default: the seed].", metavar="PATH"),
+        typer.Argument(help="Folders with candidates' sources [default: the seed].", metavar="DIR"),
     ] = None,
     target: Target = "auto",
     paper: Annotated[
@@ -32,22 +37,11 @@ def bench(
             "--baseline", envvar="AVO_BASELINE", metavar="NAME", help="Only this baseline; repeatable [default: all]."
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", envvar="AVO_OUTPUT", help="Write the JSON to this file as well.")
-    ] = None,
+    file: Annotated[Path | None, output("Write the JSON to this file as well.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare candidates with baselines, launch by launch, in one table. Exit code 1 when one is rejected."""
-    from avo.scenarios.catalog import folder
-
     folder(scenario)
-
-    from avo.scenarios.loader import load
-    from avo.tools.executor import LocalExecutor
-    from avo.tools.score.compilers import compiler_of
-    from avo.tools.score.gpu import require_gpu
-    from avo.tools.seeds import seed_sources
-    from avo.types import AvoError, Rejected
 
     problem = load(scenario)
     target = resolve_target(target, problem)
@@ -57,8 +51,8 @@ def bench(
         raise AvoError(f"--baseline: {target} has no baseline '{strangers[0]}'; {there}")
     if paper and target == "cpu":
         raise AvoError("--paper: the paper's protocol is for GPUs")
-    if output and not output.parent.is_dir():
-        raise AvoError(f"--output: no folder '{output.parent}'")
+    if file and not file.parent.is_dir():
+        raise AvoError(f"--output: no folder '{file.parent}'")
     if target != "cpu":
         require_gpu(target)
     trees = _candidates(paths) if paths else {"seed": seed_sources(problem, target)}
@@ -70,6 +64,7 @@ def bench(
         except Rejected as error:
             rejected[name] = str(error)
     with executor.held() as judge:
+        # They load torch, as the judge has done by now: what is wrong with the arguments was said without it.
         from avo.tools.score.contest import contest
         from avo.tools.score.standings import Standings, machine
 
@@ -83,18 +78,15 @@ def bench(
         versions = [f"{name} {version}" for name, version in facts["versions"].items() if version]
         end = "; ".join([facts["compiler"], *versions])
         print(printable(f"{problem.name}, {target}, {facts['device']}\n{standings.text()}\n{end}"))
-    if output:  # last, and whole or not at all: the disk may be full
-        scratch = output.with_name(f".{output.name}.new")
+    if file:  # last, and whole or not at all: the disk may be full
+        scratch = file.with_name(f".{file.name}.new")
         scratch.write_text(json.dumps(told, indent=1) + "\n")
-        scratch.replace(output)
+        scratch.replace(file)
     raise typer.Exit(1 if standings.contest.rejected else 0)
 
 
 def _candidates(paths: list[Path]) -> dict[str, Sources]:
     """The sources of each folder, by the folder's name, or by its path where two have the same name."""
-    from avo.tools.seeds import folder_sources
-    from avo.types import AvoError
-
     if missing := [path for path in paths if not path.is_dir()]:
         raise AvoError(f"no folder '{missing[0]}'")
     names = [path.resolve().name for path in paths]

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, SeedFrom, Target, print_json, printable, resolve_target
+from avo.cli.named import scenario_place
+from avo.cli.options import (
+    AsJson,
+    Direction,
+    NewRun,
+    ScenarioName,
+    SeedFrom,
+    Target,
+    print_json,
+    printable,
+    resolve_target,
+)
+from avo.operators.external import FOR_AGENTS, answer, begun, external_step, keep_unsaved, unsaved
+from avo.scenarios.loader import load
 from avo.settings import runs_folder
+from avo.tools.bench import Bench
+from avo.tools.commit import commit as gate
+from avo.tools.sources import digest
+from avo.types import AvoError, ToolError
 
-if TYPE_CHECKING:
-    from avo.tools.bench import Bench
-
-Direction = Annotated[
-    str,
-    typer.Option(envvar="AVO_DIRECTION", help="What was changed, and why it should be faster."),
-]
 SHOWN = ("ratio", "low", "high", "noise", "improved", "matched", "cases", "blocks")
 """Of a comparison; its samples are in the journal."""
 LEFT = "\nWhat the work tree held that no version has stays in the journal: avo memory log --agent external"
@@ -25,15 +35,17 @@ LEFT = "\nWhat the work tree held that no version has stays in the journal: avo 
 def commit(
     scenario: ScenarioName,
     path: Annotated[
-        Path | None, typer.Argument(help="Folder with the candidate's sources [default: the run's work tree].")
+        Path | None,
+        typer.Argument(metavar="DIR", help="Folder with the candidate's sources [default: the run's work tree]."),
     ] = None,
     message: Annotated[
-        str, typer.Option("--message", "-m", envvar="AVO_MESSAGE", help="First line what changed; then why.")
+        str,
+        typer.Option(
+            "--message", "-m", envvar="AVO_MESSAGE", metavar="TEXT", help="First line what changed; then why."
+        ),
     ] = "",
     target: Target = "auto",
-    run: Annotated[
-        Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
-    ] = None,
+    run: NewRun = None,
     direction: Direction = "",
     seed_from: SeedFrom = "",
     as_json: AsJson = False,
@@ -43,17 +55,10 @@ def commit(
     A run that is not there is made, with the seed as v0. The attempt is in its journal either way. The work tree is the
     new version then; edits that lay there stay in the journal.
     """
-    from avo.cli.named import scenario_place
-    from avo.types import AvoError
-
     place = scenario_place(scenario, run)
     message, direction = (text.encode("utf-8", "replace").decode() for text in (message, direction))
     if not message.strip():
         raise AvoError("a commit needs a message: -m 'what changed, and why'")
-
-    from avo.cli.external import FOR_AGENTS, answer, begun, external_step, keep_unsaved, unsaved
-    from avo.scenarios.loader import load
-    from avo.tools.commit import commit as gate
 
     loaded = load(str(place))
     target = resolve_target(target, loaded)
@@ -83,9 +88,6 @@ def commit(
 
 def _result(bench: Bench, kept: bool, compared: int) -> dict[str, Any]:
     """What the gate found: version, attempt, comparison; null where it did not get that far."""
-    from avo.tools.sources import digest
-    from avo.types import ToolError
-
     try:
         attempt = bench.journal.attempt_of(digest(bench.sources()))
     except ToolError:

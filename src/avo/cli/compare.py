@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from avo.cli.commit import SHOWN
+from avo.cli.named import scenario_place
 from avo.cli.options import AsJson, RunFolder, ScenarioName, Target, latest_run, print_json, resolve_target
-
-if TYPE_CHECKING:
-    from avo.tools.executor import LocalExecutor
-    from avo.tools.sources import Sources
-    from avo.types import Comparison
+from avo.run import existing
+from avo.scenarios.loader import load
+from avo.tools.answers import comparison_text
+from avo.tools.brought import sources_of
+from avo.tools.executor import LocalExecutor
+from avo.tools.seeds import folder_sources
+from avo.tools.sources import Sources
+from avo.types import AvoError, Comparison, Rejected, Unfit
 
 VERSION = re.compile(r"v\d+|best|seed-from")
 Side = Annotated[
-    str, typer.Argument(help="A folder with sources, or of the run: v0, v1, … best; seed-from: what was brought in.")
+    str,
+    typer.Argument(
+        metavar="SIDE", help="A folder with sources, or of the run: v0, v1, … best; seed-from: what was brought in."
+    ),
 ]
 
 
@@ -34,13 +42,7 @@ def compare(
 
     A folder that is called like a version is written ./v1.
     """
-    from avo.cli.named import scenario_place
-
     place = scenario_place(scenario, run)
-
-    from avo.scenarios.loader import load
-    from avo.tools.answers import comparison_text
-    from avo.tools.executor import LocalExecutor
 
     loaded = load(str(place))
     executor = LocalExecutor(loaded, resolve_target(target, loaded))
@@ -57,7 +59,6 @@ def compare(
 
 def _measured(executor: LocalExecutor, sides: list[tuple[str, Sources]]) -> tuple[Comparison | None, str]:
     """The comparison, or which side is rejected and why."""
-    from avo.types import Rejected, Unfit
 
     (first, one), (second, other) = sides
     try:
@@ -70,13 +71,6 @@ def _measured(executor: LocalExecutor, sides: list[tuple[str, Sources]]) -> tupl
 
 def _sources(name: str, run: Path | None) -> Sources:
     """The sources of a version, or in a folder. Raises AvoError."""
-    from contextlib import closing
-
-    from avo.run import existing
-    from avo.tools.brought import sources_of
-    from avo.tools.seeds import folder_sources
-    from avo.types import AvoError
-
     if VERSION.fullmatch(name):
         journal, lineage = existing(run or latest_run())
         with closing(journal):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, print_json, printable
-from avo.settings import cache_place
+from avo.cli.options import AsJson, BaseUrl, print_json, printable
+from avo.settings import cache_place, unsafe_runner
+from avo.tools.isolation import MEASURES, measures_in_force
+from avo.tools.score.compilers import cxx, nvcc
+from avo.tools.score.gpu import names
+from avo.tools.score.roofline import device
+from avo.tools.seccomp import REMEDY, lacking
+from avo.tools.syscalls import MACHINE
+from avo.types import AvoError, Missing
 
 PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-bindings", "chromadb", "gitpython", "typer")
 
@@ -18,27 +28,16 @@ PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-bindings", "chrom
 def doctor(
     model: Annotated[
         str | None,
-        typer.Option(envvar="AVO_DOCTOR_MODEL", help="Make one cheap call to this model; '' for avo.toml's."),
+        typer.Option(
+            envvar="AVO_DOCTOR_MODEL", metavar="MODEL", help="Make one cheap call to this model; '' for avo.toml's."
+        ),
     ] = None,
-    base_url: Annotated[
-        str, typer.Option(envvar="AVO_BASE_URL", help="Address of openai-compatible and ollama models.")
-    ] = "",
+    base_url: BaseUrl = "",
     as_json: AsJson = False,
 ) -> None:
     """Check compiler, git, packages, device and the isolation of candidates. Exit code 3 when something is missing."""
     if model is not None:
         _model(model, base_url, as_json)
-    import shutil
-    from importlib.metadata import PackageNotFoundError, version
-
-    from avo.settings import unsafe_runner
-    from avo.tools.isolation import MEASURES, measures_in_force
-    from avo.tools.score.compilers import cxx, nvcc
-    from avo.tools.score.gpu import names
-    from avo.tools.score.roofline import device
-    from avo.tools.seccomp import REMEDY, lacking
-    from avo.tools.syscalls import MACHINE
-    from avo.types import Missing
 
     found: dict[str, object] = {"cpu": device(), "architecture": MACHINE, "git": shutil.which("git") or ""}
     try:
@@ -90,10 +89,7 @@ def writing_problem(folder: Path) -> str:
 
 def _model(spec: str, base_url: str, as_json: bool) -> None:
     """Say what a model can do. What keeps it from that is one line."""
-    from dataclasses import asdict
-
-    from avo.agents.checkup import check
-    from avo.types import AvoError, Missing
+    from avo.agents.checkup import check  # AutoGen and the clients, which no other question needs
 
     try:
         found = check(spec, base_url, lambda line: print(f"avo: {printable(line)}", file=sys.stderr))

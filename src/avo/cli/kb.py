@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from avo.cli import kb_build
-from avo.cli.options import AsJson, print_json, printable
+from avo.cli.options import AsJson, Source, print_json, printable
+from avo.kb_index.evaluation import evaluate as measure
+from avo.kb_index.evaluation import questions as asked
+from avo.kb_index.reading import read as passage
+from avo.kb_index.reading import symbols as outline
+from avo.kb_index.search import advice
+from avo.kb_index.search import search as find
+from avo.kb_index.store import Store
 from avo.settings import kb_folder
 
-if TYPE_CHECKING:
-    from avo.kb_index.store import Store
-
-app = typer.Typer(help="Build, search and read the knowledge base.", no_args_is_help=True)
-app.command("build")(kb_build.build)
-app.command("update")(kb_build.update)
-app.command("sources")(kb_build.sources)
-Source = Annotated[str, typer.Option(envvar="AVO_SOURCE", help="Only these sources, separated by commas.")]
 Arch = Annotated[str, typer.Option(envvar="AVO_ARCH", help="sm_90, sm_100a, …; what belongs to none always passes.")]
 Kind = Annotated[str, typer.Option(envvar="AVO_KIND", help="code, doc, instruction, op or note.")]
 
 
 def _store() -> Store:
     """The store in use. Raises Missing when there is none."""
-    from avo.kb_index.store import Store
-
     return Store.open((kb_folder() / "current").resolve())
 
 
-@app.command("search")
 def search(
     queries: Annotated[list[str], typer.Argument(help="The question; several forms of it are fused.", metavar="QUERY")],
-    source: Source = "",
+    source: Source = None,
     arch: Arch = "",
     kind: Kind = "",
     k: Annotated[int, typer.Option("-k", envvar="AVO_K", min=1, max=50, help="How many hits.")] = 8,
@@ -45,19 +41,17 @@ def search(
 
     Each quoted QUERY is a form of the same question; bare words together are one.
     """
-    from avo.kb_index.search import advice
-    from avo.kb_index.search import search as find
-
     started = time.perf_counter()
     if not any(" " in query.strip() for query in queries):
         queries = [" ".join(queries)]
+    sources = ",".join(source or ())
     with _store() as store:
-        hits = find(store, queries, k, source, arch, kind)
+        hits = find(store, queries, k, sources, arch, kind)
         ms = round((time.perf_counter() - started) * 1e3, 1)
         if as_json:
             print_json({"hits": [hit.as_dict() for hit in hits], "ms": ms})
         if not hits:
-            print(printable(advice(store, queries, source, arch, kind)), file=sys.stderr if as_json else sys.stdout)
+            print(printable(advice(store, queries, sources, arch, kind)), file=sys.stderr if as_json else sys.stdout)
         if as_json or not hits:
             return
     for number, hit in enumerate(hits, 1):
@@ -68,7 +62,6 @@ def search(
     print(f"{ms} ms; read on: avo kb read '{hits[0].id}'")
 
 
-@app.command("read")
 def read(
     id_or_path: Annotated[str, typer.Argument(help="A hit's id, source:path, or a path.", metavar="ID_OR_PATH")],
     lines: Annotated[str, typer.Option(envvar="AVO_LINES", help="A-B instead of what the id says.")] = "",
@@ -76,24 +69,19 @@ def read(
     as_json: AsJson = False,
 ) -> None:
     """Print stored text with line numbers, at most 400 lines; its version and licence stand above it."""
-    from dataclasses import asdict
-
-    from avo.kb_index.reading import read as passage
-
     with _store() as store:
         found = passage(store, id_or_path, lines, context)
     print_json(asdict(found)) if as_json else print(printable(found.text()))
 
 
-@app.command("symbols")
 def symbols(
-    path: Annotated[str, typer.Argument(help="source:path, or a path.")], source: Source = "", as_json: AsJson = False
+    path: Annotated[str, typer.Argument(metavar="PATH", help="source:path, or a path.")],
+    source: Source = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the functions, classes or sections of a document with their lines."""
-    from avo.kb_index.reading import symbols as outline
-
     with _store() as store:
-        found = outline(store, source, path)
+        found = outline(store, ",".join(source or ()), path)
     if as_json:
         print_json(found)
         return
@@ -101,15 +89,11 @@ def symbols(
         print(printable("{:>6}-{:<6} {}".format(*entry["lines"], entry["symbol"])))
 
 
-@app.command("eval")
 def evaluate(
-    questions: Annotated[Path, typer.Argument(help="JSON: queries with id, kind, query and expect.")],
+    questions: Annotated[Path, typer.Argument(metavar="FILE", help="JSON: queries with id, kind, query and expect.")],
     as_json: AsJson = False,
 ) -> None:
     """Measure how often the right passage is found: hit@1, hit@5 and MRR of the questions that can be answered."""
-    from avo.kb_index.evaluation import evaluate as measure
-    from avo.kb_index.evaluation import questions as asked
-
     entries = asked(questions)
     with _store() as store:
         figures = measure(store, entries)

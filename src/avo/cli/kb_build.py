@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, print_json, printable
+from avo.cli.options import AsJson, Source, print_json, printable
+from avo.kb_index.build import Report, Row
+from avo.kb_index.build import build as make
+from avo.kb_index.place import in_use
+from avo.kb_index.sources import load
+from avo.kb_index.store import Store
+from avo.settings import kb_folder
+from avo.types import Missing
 
-if TYPE_CHECKING:
-    from avo.kb_index.build import Report, Row
-
-Only = Annotated[
-    list[str] | None, typer.Option("--only", envvar="AVO_KB_ONLY", help="Touch this source alone; again for more.")
-]
 With = Annotated[
     list[str] | None,
     typer.Option("--with", envvar="AVO_KB_WITH", help="Add this source of tier extra, or 'all'; again for more."),
@@ -25,7 +27,7 @@ Offline = Annotated[
 ]
 List = Annotated[
     Path | None,
-    typer.Option("--sources", envvar="AVO_KB_SOURCES", help="A file of your own sources, beside the shipped ones."),
+    typer.Option("--list", envvar="AVO_KB_SOURCES", help="A file of your own sources, beside the shipped ones."),
 ]
 Embedder = Annotated[
     str | None,
@@ -34,11 +36,11 @@ Embedder = Annotated[
 
 
 def build(
-    only: Only = None,
+    source: Source = None,
     with_: With = None,
     offline: Offline = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Make the index from nothing.")] = False,
-    sources: List = None,
+    list_: List = None,
     embedder: Embedder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,29 +48,24 @@ def build(
 
     Exit code 3 when a source that it is not whole without cannot be had; the index then holds the rest.
     """
-    _build(only, with_, offline, fresh, False, sources, embedder, as_json)
+    _build(source, with_, offline, fresh, False, list_, embedder, as_json)
 
 
 def update(
-    only: Only = None,
+    source: Source = None,
     with_: With = None,
     offline: Offline = False,
-    sources: List = None,
+    list_: List = None,
     embedder: Embedder = None,
     as_json: AsJson = False,
 ) -> None:
     """Build, and ask again for what may have changed since it was fetched: web pages, tags and branches."""
-    _build(only, with_, offline, False, True, sources, embedder, as_json)
+    _build(source, with_, offline, False, True, list_, embedder, as_json)
 
 
-def sources(sources: List = None, as_json: AsJson = False) -> None:
+def sources(list_: List = None, as_json: AsJson = False) -> None:
     """Show the sources: what each is, its licence, and what the index holds of it."""
-    from avo.kb_index.place import in_use
-    from avo.kb_index.sources import load
-    from avo.kb_index.store import Store
-    from avo.settings import kb_folder
-
-    listed = load(sources)
+    listed = load(list_)
     held: dict[str, dict[str, Any]] = {}
     if place := in_use(kb_folder()):
         with Store.open(place) as store:
@@ -97,10 +94,6 @@ def _build(
     only: list[str] | None, with_: list[str] | None, offline: bool, fresh: bool, ask: bool,
     file: Path | None, embedder: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    from avo.kb_index.build import build as make
-    from avo.kb_index.sources import load
-    from avo.settings import kb_folder
-    from avo.types import Missing
 
     listed = load(file)
     added = [source.name for source in listed if source.tier == "extra"] if "all" in (with_ or ()) else with_ or ()
@@ -143,8 +136,6 @@ def _line(row: Row) -> str:
 
 
 def _as_dict(done: Report, told: list[str]) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {
         "changed": done.changed, "chunks": done.chunks, "seconds": round(done.seconds, 3),
         "waited_for_downloads": round(done.waited, 3), "notes": told, "lacking": list(done.lacking),

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from avo.cli import archive, checkout, plot
 from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
+from avo.memory.journal import Journal
+from avo.memory.lineage import Lineage
+from avo.run import existing
+from avo.tools.bench import unified_diff
+from avo.tools.brought import SEED_FROM, sources_of
+from avo.tools.history import scored_by, version_line
+from avo.types import Version, figure
 
-if TYPE_CHECKING:
-    from avo.memory.journal import Journal
-    from avo.memory.lineage import Lineage
-    from avo.types import Version
-
-app = typer.Typer(help="Read the versions that a run kept; take a run to another machine.", no_args_is_help=True)
-app.command("checkout")(checkout.checkout)
-app.command("plot")(plot.plot)
-app.command("export")(archive.export)
-app.command("import")(archive.import_)
-VersionName = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best.")]
-Side = Annotated[str, typer.Argument(help="v0 (the seed), v1, … or best; seed-from: what was brought in.")]
+VersionName = Annotated[str, typer.Argument(metavar="VERSION", help="v0 (the seed), v1, … or best.")]
+Side = Annotated[
+    str, typer.Argument(metavar="VERSION", help="v0 (the seed), v1, … or best; seed-from: what was brought in.")
+]
 
 
-@app.command("log")
 def log(run: RunFolder = None, as_json: AsJson = False) -> None:
     """List the versions, the seed first: score, gain over the best before it, message; the device where it changes."""
-    from avo.run import existing
-    from avo.tools.history import scored_by, version_line
-    from avo.types import figure
-
     journal, lineage = existing(run or latest_run())
     devices = {version.name: lineage.facts(version).get("Device", "") for version in lineage.versions()}
     if as_json:
@@ -64,13 +57,8 @@ def _origin(lineage: Lineage, version: Version) -> dict[str, str]:
     return {"seed_from": text} if text else {}
 
 
-@app.command("show")
 def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -> None:
     """Show a version: message, scores by case, passages of the knowledge base that led to it, sources."""
-    from avo.run import existing
-    from avo.tools.history import scored_by
-    from avo.types import figure
-
     journal, lineage = existing(run or latest_run())
     found = lineage.version(version)
     older = f" ({by})" if (by := scored_by(lineage, found)) else ""
@@ -94,13 +82,8 @@ def show(version: VersionName, run: RunFolder = None, as_json: AsJson = False) -
         print(printable(f"\n--- {name}\n{text}"))
 
 
-@app.command("diff")
 def diff(first: Side, second: Side, run: RunFolder = None, as_json: AsJson = False) -> None:
     """Show how the sources of two versions differ."""
-    from avo.run import existing
-    from avo.tools.bench import unified_diff
-    from avo.tools.brought import SEED_FROM, sources_of
-
     journal, lineage = existing(run or latest_run())
     if SEED_FROM in (first, second):
         text = unified_diff(*(sources_of(journal, lineage, name)[1] for name in (first, second)))

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from avo.cli.mcp_config import FILES, Client, snippet
-from avo.cli.options import ScenarioName, SeedFrom, Target, resolve_target, warn_of_seed
+from avo.agents.tracing import traced
+from avo.cli.named import as_named, scenario_place
+from avo.cli.options import NewRun, ScenarioName, SeedFrom, Target, resolve_target
+from avo.mcp.client_config import FILES, Client, snippet
+from avo.mcp.stdio import take_stdio
+from avo.operators.seed import warn_of_seed
+from avo.operators.signals import keep_from_children, too_late
+from avo.run import open_run
+from avo.scenarios.loader import load
 from avo.settings import runs_folder
 from avo.types import Missing
 
@@ -17,9 +25,7 @@ from avo.types import Missing
 def mcp(
     scenario: ScenarioName,
     target: Target = "auto",
-    run: Annotated[
-        Path | None, typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET].")
-    ] = None,
+    run: NewRun = None,
     seed_from: SeedFrom = "",
     print_config: Annotated[
         Client | None,
@@ -30,11 +36,7 @@ def mcp(
 
     A run that is not there is made, with the seed as v0. This server alone holds it; the step stays open at its end.
     """
-    from avo.cli.named import as_named, scenario_place
-
     place = scenario_place(scenario, run)
-
-    from avo.scenarios.loader import load
 
     loaded = load(str(place))
     target = resolve_target(target, loaded)
@@ -44,19 +46,12 @@ def mcp(
         origin = ["--seed-from", str(Path(seed_from).absolute())] if seed_from else []
         print(snippet(print_config, [as_named(place), "--target", target, "--run", str(run), *origin]))
         return
-    try:
-        from avo.cli.mcp_server import serve
+    try:  # the SDK is an optional package
+        from avo.mcp.server import serve
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "mcp":
             raise
         raise Missing("avo mcp needs the MCP SDK: pip install 'avo[mcp]'") from error
-
-    import asyncio
-
-    from avo.agents.tracing import traced
-    from avo.cli.mcp_stdio import take_stdio
-    from avo.cli.signals import keep_from_children, too_late
-    from avo.run import open_run
 
     stdio = take_stdio()
     keep_from_children()  # before the first git process, which stays for as long as the run is open

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, consulted_text, counted, latest_run, print_json, printable
+from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
+from avo.memory.journal import Message
+from avo.memory.steering import paused, unseen
+from avo.run import existing
+from avo.tools.brought import transfer, transfer_text
+from avo.tools.history import advice_line
+from avo.tools.plan import direction_line
+from avo.types import counted
 
-if TYPE_CHECKING:
-    from avo.memory.journal import Message
-
-app = typer.Typer(help="Read the conversation, the attempts and the notes of a run.", no_args_is_help=True)
 LINE = 160
 LISTED_ADVICE = 10
 Last = Annotated[int, typer.Option(envvar="AVO_LAST", min=0, help="Only the last N messages; 0: all.")]
@@ -32,7 +36,6 @@ def _print(messages: list[Message], as_json: bool) -> None:
         print(f"{message.id:>5} {message.step:>3} {message.agent:10} {message.kind:6} {message.tool or '':14} {short}")
 
 
-@app.command("log")
 def log(
     run: RunFolder = None,
     agent: Annotated[str | None, typer.Option(envvar="AVO_AGENT", help="worker, supervisor or external.")] = None,
@@ -40,21 +43,16 @@ def log(
     as_json: AsJson = False,
 ) -> None:
     """List the messages in order: number, step, agent, kind, tool, text."""
-    from avo.run import existing
-
     journal, _ = existing(run or latest_run())
     _print(journal.messages(agent, last or -1), as_json)
 
 
-@app.command("show")
 def show(
-    number: Annotated[int, typer.Argument(help="A message's number, as `avo memory log` shows it.")],
+    number: Annotated[int, typer.Argument(metavar="N", help="A message's number, as `avo memory log` shows it.")],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one message whole."""
-    from avo.run import existing
-
     journal = existing(run or latest_run())[0]
     message = journal.message(number)
     consulted = journal.consulted_before(message.step, message.at)
@@ -68,27 +66,19 @@ def show(
         print("\nconsulted in this step so far:\n" + consulted_text(consulted))
 
 
-@app.command("search")
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for, upper and lower case alike.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for, upper and lower case alike.")],
     run: RunFolder = None,
     last: Last = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the messages that hold TEXT."""
-    from avo.run import existing
 
     _print(existing(run or latest_run())[0].search(text, last or -1), as_json)
 
 
-@app.command("plan")
 def plan(run: RunFolder = None, as_json: AsJson = False) -> None:
     """List the directions of the search: number, state, direction, why."""
-    from dataclasses import asdict
-
-    from avo.run import existing
-    from avo.tools.plan import direction_line
-
     directions = existing(run or latest_run())[0].plan()
     if as_json:
         print_json([asdict(direction) for direction in directions])
@@ -113,14 +103,8 @@ def spent_line(entry: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-@app.command("stats")
 def stats(run: RunFolder = None, as_json: AsJson = False) -> None:
     """Count steps, messages, attempts by status, versions, advice and what came of it, and what was spent."""
-    from avo.memory.steering import paused, unseen
-    from avo.run import existing
-    from avo.tools.brought import transfer, transfer_text
-    from avo.tools.history import advice_line
-
     journal, lineage = existing(run or latest_run())
     statuses: dict[str, int] = {}
     for attempt in journal.attempts(forgotten=True):

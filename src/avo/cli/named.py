@@ -22,7 +22,7 @@ def scenario_place(name: str | None, run: Path | None) -> Path:
     run = run or _only_run_of(name)
     if run is None or not (run / RUN_SETTINGS).is_file():
         return folder(name or "")
-    from avo.memory.archive import settings_in
+    from avo.memory.archive import settings_in  # only where there is a run: a mistake is answered without it
 
     found = settings_in(run / RUN_SETTINGS)
     if name not in (None, found["scenario"]):
@@ -44,7 +44,7 @@ def scenario_place(name: str | None, run: Path | None) -> Path:
 
 def _as_it_was(places: list[Path], digest: str) -> Path:
     """The first folder whose scenario is the one of a run's scores."""
-    from avo.scenarios.loader import load
+    from avo.scenarios.loader import load  # pydantic, for a case that is rare
 
     for place in places:
         try:

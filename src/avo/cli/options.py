@@ -18,30 +18,56 @@ from avo.types import Missing
 
 if TYPE_CHECKING:
     from avo.scenarios.loader import Scenario
-    from avo.tools.bench import Bench
 
 ScenarioName = Annotated[str, typer.Argument(help="Name of a scenario, or the path of its folder.", metavar="SCENARIO")]
-Sources = Annotated[Path | None, typer.Argument(help="Folder with the candidate's sources [default: the seed].")]
-Target = Annotated[str, typer.Option(envvar="AVO_TARGET", help="cpu, sm_80, sm_90a, sm_100a, or auto.")]
+Sources = Annotated[
+    Path | None, typer.Argument(metavar="DIR", help="Folder with the candidate's sources [default: the seed].")
+]
+Target = Annotated[
+    str, typer.Option("--target", envvar="AVO_TARGET", metavar="TARGET", help="cpu, sm_80, sm_90a, sm_100a, or auto.")
+]
 AsJson = Annotated[bool, typer.Option("--json", envvar="AVO_JSON", help="Print JSON.")]
 RunFolder = Annotated[
-    Path | None, typer.Option("--run", envvar="AVO_RUN", help="Run directory [default: the latest in runs/].")
+    Path | None,
+    typer.Option("--run", envvar="AVO_RUN", metavar="DIR", help="Run directory [default: the latest in runs/]."),
 ]
+
+NewRun = Annotated[
+    Path | None,
+    typer.Option("--run", envvar="AVO_RUN", metavar="DIR", help="Run directory [default: runs/SCENARIO-TARGET]."),
+]
+BaseUrl = Annotated[
+    str,
+    typer.Option(
+        "--base-url", envvar="AVO_BASE_URL", metavar="URL", help="Address of openai-compatible and ollama models."
+    ),
+]
+
+
+def output(meaning: str) -> typer.models.OptionInfo:
+    """The option that says where to write: the same in every command that writes a file or a folder."""
+    made: typer.models.OptionInfo = typer.Option("--output", "-o", envvar="AVO_OUTPUT", metavar="PATH", help=meaning)
+    return made
+
 
 SeedFrom = Annotated[
     str,
-    typer.Option("--seed-from", envvar="AVO_SEED_FROM", help="RUN, RUN@vN or RUN@best: begin from that version."),
+    typer.Option(
+        "--seed-from", envvar="AVO_SEED_FROM", metavar="RUN", help="RUN, RUN@vN or RUN@best: begin from that version."
+    ),
+]
+Direction = Annotated[
+    str,
+    typer.Option(
+        "--direction", envvar="AVO_DIRECTION", metavar="TEXT", help="What was changed, and why it should be faster."
+    ),
+]
+Source = Annotated[
+    list[str] | None,
+    typer.Option("--source", envvar="AVO_SOURCE", metavar="NAME", help="This source alone; again for more."),
 ]
 DRIVERS_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """One of them is there where a driver is: on Linux, and below Windows."""
-
-
-def warn_of_seed(bench: Bench) -> None:
-    """Say on standard error when the seed was edited since the run began: it is easily taken for what is improved."""
-    from avo.run import seed_edited
-
-    if line := seed_edited(bench) if bench.lineage.versions() else "":
-        print(f"avo: {printable(line)}", file=sys.stderr)
 
 
 def latest_run() -> Path:
@@ -70,7 +96,7 @@ def _run_by_gpus(scenario: Scenario) -> list[str]:
     """The scenario's targets whose code one of the GPUs runs that CUDA shows to this process."""
     if not any(Path(device).exists() for device in DRIVERS_DEVICES):
         return []  # to ask CUDA takes its time
-    from avo.tools.score.gpu import gpus
+    from avo.tools.score.gpu import gpus  # every command reads its options, few of them ask for a GPU
 
     found = gpus()
     return [name for name in scenario.targets if name != "cpu" and any(gpu.runs(name) for gpu in found)]
@@ -96,8 +122,3 @@ def print_last(text: str) -> None:
         if error.errno != errno.EIO:
             raise
         sys.stdout = io.StringIO()  # what could not be written is not tried again
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 version`, `2 versions`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

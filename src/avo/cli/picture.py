@@ -29,7 +29,7 @@ AXES = {"versions": "version", "attempts": "evaluated attempts", "hours": "hours
 
 def draw(found: Trajectory, file: Path) -> None:
     """Write a .png or .svg. Raises Missing without matplotlib."""
-    try:
+    try:  # an optional package
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -84,7 +84,7 @@ def _lines(axes: Axes, found: Trajectory) -> None:
 
 def _names(axes: Axes, found: Trajectory) -> None:
     """Names above the last dot, the first, and those between that leave each other room."""
-    from matplotlib.patheffects import withStroke
+    from matplotlib.patheffects import withStroke  # is there: `draw` has imported it
 
     low, high = axes.get_xlim()
     room, last = NAME_WIDTH / 72 / (WIDTH * PLACE[2]) * (high - low), len(found.x) - 1

@@ -8,7 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, RunFolder, latest_run, print_json
+from avo.cli.options import AsJson, RunFolder, latest_run, output, print_json
+from avo.cli.picture import draw
+from avo.memory.archive import SETTINGS, settings_in
+from avo.memory.trajectory import trajectory
+from avo.run import existing
+from avo.types import AvoError
 
 
 class By(StrEnum):
@@ -20,32 +25,22 @@ class By(StrEnum):
 
 
 def plot(
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", envvar="AVO_OUT", help="A .png or .svg [default: trajectory.png].")
-    ] = None,
+    file: Annotated[Path | None, output("A .png or .svg [default: trajectory.png].")] = None,
     run: RunFolder = None,
     by: Annotated[By, typer.Option(envvar="AVO_BY", help="Unit of the horizontal axis.")] = By.VERSIONS,
     as_json: AsJson = False,
 ) -> None:
     """Draw the scores of the versions: running best, each case, and the baselines. --json alone prints the figures."""
-    from avo.run import existing
-    from avo.types import AvoError
-
     folder = run or latest_run()
-    if out is not None and out.suffix not in (".png", ".svg"):
-        raise AvoError(f"a picture is a .png or an .svg, not '{out.name}'")
-
-    from avo.memory.archive import SETTINGS, settings_in
-    from avo.memory.trajectory import trajectory
+    if file is not None and file.suffix not in (".png", ".svg"):
+        raise AvoError(f"a picture is a .png or an .svg, not '{file.name}'")
 
     _, lineage = existing(folder)
     settings = settings_in(folder / SETTINGS)
     found = trajectory(lineage, f"{settings['scenario']} on {settings['target']}", by)
     told: dict[str, Any] = found.as_dict()
-    if out is not None or not as_json:
-        from avo.cli.picture import draw
-
-        out = out or Path("trajectory.png")
-        draw(found, out)
-        told["file"] = str(out)
-    print_json(told) if as_json else print(out)
+    if file is not None or not as_json:
+        file = file or Path("trajectory.png")
+        draw(found, file)
+        told["file"] = str(file)
+    print_json(told) if as_json else print(file)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, Sources, Target, print_json, printable
-from avo.cli.score import _open
+from avo.cli.options import AsJson, ScenarioName, Sources, Target, output, print_json, printable
+from avo.cli.scoring import opened
+from avo.scenarios.catalog import folder
+from avo.types import AvoError, Missing, Rejected
 
 
 class Tool(StrEnum):
@@ -32,17 +35,15 @@ def profile(
     case: Annotated[
         str, typer.Option(envvar="AVO_CASE", help="Id of a timed case [default: the one with the most work].")
     ] = "",
-    keep: Annotated[Path | None, typer.Option(envvar="AVO_KEEP", help="Folder for what ncu or perf printed.")] = None,
+    keep: Annotated[Path | None, output("Folder for what ncu or perf printed.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell what bounds a candidate and where its time goes: by Nsight Compute on a GPU, by perf on the CPU.
 
     Without them, or without the right to use them, the figures of compiler and machine code alone.
     """
-    executor, files = _open(scenario, path, target)
-
-    from avo.tools.profile import profiled, timed_case
-    from avo.types import AvoError, Rejected
+    executor, files = opened(folder(scenario), path, target)
+    from avo.tools.profile import profiled, timed_case  # with torch, and so once the arguments are known to be right
 
     chosen = timed_case(executor.scenario, executor.target, case)
     try:
@@ -63,21 +64,17 @@ def sanitize(
         Tool,
         typer.Option(envvar="AVO_SANITIZER", help="Which tool: memcheck to synccheck for CUDA, the others on a CPU."),
     ] = Tool.usual,
-    keep: Annotated[Path | None, typer.Option(envvar="AVO_KEEP", help="Folder for what the tools printed.")] = None,
+    keep: Annotated[Path | None, output("Folder for what the tools printed.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Look for wrong accesses and races with compute-sanitizer, or with AddressSanitizer and UBSan on a CPU.
 
     Exit code 1 when they find some.
     """
-    executor, files = _open(scenario, path, target)
-
-    from dataclasses import asdict
-
-    from avo.tools.sanitize import chosen, sanitized
+    executor, files = opened(folder(scenario), path, target)
+    from avo.tools.sanitize import chosen, sanitized  # as above
     from avo.tools.score.instrument import Unread
     from avo.tools.score.sanitizer import text
-    from avo.types import AvoError, Missing, Rejected
 
     try:
         built = executor.build(files)

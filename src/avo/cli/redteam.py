@@ -7,23 +7,16 @@ from typing import Annotated
 import typer
 
 from avo.cli.options import AsJson, Target, print_json, printable, resolve_target
-from avo.settings import PACKAGE
+from avo.scenarios.loader import load
+from avo.tools.redteam import SCENARIO, RedTeam, candidates, chosen, summary
+from avo.tools.score.gpu import gpu
+from avo.tools.score.roofline import device
 
-Names = Annotated[list[str] | None, typer.Argument(help="Candidates, * allowed [default: all].", metavar="[NAME]...")]
-
-
-def there() -> bool:
-    """Whether this is a checkout: its candidates are no part of the package."""
-    return (PACKAGE.parents[1] / "tests" / "cheats").is_dir()
+Names = Annotated[list[str] | None, typer.Argument(help="Candidates, * allowed [default: all].", metavar="NAME")]
 
 
 def redteam(names: Names = None, target: Target = "auto", as_json: AsJson = False) -> None:
     """Judge the shipped candidates that cheat, are wrong, or odd but legal. Exit code 1 unless all is as expected."""
-    from avo.scenarios.loader import load
-    from avo.tools.redteam import SCENARIO, RedTeam, candidates, chosen, summary
-    from avo.tools.score.gpu import gpu
-    from avo.tools.score.roofline import device
-
     target = resolve_target(target, load(SCENARIO))
     team = chosen(candidates(target), names or [])
     outcomes = []

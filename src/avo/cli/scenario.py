@@ -1,36 +1,23 @@
-"""`avo scenario`: which problems there are, a new one, and whether one is sound."""
+"""`avo scenario list`, `show` and `new`: which problems there are, and another one."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from avo.cli.options import AsJson, ScenarioName, Target, print_json, printable, resolve_target
-
-if TYPE_CHECKING:
-    from avo.scenarios.catalog import Place
-
-app = typer.Typer(help="List, show, make and check scenarios.", no_args_is_help=True)
-ScenarioPath = Annotated[
-    str,
-    typer.Option("--scenario-path", envvar="AVO_SCENARIO_PATH", help="Folders with more scenarios, separated by ':'."),
-]
+from avo.cli.options import AsJson, ScenarioName, print_json, printable
+from avo.scenarios.abi import header
+from avo.scenarios.catalog import SHIPPED, Place, places
+from avo.scenarios.catalog import folder as folder_of
+from avo.scenarios.loader import load
+from avo.scenarios.scaffold import create
+from avo.types import AvoError
 
 
-def search_in(scenario_path: ScenarioPath = "") -> None:
-    """Evolve fast kernels with an autonomous coding agent as the variation operator."""
-    if scenario_path:
-        os.environ["AVO_SCENARIO_PATH"] = scenario_path
-
-
-@app.command("list")
 def list_scenarios(as_json: AsJson = False) -> None:
     """List the scenarios: the shipped ones, those of AVO_SCENARIO_PATH, those of installed packages."""
-    from avo.scenarios.catalog import places
-
     found = [_listed(place) for place in places()]
     if as_json:
         print_json(found)
@@ -43,10 +30,6 @@ def list_scenarios(as_json: AsJson = False) -> None:
 
 def _listed(place: Place) -> dict[str, Any]:
     """What is told of one; a mistake in another's scenario is told in its line."""
-    from avo.scenarios.catalog import SHIPPED
-    from avo.scenarios.loader import load
-    from avo.types import AvoError
-
     origin = {} if place.origin == SHIPPED else {"from": place.origin}
     try:
         scenario = load(str(place.folder))
@@ -55,17 +38,9 @@ def _listed(place: Place) -> dict[str, Any]:
     return {"name": scenario.name, "summary": scenario.summary, "targets": list(scenario.targets)} | origin
 
 
-@app.command("show")
 def show(name: ScenarioName, as_json: AsJson = False) -> None:
     """Show a scenario: task, ABI, targets and cases."""
-    from avo.scenarios.catalog import folder
-
-    folder(name)
-
-    from avo.scenarios.abi import header
-    from avo.scenarios.loader import load
-
-    scenario = load(name)
+    scenario = load(str(folder_of(name)))
     hidden = [case for case in scenario.tests if case.hidden]
     open_ones = scenario.model_copy(update={"tests": tuple(case for case in scenario.tests if not case.hidden)})
     if as_json:  # what an agent may read: hidden tests are counted only
@@ -82,47 +57,18 @@ def show(name: ScenarioName, as_json: AsJson = False) -> None:
         print(f"{len(hidden)} hidden {'tests' if len(hidden) > 1 else 'test'}")
 
 
-@app.command("new")
 def new(
     name: Annotated[str, typer.Argument(help="What to call it: a letter, then letters, digits and _.", metavar="NAME")],
-    folder: Annotated[Path, typer.Argument(help="Where its folder goes.", metavar="[DIR]")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Where its folder goes.", metavar="DIR")] = Path(),
     like: Annotated[
         str, typer.Option(envvar="AVO_LIKE", help="The scenario to extend [default: a small problem of its own].")
     ] = "",
 ) -> None:
     """Write the folder of a new scenario, which runs at once; CHANGE marks what is yours. Overwrites nothing."""
-    from avo.scenarios.catalog import folder as folder_of
-
     if like:
         folder_of(like)
-
-    from avo.scenarios.scaffold import create
 
     made = create(name, folder.expanduser(), like)
     shown = made if made.is_absolute() else f"./{made}"
     print(f"wrote {shown}: {', '.join(sorted(path.name for path in made.iterdir()))}")
     print(f"next:  avo scenario check {shown}\n       avo run scenario {shown}")
-
-
-@app.command("check")
-def check(name: ScenarioName, target: Target = "auto", as_json: AsJson = False) -> None:
-    """Prove a scenario sound before anyone spends money on it. Exit code 1 with findings."""
-    from avo.scenarios.catalog import folder
-
-    folder(name)
-
-    from avo.scenarios.loader import load
-    from avo.tools.soundness import Report, examine, of_the_files
-    from avo.types import AvoError
-
-    try:
-        scenario = load(name)
-    except AvoError as error:
-        report = Report(folder(name).name, target, (of_the_files(str(error)),))
-    else:
-        report = examine(scenario, resolve_target(target, scenario))
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        print(printable("\n".join(report.lines())))
-    raise typer.Exit(1 if report.findings else 0)

@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from avo.cli.commit import Direction
-from avo.cli.options import AsJson, ScenarioName, Sources, Target, print_json, printable, resolve_target
-
-if TYPE_CHECKING:
-    from avo.tools.executor import LocalExecutor
-    from avo.types import Verdict
-
-
-def _open(name: str, path: Path | None, target: str) -> tuple[LocalExecutor, dict[str, bytes]]:
-    from avo.scenarios.catalog import folder
-
-    folder(name)
-
-    from avo.scenarios.loader import load
-    from avo.tools.executor import LocalExecutor
-    from avo.tools.seeds import folder_sources, seed_sources
-    from avo.types import AvoError
-
-    scenario = load(name)
-    target = resolve_target(target, scenario)
-    if path and not path.is_dir():
-        raise AvoError(f"no folder '{path}'")
-    files = folder_sources(path) if path else seed_sources(scenario, target)
-    return LocalExecutor(scenario, target), files
+from avo.cli.named import scenario_place
+from avo.cli.options import AsJson, Direction, ScenarioName, Sources, Target
+from avo.scenarios.catalog import folder
 
 
 def evaluate(
     scenario: ScenarioName,
     path: Annotated[
         Path | None,
-        typer.Argument(help="Folder with the candidate's sources [default: the seed; with --run its work tree]."),
+        typer.Argument(
+            metavar="DIR", help="Folder with the candidate's sources [default: the seed; with --run its work tree]."
+        ),
     ] = None,
     target: Target = "auto",
     run: Annotated[
-        Path | None, typer.Option("--run", envvar="AVO_RUN", help="Keep the attempt in the journal of this run.")
+        Path | None,
+        typer.Option("--run", envvar="AVO_RUN", metavar="DIR", help="Keep the attempt in the journal of this run."),
     ] = None,
     direction: Direction = "",
     as_json: AsJson = False,
@@ -50,86 +32,16 @@ def evaluate(
 
     With --run the attempt is kept in that run's journal, which is made when it is not there.
     """
-    from avo.types import AvoError
+    place = scenario_place(scenario, run) if run else folder(scenario)
+    # The judge's side is loaded once the name is known to be right: a mistake is answered without it.
+    from avo.cli.scoring import evaluate as carry_out
 
-    kept: dict[str, Any] = {}
-    if run:
-        verdict, text, kept = _kept(scenario, path, target, run, direction)
-    elif direction:
-        raise AvoError("--direction is kept in the journal of a run: name it with --run DIR")
-    else:
-        executor, files = _open(scenario, path, target)
-
-        from avo.tools.answers import verdict_text
-
-        verdict = executor.evaluate(files)
-        text = verdict_text(verdict)
-    if as_json:
-        cases = [
-            {
-                "id": c.id,
-                "value": c.value,
-                "median_ms": c.median_ms,
-                "noise": c.noise,
-                "error_ratio": c.error_ratio,
-                "seconds": c.seconds,
-            }
-            for c in verdict.cases
-        ]
-        shown = verdict.as_dict()
-        keys = ("status", "reason", "score", "unit", "baselines", "device", "compiler", "cost", "unisolated")
-        print_json({key: shown[key] for key in keys} | {"cases": cases} | kept)
-    else:
-        print(f"{printable(text)}\n{verdict.device}; {verdict.compiler}; {verdict.cost['total']:.1f} s")
-    raise typer.Exit(0 if verdict.passed else 1)
-
-
-def _kept(
-    name: str, path: Path | None, target: str, run: Path, direction: str
-) -> tuple[Verdict, str, dict[str, Any]]:  # fmt: skip
-    """Evaluate by the agents' own tool, in an external operator's step: verdict, the tool's answer, and where it is."""
-    from avo.cli.named import scenario_place
-
-    place = scenario_place(name, run)
-
-    from avo.cli.external import answer, external_step
-    from avo.scenarios.loader import load
-    from avo.tools.evaluate import evaluate as tool
-    from avo.tools.sources import digest
-    from avo.types import AvoError
-
-    scenario = load(str(place))
-    direction = direction or f"{path or 'the work tree'}, by hand"
-    with external_step(run, scenario, resolve_target(target, scenario), path) as bench:
-        tried = bench.journal.count("attempts")
-        text, worked = answer(bench, "evaluate", direction, lambda: tool(bench, direction))
-        attempt = bench.journal.attempt_of(digest(bench.sources())) if worked else None
-        if attempt is None:
-            raise AvoError(text)
-        new = bench.journal.count("attempts") > tried
-    return attempt.verdict, text, {"attempt": attempt.id, "new": new, "run": str(run)}
+    carry_out(place, path, target, run, direction, as_json)
 
 
 def build(scenario: ScenarioName, path: Sources = None, target: Target = "auto", as_json: AsJson = False) -> None:
     """Compile a candidate without running it. Exit code 1 when it does not compile."""
-    executor, files = _open(scenario, path, target)
+    place = folder(scenario)
+    from avo.cli.scoring import build as carry_out  # as above
 
-    from dataclasses import asdict
-
-    from avo.tools.answers import build_text
-    from avo.tools.score.compilers import compiler_of
-    from avo.types import Rejected, Status
-
-    status, reason, log, built = Status.PASSED, "", "", None
-    try:
-        built = executor.build(files)
-        log = built.log
-    except Rejected as rejected:
-        status, reason, log = rejected.status, rejected.reason, rejected.log
-    if as_json:
-        facts = {"status": status, "reason": reason, "log": log, "compiler": compiler_of(executor.target).version}
-        shown = {"seconds": round(built.seconds, 3), "sass": built.sass} if built else {}
-        print_json(facts | shown | {"kernels": [asdict(kernel) for kernel in built.kernels] if built else []})
-    else:
-        print(printable(build_text(built) if built else f"{status}: {reason}\n{log}"))
-    raise typer.Exit(0 if status is Status.PASSED else 1)
+    carry_out(place, path, target, as_json)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from avo.cli.options import RunFolder, latest_run
+from avo.memory.journal import Journal
+from avo.memory.steering import go_on, paused
+from avo.memory.steering import pause as hold
+from avo.memory.steering import steer as leave
+from avo.run import shared_journal
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from avo.memory.journal import Journal
-
-Text = Annotated[str, typer.Argument(help="What to try, or what to leave alone; at most 4000 characters.")]
+Text = Annotated[
+    str, typer.Argument(metavar="TEXT", help="What to try, or what to leave alone; at most 4000 characters.")
+]
 
 
 def steer(text: Text, run: RunFolder = None) -> None:
     """Tell the worker of a run something: it reads it before its next model call, or when the run is started again."""
-    from avo.memory.steering import steer as leave
-
     journal, folder = _opened(run)
     number = leave(journal, text)
     print(f"{folder}: text {number} is kept; the worker reads it before its next model call")
@@ -27,24 +28,17 @@ def steer(text: Text, run: RunFolder = None) -> None:
 
 def pause(run: RunFolder = None) -> None:
     """Let a run make no further model call until `avo resume`; the tool call under way comes to its end."""
-    from avo.memory.steering import pause as hold
-    from avo.memory.steering import paused
-
     journal, folder = _opened(run)
     print(f"{folder}: paused" if hold(journal) else f"{folder}: was paused already, since {paused(journal)}")
 
 
 def resume(run: RunFolder = None) -> None:
     """End the pause of a run."""
-    from avo.memory.steering import go_on
-
     journal, folder = _opened(run)
     print(f"{folder}: goes on" if go_on(journal) else f"{folder}: was not paused")
 
 
 def _opened(run: Path | None) -> tuple[Journal, Path]:
     """The journal of a run, which another process may hold. Raises Missing when there is no such run."""
-    from avo.run import shared_journal
-
     folder = run or latest_run()
     return shared_journal(folder), folder

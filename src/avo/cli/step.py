@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from avo.cli.mcp_config import avo_command
+from avo.cli.named import as_named, scenario_place
 from avo.cli.options import (
     AsJson,
     RunFolder,
@@ -18,15 +20,23 @@ from avo.cli.options import (
     print_json,
     printable,
     resolve_target,
-    warn_of_seed,
 )
+from avo.mcp.client_config import avo_command
+from avo.memory.archive import JOURNAL, SETTINGS, settings_in
+from avo.memory.journal import EXTERNAL, Journal
+from avo.operators.external import RULES, answered, called, close_open_calls, readable, told
+from avo.operators.external import begin as begun
+from avo.operators.external import end as close
+from avo.operators.seed import warn_of_seed
+from avo.run import existing, held, open_run, plant_seed
+from avo.scenarios.loader import load
 from avo.settings import runs_folder
+from avo.types import AvoError
 
-app = typer.Typer(help="Begin and end a step in which you are the agent.", no_args_is_help=True)
 COMMANDS = """# Commands
 The sources of the work tree lie in {tree}: edit them there. Or write them into a folder of your own, edit that,
 and name it after the scenario in what follows.
-    {avo} lineage checkout best --to DIR --run {run}
+    {avo} lineage checkout best -o DIR --run {run}
     {avo} eval {scenario} {options} --direction "what you changed, and why"
     {avo} commit {scenario} {options} -m "what you changed, and why"
     {avo} compare {scenario} best {tree} {options}
@@ -45,7 +55,6 @@ whole, as `lineage show vN` and `lineage diff vA vB` do for versions. A commit t
 next one. `step end` gives it up: the work tree is the latest version again."""
 
 
-@app.command("begin")
 def begin(
     scenario: Annotated[
         str | None, typer.Argument(help="Name or folder of a scenario [default: the run's].", metavar="SCENARIO")
@@ -53,7 +62,11 @@ def begin(
     target: Target = "auto",
     run: Annotated[
         Path | None,
-        typer.Option(envvar="AVO_RUN", help="Run directory [default: runs/SCENARIO-TARGET, or the latest in runs/]."),
+        typer.Option(
+            envvar="AVO_RUN",
+            metavar="DIR",
+            help="Run directory [default: runs/SCENARIO-TARGET, or the latest in runs/].",
+        ),
     ] = None,
     seed_from: SeedFrom = "",
     as_json: AsJson = False,
@@ -62,23 +75,11 @@ def begin(
 
     A run that is not there is made, with the seed as v0.
     """
-    from avo.cli.named import as_named, scenario_place
-    from avo.memory.archive import SETTINGS, settings_in
-
     if scenario is None:
-        from avo.run import existing
-
         run = run or latest_run()
         existing(run)[0].close()
         target = settings_in(run / SETTINGS)["target"]
     place = scenario_place(scenario, run)
-
-    import asyncio
-
-    from avo.cli.external import begin as begun
-    from avo.cli.external import told
-    from avo.run import open_run, plant_seed
-    from avo.scenarios.loader import load
 
     loaded, scenario = load(str(place)), as_named(place)
     target = resolve_target(target, loaded)
@@ -89,7 +90,7 @@ def begin(
         begun(bench)
         brief = asyncio.run(told(bench))
         step, tree = bench.step, bench.work_tree
-    rules = Path(__file__).with_name("operator.md").read_text()
+    rules = RULES.read_text()
     commands = COMMANDS.format(
         avo=shlex.join(avo_command()), scenario=shlex.quote(scenario), tree=tree, run=run, target=target,
         options=f"--run {run} --target {target}",
@@ -101,19 +102,12 @@ def begin(
         print(printable(f"{rules}\n{brief}\n\n{commands}"))
 
 
-@app.command("end")
 def end(
-    reason: Annotated[str, typer.Argument(help="Why it is given up.")],
+    reason: Annotated[str, typer.Argument(metavar="REASON", help="Why it is given up.")],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Give your step up. The work tree is the latest version again; what was not committed stays in the journal."""
-    from avo.cli.external import close_open_calls
-    from avo.cli.external import end as close
-    from avo.memory.journal import EXTERNAL
-    from avo.run import held
-    from avo.types import AvoError
-
     with held(run or latest_run()) as (journal, lineage):
         steps = [step["id"] for step in journal.steps() if step["ended"] is None and step["operator"] == EXTERNAL]
         if not steps:
@@ -129,18 +123,11 @@ def end(
 
 
 def note(
-    text: Annotated[str, typer.Argument(help="What worked, or what did not, and why.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What worked, or what did not, and why.")],
     run: RunFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Write down a lesson for later steps; every agent reads it at their beginning. Also while a run is under way."""
-    from contextlib import closing
-
-    from avo.cli.external import answered, called, readable
-    from avo.memory.archive import JOURNAL
-    from avo.memory.journal import Journal
-    from avo.types import AvoError
-
     text = readable(text).strip()
     if not text:
         raise AvoError("a note needs a text")

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from servers import Fault, serving
 
-from avo.cli.caps import Caps
 from avo.evolve import Limits
 from avo.memory.steering import go_on, pause, paused
+from avo.operators.caps import Caps
 from avo.tools.bench import Bench
 
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-from avo.cli.options import counted, printable
 from avo.evolve import Limits
 from avo.memory.journal import Attempt
 from avo.memory.steering import paused
+from avo.settings import printable
 from avo.tools.bench import Bench
-from avo.types import figure
+from avo.types import counted, figure
 
 SECONDS = 0.5
 """Between two looks at the journal."""

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from avo.cli.mcp_desk import Answer, Desk
+from avo.mcp.desk import Answer, Desk
 from avo.memory.journal import EXTERNAL
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor

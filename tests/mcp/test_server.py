@@ -24,7 +24,7 @@ from avo.memory.journal import AGENT, EXTERNAL, Journal
 from avo.memory.lineage import Lineage
 from avo.memory.steering import steer
 from avo.run import existing
-from avo.tools.executor import lease
+from avo.tools.lease import lease
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

@@ -7,9 +7,9 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from avo.cli.external import FOR_AGENTS, answered, begin, called, end, readable, told
 from avo.faults import fault_of
 from avo.memory.steering import mark_seen, unseen
+from avo.operators.external import FOR_AGENTS, answered, begin, called, end, readable, told
 from avo.run import plant_seed
 from avo.settings import without_secrets
 from avo.tools.all_tools import registry

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from mcp import McpError, types
@@ -14,16 +13,16 @@ from mcp.server.stdio import stdio_server
 from pydantic import AnyUrl
 
 import avo
-from avo.cli.mcp_desk import Answer, Desk
-from avo.cli.mcp_stdio import Answers, Lines
-from avo.cli.signals import heeded
+from avo.mcp.desk import Answer, Desk
+from avo.mcp.stdio import Answers, Lines
+from avo.operators.external import RULES
+from avo.operators.signals import heeded
 from avo.tools.bench import Bench
 from avo.types import AvoError
 
 if TYPE_CHECKING:
     from anyio import AsyncFile
 
-RULES = Path(__file__).with_name("operator.md")
 EVERY = 1.0
 """Seconds between two notes of progress."""
 NOT_FOUND = -32002

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from avo.agents.tracing import traced
-from avo.cli.options import warn_of_seed
 from avo.evolve import brief, edited
 from avo.memory.journal import AGENT, EXTERNAL, Journal
 from avo.memory.lineage import Lineage
+from avo.operators.seed import warn_of_seed
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import Scenario
 from avo.tools.bench import Bench, unified_diff
@@ -22,6 +23,8 @@ from avo.tools.sources import Sources, read_sources
 from avo.types import AvoError, Rejected, ToolError
 
 INTERRUPTED = "[interrupted: avo ended during this call; what it kept stands in the attempts and the lineage]"
+RULES = Path(__file__).with_name("operator.md")
+"""What an operator is told before the brief."""
 LOOKED_BACK = 100
 """Messages among which a call without an answer is looked for: no more than a few can be under way."""
 FOR_AGENTS = " The step is over"
@@ -46,8 +49,6 @@ def external_step(
 
     The step stays open: evaluations belong to it until a commit, which closes it.
     """
-    import asyncio
-
     if path and not path.is_dir():
         raise AvoError(f"no folder '{path}'")
     offered = folder_sources(path) if path else None
@@ -133,7 +134,6 @@ def readable(text: str) -> str:
 
 def answer(bench: Bench, tool: str, said: str, work: Callable[[], Awaitable[str]]) -> tuple[str, bool]:
     """What a tool answers and whether it did what was asked; both sides are kept as messages."""
-    import asyncio
 
     async def call() -> tuple[str, bool]:
         try:

@@ -13,13 +13,15 @@ from avo.agents.metered import Terms
 from avo.agents.models import Models
 from avo.agents.prices import Price
 from avo.agents.resilient import Resilient
-from avo.cli.caps import Caps
-from avo.cli.progress import Progress
-from avo.cli.signals import heeded
 from avo.evolve import Limits, evolve
+from avo.operators.caps import Caps
+from avo.operators.progress import Progress
+from avo.operators.signals import heeded
 from avo.run import plant_seed
 from avo.settings import without_secrets
 from avo.tools.bench import Bench
+from avo.tools.executor import LocalExecutor
+from avo.tools.lease import wait_again, wait_no_longer
 from avo.tools.process import kill_all
 from avo.types import Cancelled
 
@@ -28,7 +30,10 @@ LONGEST = 500
 
 
 class Session:
-    """Runs until the loop ends. First Ctrl-C: after the current tool call; second: kill it; third: leave at once."""
+    """Runs until the loop ends.
+
+    First Ctrl-C: after the current tool call, which waits for no device; second: kill it; third: leave at once.
+    """
 
     def __init__(
         self, bench: Bench, models: Models, limits: Limits, progress: Progress,
@@ -39,6 +44,8 @@ class Session:
         self._caps = Caps(bench, limits, progress.say)
         self._terms = Terms(self._caps.may_call, names, prices)
         self._signals = 0
+        if isinstance(bench.executor, LocalExecutor):
+            bench.executor.say = progress.say
 
     async def run(self) -> str:
         """The stop reason."""
@@ -52,6 +59,7 @@ class Session:
             if isinstance(model, Resilient):
                 model.stopped, model.say = self._caps.stopped, self._progress.waits
         team = Team(self._bench, *self._models, self._caps.stopped, terms=self._terms)
+        wait_again()
         self._caps.begin()
         loop = asyncio.get_running_loop()
         for number in heeded():
@@ -72,6 +80,7 @@ class Session:
     def _interrupt(self) -> None:
         self._signals += 1
         self._caps.interrupted = True
+        wait_no_longer()
         if self._signals == 1:
             self._progress.say(
                 "stopping after the current tool call; Ctrl-C again kills it, a third time leaves at once"

@@ -51,4 +51,4 @@ def snippet(client: Client, arguments: list[str]) -> str:
 def avo_command() -> list[str]:
     """How to start this install from anywhere."""
     script = Path(sysconfig.get_path("scripts")) / "avo"
-    return [str(script)] if script.is_file() else [sys.executable, "-c", "from avo.cli import main; main()"]
+    return [str(script)] if script.is_file() else [sys.executable, "-m", "avo"]

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from avo.cli.progress import Progress
-from avo.cli.session import Session
 from avo.evolve import Limits
 from avo.memory.steering import go_on, pause
+from avo.operators.progress import Progress
+from avo.operators.session import Session
 from avo.tools.bench import Bench
 
 

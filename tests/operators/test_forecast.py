@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from avo.cli.forecast import begins_from
 from avo.memory.lineage import Lineage
+from avo.operators.forecast import begins_from
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
 from avo.types import AvoError, figure

@@ -1,0 +1,142 @@
+"""What `avo run scenario` does, once the command is known to be well-formed: agents, session and a summary."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from avo.agents.models import clients, named
+from avo.agents.prices import model_name, prices
+from avo.agents.tracing import traced
+from avo.cli.options import print_last, printable, resolve_target
+from avo.configuration import load as settings
+from avo.evolve import Limits
+from avo.memory.archive import SETTINGS, settings_in
+from avo.operators.forecast import begins_from, told
+from avo.operators.forecast import dry_run as forecast
+from avo.operators.progress import Progress
+from avo.operators.seed import warn_of_seed
+from avo.operators.session import Session
+from avo.operators.signals import keep_from_children, too_late
+from avo.run import open_run
+from avo.scenarios.loader import load
+from avo.settings import kb_folder, runs_folder
+from avo.tools.bench import OLDER, Bench
+from avo.tools.brought import transfer, transfer_text
+from avo.tools.isolation import measures_in_force
+from avo.types import RULES, counted, figure
+
+AGENTS = ("worker", "supervisor")
+Figures = tuple[int, float, float, float, int]
+"""The limits: steps, minutes, goal, USD, attempts."""
+
+
+def start(
+    place: Path, run: Path | None, target: str, models: tuple[str, str], base_url: str, figures: Figures, *,
+    seed_from: str, dry_run: bool, unsafe_shell: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Begin a run of the scenario in a folder, or go on with it. models: of worker and supervisor, as written."""
+    limits = Limits(*figures)
+    scenario = load(str(place))
+    target = resolve_target(target, scenario)
+    run = run or runs_folder() / f"{scenario.name}-{target}"
+
+    model, supervisor_model = models
+    specs = named(model or _model_of(run), supervisor_model)
+    names, table = (model_name(specs[0]), model_name(specs[1])), prices(settings().prices)
+    if limits.budget_usd:
+        for agent in names:
+            table.needed(agent)
+    if dry_run:
+        origin = begins_from(run, scenario, target, seed_from)
+        found = forecast(run, limits, names, table) | origin
+        print(json.dumps(found) if as_json else printable(told(found)))
+        return
+
+    used = clients(*specs, base_url)
+    keep_from_children()  # before the first git process, which stays for as long as the run is open
+    with traced(), open_run(run, scenario, target, specs[0], seed_from) as bench:
+        if not (kb_folder() / "current").exists():
+            print("avo: no knowledge base: avo kb build (going on without)", file=sys.stderr)
+        warn_of_seed(bench)
+        bench.unsafe_shell = unsafe_shell and _warned()
+        by_agent = dict(zip(AGENTS, names, strict=True))
+        costs = {agent: table.of(name) for agent, name in by_agent.items()}
+        session = Session(bench, used, limits, Progress(bench, limits), by_agent, costs)
+        reason = asyncio.run(session.run())
+        too_late()
+        if not bench.lineage.versions():
+            print("avo: stopped before the seed was scored; the same command starts over", file=sys.stderr)
+            raise typer.Exit(130)
+        result = _summary(bench, str(run), specs[0], reason)
+    print_last(json.dumps(result) if as_json else printable(_told(result, run)))
+    raise typer.Exit({"interrupted": 130, "error": 1}.get(reason, 0))
+
+
+def _model_of(run: Path) -> str:
+    """The language model that a run was begun with, so that one resumed without a word of it does not lose it."""
+
+    path = run / SETTINGS
+    model = settings_in(path).get("model", "") if path.is_file() else ""
+    if not model or model.partition(":")[0] == "tuner":
+        return ""
+    print(f"avo: going on with the model of this run: {model}", file=sys.stderr)
+    return model
+
+
+def _warned() -> bool:
+    """Say what --unsafe-shell means on this system; whether it means anything."""
+
+    unsafe = "shell" not in measures_in_force()
+    meaning = "THE MODEL'S COMMANDS RUN WITH ALL YOUR RIGHTS, ON ALL YOUR FILES" if unsafe else "not needed here"
+    print(f"avo: --unsafe-shell: {meaning} (see avo doctor)", file=sys.stderr)
+    return unsafe
+
+
+def _summary(bench: Bench, run: str, model: str, reason: str) -> dict[str, Any]:
+    versions = bench.lineage.versions()
+    seed, best = versions[0], bench.lineage.champion()
+    gain = round(best.score / seed.score, 3)
+
+    rules = bench.lineage.facts(best).get("Rules", "")
+    came = transfer(bench.journal, bench.lineage)
+    return {
+        "run": run, "scenario": bench.scenario.name, "target": bench.target, "model": model, "stop_reason": reason,
+        "steps": bench.journal.count("steps"), "attempts": bench.journal.tried(),
+        "seed": {"score": seed.score, "unit": seed.unit},
+        "best": {"version": best.name, "commit": best.commit, "score": best.score, "gain": gain, "rules": rules},
+        "versions": len(versions) - 1, "usd": _usd(bench),
+    } | ({"seed_from": came} if came else {})  # fmt: skip
+
+
+def _usd(bench: Bench) -> float | None:
+    """What the models cost; None when a price is not known."""
+    unpriced = sum(entry["unpriced"] for entry in bench.journal.spent())
+    return None if unpriced else round(bench.journal.usd(), 4)
+
+
+def _told(result: dict[str, Any], run: Path) -> str:
+
+    best, seed = result["best"], result["seed"]
+    older = "" if best["rules"] == RULES else f" ({OLDER})"
+    cost = f", {result['usd']:.2f} USD" if result["usd"] else ""
+    option = f" --run {run}" if run.parent != runs_folder() else ""
+
+    started = "python -m avo" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
+    avo = "avo" if shutil.which("avo") or sys.argv[0] == "-c" else started
+    came = f"{transfer_text(result['seed_from'])}\n" if "seed_from" in result else ""
+    return (
+        f"{result['stop_reason']}: {counted(result['versions'], 'version')} from "
+        f"{counted(result['attempts'], 'attempt')} in {counted(result['steps'], 'step')}{cost}\n"
+        f"best {best['version']}: {figure(best['score'])} {seed['unit']}{older}, "
+        f"x{best['gain']:.2f} of the seed's {figure(seed['score'])}\n{came}"
+        f"next: {avo} lineage log{option}    what was kept; {avo} lineage diff v0 {best['version']}{option}\n"
+        f"      {avo} memory log{option}    the conversation; {avo} memory stats{option}\n"
+        f"      the best sources: {run / 'lineage'}"
+    )

@@ -32,7 +32,7 @@ HOMES = {
     **dict.fromkeys(
         ("autogen_core", "autogen_agentchat", "autogen_ext", "openai", "anthropic", "httpx2"), ("agents/",)
     ),
-    "chromadb": ("kb_index/",), "git": ("memory/",), "gitdb": ("memory/",),
+    "chromadb": ("kb_index/",), "genai_prices": ("agents/prices.py",), "git": ("memory/",), "gitdb": ("memory/",),
     "mcp": ("cli/mcp_server.py",), "opentelemetry": ("agents/tracing.py",),
     "torch": ("tools/score/", "scenarios/"), "matplotlib": ("cli/",),
 }  # fmt: skip

@@ -12,13 +12,14 @@ PACKAGE = Path(__file__).parents[1] / "src" / "avo"
 LONGEST_FILE = 400
 LONGEST_LOOP = 40
 
-GROUND = {"types", "settings", "faults"}
+GROUND = {"types", "settings", "faults", "installation"}
 STORES = {"memory", "kb_index", "scenarios"}
 BELOW: dict[str, set[str]] = {
     "__init__": set(),
     "types": set(),
     "settings": {"types"},
     "faults": {"types"},
+    "installation": set(),
     "configuration": GROUND,
     **dict.fromkeys(STORES, GROUND),
     "tools": GROUND | STORES,

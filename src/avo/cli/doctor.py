@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from avo import __version__
 from avo.cli.options import AsJson, print_json, printable
 from avo.settings import cache_place
 
@@ -31,6 +32,7 @@ def doctor(
     import shutil
     from importlib.metadata import PackageNotFoundError, version
 
+    from avo.installation import DISTRIBUTION, checkout, stranger
     from avo.settings import unsafe_runner
     from avo.tools.isolation import MEASURES, measures_in_force
     from avo.tools.score.compilers import cxx, nvcc
@@ -56,6 +58,9 @@ def doctor(
         except PackageNotFoundError:
             found[name] = ""
     problems = dict[str, str]()
+    if problem := stranger():
+        problems["avo"] = problem
+    found["avo"] = "" if problem else f"{DISTRIBUTION} {__version__}, {checkout() or 'installed'}"
     if reason := lacking():
         problems["filters"] = f"{reason}; {REMEDY}"
     found["filters"] = f"system calls of {MACHINE}" if not reason else ""

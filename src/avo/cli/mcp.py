@@ -10,6 +10,7 @@ import typer
 
 from avo.cli.mcp_config import FILES, Client, snippet
 from avo.cli.options import ScenarioName, SeedFrom, Target, resolve_target, warn_of_seed
+from avo.installation import how_to_install
 from avo.settings import runs_folder
 from avo.types import Missing
 
@@ -49,7 +50,7 @@ def mcp(
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "mcp":
             raise
-        raise Missing("avo mcp needs the MCP SDK: pip install 'avo[mcp]'") from error
+        raise Missing(f"avo mcp needs the MCP SDK: {how_to_install('mcp')}") from error
 
     import asyncio
 

@@ -12,7 +12,7 @@ from autogen_core.models import CreateResult, LLMMessage, SystemMessage, UserMes
 from autogen_core.tools import ParametersSchema, ToolSchema
 
 from avo.agents.models import client, named
-from avo.agents.prices import model_name, prices
+from avo.agents.prices import how_to_give, model_name, prices
 from avo.agents.resilient import Resilient
 from avo.configuration import Retries, load
 
@@ -52,7 +52,7 @@ class Found:
             ("counts tokens", counted, tokens if counted else "a limit in tokens or USD sees nothing"),
             ("counts cached", self.counts_cached, "" if self.counts_cached else "costs are overestimated"),
             ("context", self.context_tokens > 0, f"{self.context_tokens} tokens, unless [models.info] says otherwise"),
-            ("price", bool(self.price), self.price or "--budget-usd needs one: [prices] in avo.toml"),
+            ("price", bool(self.price), self.price or f"--budget-usd needs it; {how_to_give(self.model)}"),
         ]
 
 

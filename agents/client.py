@@ -35,6 +35,8 @@ class Usage:
     """All of it, with the cached part."""
     cached: int = 0
     completion: int = 0
+    written: int = 0
+    """The part of the prompt that the provider put into its cache, where it says so: it may cost more."""
 
 
 def stopped_answer() -> CreateResult:

@@ -52,7 +52,7 @@ class Terms:
     def enter(self, bench: Bench, agent: str, usage: Usage, seconds: float) -> None:
         """Write one call into the ledger."""
         price = self.prices.get(agent)
-        usd = price.usd(usage.prompt, usage.cached, usage.completion) if price else None
+        usd = price.usd(usage.prompt, usage.cached, usage.completion, usage.written) if price else None
         bench.journal.spend(
             bench.step, agent, "model", usage.prompt, usage.completion, round(seconds, 3),
             cached=usage.cached, model=self.models.get(agent, ""), usd=usd,

@@ -56,7 +56,7 @@ class Overheard:
             return Usage(result.usage.prompt_tokens, 0, result.usage.completion_tokens)
         if "input_tokens" in known:
             read, written = known.get("cache_read_input_tokens") or 0, known.get("cache_creation_input_tokens") or 0
-            return Usage(known["input_tokens"] + read + written, read, known.get("output_tokens") or 0)
+            return Usage(known["input_tokens"] + read + written, read, known.get("output_tokens") or 0, written)
         details = known.get("prompt_tokens_details") or {}
         cached = details.get("cached_tokens") or known.get("prompt_cache_hit_tokens") or 0
         return Usage(known.get("prompt_tokens") or 0, cached, known.get("completion_tokens") or 0)

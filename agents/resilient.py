@@ -218,7 +218,10 @@ def complete(result: CreateResult, heard: Overheard) -> CreateResult:
 
 
 def total(one: Usage, other: Usage) -> Usage:
-    return Usage(one.prompt + other.prompt, one.cached + other.cached, one.completion + other.completion)
+    return Usage(
+        one.prompt + other.prompt, one.cached + other.cached, one.completion + other.completion,
+        one.written + other.written,
+    )  # fmt: skip
 
 
 def ordinal(number: int) -> str:

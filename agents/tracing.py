@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import avo
+from avo.installation import how_to_install
 from avo.settings import without_secrets
 from avo.tools.spans import Facts, Opener, trace_with
 from avo.types import AvoError, Missing
@@ -87,7 +88,8 @@ def _provider(exporter: str) -> tuple[TracerProvider, SpanExporter]:
 
         sending = _sender(exporter)
     except ModuleNotFoundError as error:
-        raise Missing(f"OTEL_* asks for traces, and {error.name} is not there: pip install 'avo[tracing]'") from error
+        lacking = f"OTEL_* asks for traces, and {error.name} is not there"
+        raise Missing(f"{lacking}: {how_to_install('tracing')}") from error
     facts = {"service.name": os.environ.get("OTEL_SERVICE_NAME") or "avo", "service.version": avo.__version__}
     provider = TracerProvider(resource=Resource.create(facts), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(sending))

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+from avo.kb_index.chunkers.html import DEEPEST, deeper_than
 from avo.kb_index.fetch import Fetched, Reach, Unreachable
 from avo.kb_index.page import Page, get
 from avo.kb_index.selection import LARGEST_PAGE, Skipped, below
@@ -77,31 +77,24 @@ def _crawl(source: Url, first: Page, prefix: str, reach: Reach, skipped: Skipped
 
 
 def _links(page: Page, prefix: str) -> list[str]:
-    """Where the page leads below the prefix, in its order, each once; no queries."""
+    """Where the page leads below the prefix, in its order, each once; no queries. One nested deeply leads nowhere."""
+    from selectolax.lexbor import LexborHTMLParser
+
     if page.kind == "application/pdf":
         return []
-    reader = _Anchors()
-    reader.feed(page.content().decode("utf-8", "replace"))
+    source = page.content().decode("utf-8", "replace")
+    if deeper_than(source, DEEPEST):
+        return []
     addresses = []
-    for link in reader.links:
+    for anchor in LexborHTMLParser(source).css("a[href]"):
         try:
-            address = urldefrag(urljoin(page.url, link)).url
+            address = urldefrag(urljoin(page.url, anchor.attributes["href"] or "")).url
         except ValueError:
             continue
         endings = (".html", ".htm", "/")
         if address.startswith(prefix) and "?" not in address and address.endswith(endings):
             addresses.append(address + "index.html" if address.endswith("/") else address)
     return list(dict.fromkeys(addresses))
-
-
-class _Anchors(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.links: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.links += [value for name, value in attrs if name == "href" and value]
 
 
 def _path(address: str, prefix: str) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
+
+import snowballstemmer  # type: ignore[import-untyped]
 
 from avo.kb_index.abbreviations import WORDS
-from avo.kb_index.stems import stem
 
 NAME = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::)\w+)*|\d+\w*", re.ASCII)
 """A word, an identifier or a dotted name: `mbarrier.try_wait.parity`, `cute::copy`, `128x64`."""
@@ -18,6 +21,8 @@ PIECE = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 ARCHITECTURE = re.compile(r"sm_?(\d{2,3})[af]?", re.IGNORECASE)
 LONGEST = 64
 """Characters of a term; longer ones are hashes, tables and mangled names."""
+SHORTEST = 4
+"""Characters of a word that may have a stem; shorter ones are stems already."""
 DEEPEST = 4
 """Parts of the longest beginning of a dotted name that is a term of its own."""
 OWNERS = ("", "self", "cls", "this")
@@ -28,6 +33,8 @@ STOP_WORDS = (
     " where which while who why will with would you your"
 )
 STOP = frozenset(STOP_WORDS.split())
+_PORTER, _ONE_AT_A_TIME = snowballstemmer.stemmer("porter"), Lock()
+"""By the rules of 1980; a stemmer keeps the word that it works on, so that threads have to take turns."""
 
 
 def terms(text: str) -> list[str]:
@@ -46,9 +53,18 @@ def query_terms(text: str) -> list[str]:
 
 
 def rules() -> str:
-    """16 hex digits of the code that makes terms: an index made by other rules cannot be asked by these."""
-    files = (Path(__file__).with_name(name) for name in ("abbreviations.py", "stems.py", "tokens.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+    """16 hex digits of what makes terms: an index made by other rules cannot be asked by these."""
+    files = (Path(__file__).with_name(name).read_bytes() for name in ("abbreviations.py", "tokens.py"))
+    return hashlib.sha256(b"\0".join([*files, version("snowballstemmer").encode()])).hexdigest()[:16]
+
+
+@lru_cache(maxsize=1 << 16)
+def stem(word: str) -> str:
+    """The stem of a word in lower-case letters (`rescaling`, `rescaled` and `rescales` are one term); else the word."""
+    if len(word) < SHORTEST or not (word.isascii() and word.isalpha()):
+        return word
+    with _ONE_AT_A_TIME:
+        return str(_PORTER.stemWord(word))
 
 
 @lru_cache(maxsize=1 << 17)

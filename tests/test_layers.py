@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "avo"
 LONGEST_FILE = 400
 LONGEST_LOOP = 40
 
-GROUND = {"types", "settings", "faults"}
+GROUND = {"types", "settings", "faults", "installation"}
 STORES = {"memory", "kb_index", "scenarios"}
 BELOW: dict[str, set[str]] = {
     "__init__": set(),
@@ -21,6 +21,7 @@ BELOW: dict[str, set[str]] = {
     "types": set(),
     "settings": {"types"},
     "faults": {"types"},
+    "installation": set(),
     "configuration": GROUND,
     **dict.fromkeys(STORES, GROUND),
     "tools": GROUND | STORES,
@@ -36,7 +37,7 @@ HOMES = {
     **dict.fromkeys(
         ("autogen_core", "autogen_agentchat", "autogen_ext", "openai", "anthropic", "httpx2"), ("agents/",)
     ),
-    "chromadb": ("kb_index/",), "git": ("memory/",), "gitdb": ("memory/",),
+    "chromadb": ("kb_index/",), "genai_prices": ("agents/prices.py",), "git": ("memory/",), "gitdb": ("memory/",),
     "mcp": ("mcp/server.py",), "opentelemetry": ("agents/tracing.py",),
     "torch": ("tools/score/", "scenarios/"), "matplotlib": ("cli/",),
 }  # fmt: skip

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -11,6 +15,15 @@ ROOT = Path(__file__).parents[1]
 def test_constraints_are_one_exact_version_a_line() -> None:
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[^\s=]+", line)] == []
+
+
+def test_every_package_that_avo_itself_asks_for_has_its_version_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lines = [line for name in ("mcp", "plot", "tracing", "nvcc", "dev") for line in extras[name]]
+    names = {canonicalize_name(Requirement(line).name) for line in [*project["dependencies"], *lines]}
+    pinned = {canonicalize_name(line.partition("==")[0]) for line in (ROOT / "constraints.txt").read_text().split()}
+    assert names - {project["name"]} <= pinned
 
 
 def test_the_source_archive_holds_tests_documents_and_constraints() -> None:

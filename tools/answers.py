@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from avo.installation import how_to_install
 from avo.memory.journal import Attempt
 from avo.tools.score.binary import plain, remarks
 from avo.tools.score.builder import Build
@@ -59,7 +60,7 @@ def build_text(built: Build) -> str:
     if built.sass:
         lines.append("SASS: " + ", ".join(f"{count} {group}" for group, count in built.sass.items()))
     elif built.kernels:
-        lines.append("SASS: not shown, there is no cuobjdump beside nvcc (pip install 'avo[nvcc]')")
+        lines.append(f"SASS: not shown, there is no cuobjdump beside nvcc ({how_to_install('nvcc')})")
     rest = "\n".join(line for line in plain(built.log).splitlines() if line.strip() and line.strip() not in first)
     return "\n".join([*lines, rest or ("no other diagnostics" if first else "no diagnostics")])
 

@@ -95,6 +95,8 @@ class Counted:
     cached: int = 0
     completion: int = 0
     answers: int = 0
+    written: int = 0
+    """Part of the prompt that went into the cache; Anthropic says so."""
 
 
 class Provider(ThreadingHTTPServer):
@@ -152,7 +154,7 @@ class Provider(ThreadingHTTPServer):
     def delivered(self, usage: Counted, *, played: bool) -> None:
         with self.lock:
             self.played += played
-            for name in ("prompt", "cached", "completion", "answers"):
+            for name in ("prompt", "cached", "completion", "answers", "written"):
                 setattr(self.counted, name, getattr(self.counted, name) + getattr(usage, name))
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -206,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, request: Request, number: int, fault: Fault | None) -> None:
         aside = self.server.aside(request.body)
         answer, finish = spoiled(self.server.answer(request.body) if aside is None else aside, fault)
-        usage = count(request.body, answer, first=self.server.counted.answers == 0)
+        usage = count(request.body, answer, first=self.server.counted.answers == 0, writes=request.anthropic)
         streams = bool(request.body.get("stream")) or self.server.always_streams
         make = anthropic_answer if request.anthropic else openai_answer
         whole = make(request.body, number, answer, finish, usage)
@@ -271,10 +273,11 @@ def spoiled(answer: Answer, fault: Fault | None) -> tuple[Answer, str]:
     return calls or answer, "tool_calls" if calls else "stop"
 
 
-def count(body: dict[str, Any], answer: Answer, *, first: bool) -> Counted:
-    """What the provider counts for this answer: half of a prompt is cached, after the first."""
+def count(body: dict[str, Any], answer: Answer, *, first: bool, writes: bool) -> Counted:
+    """What the provider counts: half of a prompt is cached, after the first; a third of it is put there."""
     prompt = len(json.dumps([body.get("system", ""), body["messages"], body.get("tools", [])])) // 4
-    return Counted(prompt, 0 if first else prompt // 2, len(json.dumps(answer)) // 4 + 1, 1)
+    cached, written = 0 if first else prompt // 2, prompt // 3 if writes else 0
+    return Counted(prompt, cached, len(json.dumps(answer)) // 4 + 1, 1, written)
 
 
 def arguments_of(call: Call) -> str:
@@ -363,8 +366,8 @@ def anthropic_answer(
         "id": f"msg_{number}", "type": "message", "role": "assistant", "model": body.get("model", "scripted"),
         "content": blocks, "stop_reason": STOP_REASONS[finish], "stop_sequence": None,
         "usage": {
-            "input_tokens": usage.prompt - usage.cached, "cache_read_input_tokens": usage.cached,
-            "cache_creation_input_tokens": 0, "output_tokens": usage.completion,
+            "input_tokens": usage.prompt - usage.cached - usage.written, "cache_read_input_tokens": usage.cached,
+            "cache_creation_input_tokens": usage.written, "output_tokens": usage.completion,
         },
     }  # fmt: skip
 

@@ -13,7 +13,7 @@ from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, Requ
 from avo.agents.client import STOPPED, Client, Usage, stopped_answer
 from avo.agents.context import JournalContext
 from avo.agents.metered import Metered, Terms, steering
-from avo.agents.prices import Price
+from avo.agents.prices import Price, prices
 from avo.agents.team import Team
 from avo.memory.steering import steer, unseen
 from avo.tools.bench import Bench
@@ -71,6 +71,13 @@ def test_the_ledger_has_tokens_usd_and_model_of_a_call(bench: Bench) -> None:
     assert (row["step"], row["agent"], row["model"]) == (1, "worker", "openai:big")
     assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (1000, 400, 100)
     assert row["usd"] == pytest.approx(0.0104)
+
+
+def test_what_is_written_to_a_providers_cache_is_paid_as_the_list_says(bench: Bench) -> None:
+    terms = Terms(prices={"worker": prices().of("anthropic:claude-sonnet-4-5")})
+    ask(metered(Inner(answer(), Usage(1000, 400, 100, 200)), bench, terms))
+    (row,) = spent(bench)
+    assert row["usd"] == pytest.approx((400 * 3 + 400 * 0.3 + 200 * 3.75 + 100 * 15) / 1e6)
 
 
 def test_without_a_price_the_tokens_that_autogen_counted_stand_alone(bench: Bench) -> None:

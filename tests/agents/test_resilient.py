@@ -89,7 +89,8 @@ def ask(model: Resilient, messages: list[LLMMessage] = ASKED) -> CreateResult:
 
 
 def counted(provider: Provider) -> Usage:
-    return Usage(provider.counted.prompt, provider.counted.cached, provider.counted.completion)
+    found = provider.counted
+    return Usage(found.prompt, found.cached, found.completion, found.written)
 
 
 def only_call(result: CreateResult) -> FunctionCall:

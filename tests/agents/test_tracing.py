@@ -20,6 +20,9 @@ from mcp.client import stdio
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from avo.installation import how_to_install
+from avo.settings import PACKAGE
+
 TINY = Path(__file__).parents[1] / "tiny"
 SECRET = "sk-a-secret-that-nobody-may-see"
 
@@ -172,7 +175,10 @@ def test_without_the_variables_opentelemetry_is_not_even_imported() -> None:
             {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, 2,
             "set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
         ),
-        ({"OTEL_TRACES_EXPORTER": "otlp", "PYTHONPATH": "site"}, 3, "pip install 'avo[tracing]'"),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp", "PYTHONPATH": f"site{os.pathsep}{PACKAGE.parent}"}, 3,
+            how_to_install("tracing"),
+        ),
     ],
 )  # fmt: skip
 def test_a_variable_that_cannot_be_followed_is_one_line(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from avo.installation import how_to_install
+
 TINY = Path(__file__).parents[1] / "tiny"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -101,7 +103,7 @@ def test_a_baseline_that_is_not_here_is_named_below_the_table(cli: Cli, own_scen
     toml.write_text(toml.read_text().replace('["torch_mv"]', '["fa9", "torch_mv"]'))
     done = cli("bench", own_scenario)
     assert done.returncode == 0, done.stderr
-    assert "missing: fa9: no module fa9_interface: pip install 'avo[baselines]'" in done.stdout.splitlines()
+    assert f"missing: fa9: no module fa9_interface: {how_to_install('baselines')}" in done.stdout.splitlines()
     assert "x torch_mv" in done.stdout
 
 

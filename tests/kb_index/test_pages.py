@@ -278,6 +278,25 @@ def test_a_crawl_whose_first_page_leads_away_is_one_line(site: Site, make: Make,
     assert "leads away to" in refusal(source, reach)
 
 
+def test_links_are_read_as_a_browser_reads_them(site: Site, make: Make, reach: Reach) -> None:
+    site.page(
+        "/guide/index.html",
+        '<!-- <a href="no.html"> --><script>"<a href=no.html>"</script><a name="no.html">x</a><a href>x</a>'
+        '<A HREF=one.html>x</A><a href="deep/&#116;wo.html">x',
+    )
+    for path in ("one.html", "deep/two.html", "no.html"):
+        site.page(f"/guide/{path}", "<p>x")
+    source = make("url", url=f"{site.address}/guide/index.html", crawl={})
+    assert set(texts(source, reach)) == {"index.html", "one.html", "deep/two.html"}
+
+
+def test_a_page_nested_too_deeply_to_be_parsed_leads_nowhere(site: Site, make: Make, reach: Reach) -> None:
+    site.page("/guide/index.html", "<div>" * 100_000 + '<a href="one.html">x</a>')
+    source = make("url", url=f"{site.address}/guide/index.html", crawl={})
+    assert set(texts(source, reach)) == {"index.html"}
+    assert [path for path, _ in site.asked] == ["/guide/index.html"]
+
+
 def test_a_crawl_gives_up_after_five_pages_that_fail(site: Site, make: Make, reach: Reach) -> None:
     site.page("/guide/index.html", "".join(f'<a href="{number}.html">x</a>' for number in range(50)))
     source = make("url", url=f"{site.address}/guide/index.html", crawl={})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from avo.kb_index.abbreviations import WORDS
-from avo.kb_index.stems import stem
-from avo.kb_index.tokens import LONGEST, query_terms, terms
+from avo.kb_index.tokens import LONGEST, query_terms, stem, terms
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,11 @@ def test_stems_are_porters(word: str, expected: str) -> None:
 
 def test_every_abbreviation_stands_for_words() -> None:
     assert all(words and short == short.lower() for short, words in WORDS.items())
+
+
+def test_threads_do_not_mix_up_each_others_words() -> None:
+    words = [f"{letter}{ending}" for letter in "bcdfghjklmnprstv" for ending in ("elational", "otoring", "opefulness")]
+    alone = [stem(word) for word in words]
+    stem.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(stem, words)) == alone

@@ -20,10 +20,12 @@ from typing import Any
 import pytest
 from mcp import McpError
 
+from avo.installation import how_to_install
 from avo.memory.journal import AGENT, EXTERNAL, Journal
 from avo.memory.lineage import Lineage
 from avo.memory.steering import steer
 from avo.run import existing
+from avo.settings import PACKAGE
 from avo.tools.lease import lease
 
 HERE = Path(__file__).parent
@@ -392,9 +394,11 @@ def test_without_the_sdk_one_line_says_how_to_get_it(cli: Any, tmp_path: Path, r
         "            raise ModuleNotFoundError(name, name=name)\n"
         "sys.meta_path.insert(0, Absent())\n"
     )
-    done = cli("mcp", TINY, "--target", "cpu", "--run", run, PYTHONPATH=str(tmp_path / "site"))
+    done = cli(
+        "mcp", TINY, "--target", "cpu", "--run", run, PYTHONPATH=f"{tmp_path / 'site'}{os.pathsep}{PACKAGE.parent}"
+    )
     assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == "avo: avo mcp needs the MCP SDK: pip install 'avo[mcp]'\n"
+    assert done.stderr == f"avo: avo mcp needs the MCP SDK: {how_to_install('mcp')}\n"
     assert Lineage(run / "lineage").best().name == "v0"
     with sqlite3.connect(run / "avo.db") as db:
         assert db.execute("SELECT COUNT(*) FROM steps").fetchone() == (0,)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from avo.installation import how_to_install
 from avo.scenarios.blame import wrong
 from avo.scenarios.loader import Case, Scenario, shape_of
 from avo.tools.score.asked import as_foreign, fault
@@ -44,7 +45,7 @@ def answer(scenario: Scenario, name: str, case: Case, inputs: Tensors) -> Tensor
         with torch.no_grad(), as_foreign(scenario, name, case):
             result = function(case, dict(given))
     except ModuleNotFoundError as error:
-        raise Absent(f"{name}: no module {error.name}: pip install 'avo[baselines]'") from error
+        raise Absent(f"{name}: no module {error.name}: {how_to_install('baselines')}") from error
     except ScenarioError:
         raise
     except (Exception, SystemExit) as error:  # a library of somebody else's: the others can be measured

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from avo.installation import how_to_install
 from avo.settings import NVCC_ENVIRONMENT, child_environment
 from avo.tools.process import starting
 from avo.types import Missing
@@ -57,7 +58,7 @@ def cxx() -> Compiler:
 
 
 def nvcc(target: str) -> Compiler:
-    """CUDA's compiler: of a toolkit, or of the packages that `pip install avo[nvcc]` brings.
+    """CUDA's compiler: of a toolkit, or of the packages of the extra nvcc.
 
     That of CUDA_HOME or CUDA_PATH, where one of them is set. Else the first of PATH and /usr/local/cuda that compiles
     for the target, unless the packaged one is newer. NVCC_CCBIN, NVCC_PREPEND_FLAGS and NVCC_APPEND_FLAGS hold.
@@ -151,7 +152,7 @@ def _choose(target: str) -> tuple[Path, tuple[int, ...]]:
         beside = (shutil.which("nvcc"), "/usr/local/cuda/bin/nvcc", str(_packaged()))
         places = [Path(place) for place in beside if place and Path(place).is_file()]
     if not places:
-        raise Missing(f"no nvcc found for {target}: install a CUDA toolkit, or: pip install 'avo[nvcc]'")
+        raise Missing(f"no nvcc found for {target}: install a CUDA toolkit, or: {how_to_install('nvcc')}")
     able, words = [], ""
     for place in places:
         tried = _ask([str(place), _generate(target), "--dryrun", "-x", "cu", "-c", "/dev/null", "-o", "/dev/null"])
@@ -160,7 +161,7 @@ def _choose(target: str) -> tuple[Path, tuple[int, ...]]:
         else:
             words = words or f"{place}: {(_text(tried).strip().splitlines() or ['it fails without a word'])[-1]}"
     if not able:
-        raise Missing(f"no nvcc here compiles for {target} ({words}): a newer toolkit, or: pip install -U 'avo[nvcc]'")
+        raise Missing(f"no nvcc here compiles for {target} ({words}): a newer toolkit, or: {how_to_install('nvcc')}")
     first, last = able[0], able[-1]
     place, version = last if last[0] == _packaged() and last[1] > first[1] else first
     return _behind(place), version

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from avo.installation import how_to_install
 from avo.scenarios.loader import Case, Scenario, family, shape_of
 from avo.tools.score.arena import Arena, Slot, slot_bytes
 from avo.tools.score.buffers import Buffer, DeviceBuffer, HostBuffer
@@ -87,7 +88,7 @@ class Judge:
         cases = (*self.scenario.timed(self.target), *self.scenario.checked(self.target))
         cudart = runtime_library(compiler_of(self.target))
         if self.on_gpu and not cudart:
-            raise Missing("no libcudart.so beside nvcc: install a CUDA toolkit, or: pip install 'avo[nvcc]'")
+            raise Missing(f"no libcudart.so beside nvcc: install a CUDA toolkit, or: {how_to_install('nvcc')}")
         self._free()
         arena = Arena(self.scenario, cases, kind, self._sets(cases, beside), MOST_SETS[self.device])
         try:

@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from avo import __version__
 from avo.cli.options import AsJson, BaseUrl, print_json, printable
+from avo.installation import DISTRIBUTION, checkout, stranger
 from avo.settings import cache_place, unsafe_runner
 from avo.tools.isolation import MEASURES, measures_in_force
 from avo.tools.score.compilers import cxx, nvcc
@@ -55,6 +57,9 @@ def doctor(
         except PackageNotFoundError:
             found[name] = ""
     problems = dict[str, str]()
+    if problem := stranger():
+        problems["avo"] = problem
+    found["avo"] = "" if problem else f"{DISTRIBUTION} {__version__}, {checkout() or 'installed'}"
     if reason := lacking():
         problems["filters"] = f"{reason}; {REMEDY}"
     found["filters"] = f"system calls of {MACHINE}" if not reason else ""

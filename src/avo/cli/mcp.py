@@ -12,6 +12,7 @@ import typer
 from avo.agents.tracing import traced
 from avo.cli.named import as_named, scenario_place
 from avo.cli.options import NewRun, ScenarioName, SeedFrom, Target, resolve_target
+from avo.installation import how_to_install
 from avo.mcp.client_config import FILES, Client, snippet
 from avo.mcp.stdio import take_stdio
 from avo.operators.seed import warn_of_seed
@@ -51,7 +52,7 @@ def mcp(
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "mcp":
             raise
-        raise Missing("avo mcp needs the MCP SDK: pip install 'avo[mcp]'") from error
+        raise Missing(f"avo mcp needs the MCP SDK: {how_to_install('mcp')}") from error
 
     stdio = take_stdio()
     keep_from_children()  # before the first git process, which stays for as long as the run is open

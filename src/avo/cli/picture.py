@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from avo.cli.options import printable
+from avo.installation import how_to_install
 from avo.memory.trajectory import Trajectory
 from avo.types import Missing
 
@@ -33,7 +34,7 @@ def draw(found: Trajectory, file: Path) -> None:
         import matplotlib
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise Missing("a picture needs matplotlib: pip install 'avo[plot]' (--json prints the figures)") from error
+        raise Missing(f"a picture needs matplotlib: {how_to_install('plot')} (--json prints the figures)") from error
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()

@@ -26,6 +26,7 @@ TUNER = Means(
     seconds_a_call=0, seconds_an_evaluation=5,
 )  # fmt: skip
 """A step of the tuner on a CPU."""
+RATES = ("prompt", "cached", "completion")
 LEAST_CALLS = 10
 """Model calls that a mean needs."""
 
@@ -116,7 +117,8 @@ def dry_run(run: Path, limits: Limits, names: tuple[str, str], table: Prices) ->
     means = own or (TUNER if tunes else ASSUMED)
     return {
         "run": str(run), "model": names[0], "supervisor_model": names[1], "limits": asdict(limits),
-        "usd_per_million_tokens": asdict(price) if price else None, "prices_of": table.date,
+        "usd_per_million_tokens": {name: getattr(price, name) for name in RATES} if price else None,
+        "prices_of": price.source if price else "",
         "assumed": own is None, "means": asdict(means), "so_far": asdict(spent),
         "expected": asdict(forecast(limits, spent, means, price)),
     }  # fmt: skip
@@ -129,7 +131,7 @@ def told(found: dict[str, Any]) -> str:
     cost = "nothing" if price and not any(price.values()) else "a price that is not known"
     if price and any(price.values()):
         figures = f"{price['prompt']:g} (cached {price['cached']:g}) in, {price['completion']:g} out"
-        cost = f"{figures}: USD per million tokens, list of {found['prices_of']}; prices change, check them"
+        cost = f"{figures}: USD per million tokens ({found['prices_of']}; prices change, check them)"
     lines = [
         f"{names}: {cost}",
         f"so far: {spent['steps']} steps, {spent['attempts']} attempts, {spent['usd']:.2f} USD,"

@@ -60,7 +60,7 @@ def fake(folder: Path, version: str, refused: str) -> Path:
 
 def test_an_older_nvcc_in_path_does_not_beat_the_packaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not PACKAGED.is_file():
-        pytest.skip("avo[nvcc] is not installed")
+        pytest.skip("the extra nvcc is not installed")
     old = fake(tmp_path / "old", "11.5.119", "none")
     monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
     assert compilers.nvcc("sm_90a").path == str(PACKAGED.resolve())
@@ -133,9 +133,7 @@ def test_every_knob_of_the_cuda_seed_compiles_for_hopper() -> None:
 
 def test_without_nvcc_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilers.Path, "is_file", lambda path: False)
-    with pytest.raises(
-        Missing, match=r"no nvcc found for sm_90a: install a CUDA toolkit, or: pip install 'avo\[nvcc\]'"
-    ):
+    with pytest.raises(Missing, match=r"no nvcc found for sm_90a: install a CUDA toolkit, or: .* install .*nvcc"):
         compilers.nvcc("sm_90a")
 
 

@@ -18,7 +18,7 @@ from avo.tools.score.builder import Build
 from avo.tools.score.cache import cached_build
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
-from avo.types import RULES, Comparison, Rejected, Status, Verdict, unfit, usual_seconds
+from avo.types import RULES, Comparison, Missing, Rejected, Status, Verdict, unfit, usual_seconds
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
@@ -207,12 +207,14 @@ def lease(target: str) -> Iterator[int]:
 def _lock_file(device: str) -> IO[str]:
     path = device_lock(device)
     try:
-        return path.open()  # to write to another user's file in /tmp is what some systems forbid
-    except FileNotFoundError:
+        with contextlib.suppress(FileNotFoundError):
+            return path.open()  # to write to another user's file in /tmp is what some systems forbid
         file = path.open("a")
-        with contextlib.suppress(PermissionError):
-            path.chmod(0o666)
-        return file
+    except OSError as error:
+        raise Missing(f"{path} cannot be made: {error.strerror}; make room, or set TMPDIR to another folder") from error
+    with contextlib.suppress(PermissionError):
+        path.chmod(0o666)
+    return file
 
 
 def _locked(file: IO[str]) -> bool:

@@ -50,7 +50,9 @@ def test_a_compiler_that_vanishes_during_a_run_ends_it_open_and_the_same_command
         compiler.rename(compiler.with_name("away"))
         *_, last = process.stderr.read().splitlines()
         assert process.wait(800) == 3
-    assert re.match(rf"avo: (the compiler )?{re.escape(str(compiler))} (is gone: put it back|cannot be started: No)", last)
+    assert re.match(
+        rf"avo: (the compiler )?{re.escape(str(compiler))} (is gone: put it back|cannot be started: No)", last
+    )
     assert {status for (status,) in rows(run, "SELECT status FROM attempts")} == {"PASSED"}
     assert rows(run, "SELECT outcome FROM steps ORDER BY id DESC LIMIT 1") == [(None,)]
     before = rows(run, "SELECT tree FROM attempts ORDER BY id")

@@ -51,6 +51,7 @@ def _settings() -> dict[str, tuple[Any, Callable[[Any], Any]]]:
     found: dict[str, tuple[Any, Callable[[Any], Any]]] = {}
     with contextlib.suppress(FileNotFoundError):
         found["the working directory"] = Path.cwd(), os.chdir
+    found["the variable PATH"] = os.environ.get("PATH", ""), lambda value: os.environ.update(PATH=value)
     if torch := sys.modules.get("torch"):
         with contextlib.suppress(AttributeError):  # it is being imported
             found["torch's default dtype"] = torch.get_default_dtype(), torch.set_default_dtype

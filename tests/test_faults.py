@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import torch
 
 from avo.faults import Defects, fault_of
 from avo.types import AvoError, Defect, Missing, ScenarioError
@@ -24,6 +25,14 @@ def test_a_full_disk_and_its_kind_are_the_machines_fault(code: int) -> None:
 @pytest.mark.parametrize("code", [errno.ENOENT, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EINVAL])
 def test_what_an_agents_arguments_can_bring_about_is_not(code: int) -> None:
     assert fault_of(OSError(code, "no such thing")) is None
+
+
+def test_memory_that_torch_or_python_does_not_get_is_the_machines_fault() -> None:
+    with pytest.raises(RuntimeError) as full:
+        torch.empty(1 << 60)
+    assert isinstance(fault_of(full.value), Missing)
+    assert isinstance(fault_of(MemoryError()), Missing)
+    assert fault_of(RuntimeError("shapes differ")) is None
 
 
 def test_a_full_and_a_locked_database_are_the_machines_fault_and_a_damaged_one_is_the_files(tmp_path: Path) -> None:

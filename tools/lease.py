@@ -15,7 +15,7 @@ from typing import IO
 
 from avo.settings import device_lock, printable
 from avo.tools.score.gpu import fitting
-from avo.types import Cancelled
+from avo.types import Cancelled, Missing
 
 Say = Callable[[str], None]
 LOOK_AGAIN_SECONDS = 0.05
@@ -110,17 +110,20 @@ def _queue(name: str, wait: _Wait) -> Iterator[None]:
 
 
 def _lock_file(device: str) -> IO[str]:
+    """The device's lock file. Raises Missing where it cannot be made."""
     path = device_lock(device)
     with contextlib.suppress(PermissionError):  # to write to another user's file in /tmp is what some systems forbid
         if path.exists():
             return path.open("r+")
     try:
-        return path.open()
-    except FileNotFoundError:
+        with contextlib.suppress(FileNotFoundError):
+            return path.open()
         file = path.open("a+")
-        with contextlib.suppress(PermissionError):
-            path.chmod(0o666)
-        return file
+    except OSError as error:
+        raise Missing(f"{path} cannot be made: {error.strerror}; make room, or set TMPDIR to another folder") from error
+    with contextlib.suppress(PermissionError):
+        path.chmod(0o666)
+    return file
 
 
 def _locked(file: IO[str]) -> bool:

@@ -11,11 +11,15 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from avo.tools.bench import Bench
+from avo.tools.process import elide
 from avo.tools.spans import Facts, span
 from avo.types import Rejected, ToolError
 
 MOST_PROBLEMS, LONGEST_KEY = 8, 60
 """Mistakes in the arguments that are told, and characters of a key that is at fault."""
+
+LONGEST_PROBLEM = 10_000
+"""Characters of what went wrong: it may repeat an argument."""
 
 Function = Callable[..., Awaitable[str]]
 
@@ -105,4 +109,4 @@ class Registry:
             problems = _problems(error)
             return f"{name}: {problems}; its arguments are: {', '.join(entry.arguments.model_fields) or 'none'}", False
         except (ToolError, Rejected) as error:
-            return f"{name}: {error}", False
+            return f"{name}: {elide(str(error), LONGEST_PROBLEM)}", False

@@ -16,6 +16,8 @@ from avo.types import Missing, ToolError
 
 LONGEST_SECONDS = 600
 LONGEST_ANSWER = 12_000
+LONGEST_COMMAND = 100_000
+"""Bytes: the system takes 128 KiB as one argument of a process."""
 MOST_SOURCES = 256
 MOST_SOURCE_BYTES = 16 << 20
 """What is taken over at most, in all."""
@@ -28,6 +30,8 @@ async def shell(bench: Bench, command: str, seconds: int = 60) -> str:
     """
     if "\0" in command:
         raise ToolError("a command cannot hold a NUL character")
+    if len(command.encode()) > LONGEST_COMMAND:
+        raise ToolError(f"a command has at most {LONGEST_COMMAND:,} bytes: put long texts into files by write_file")
     limit = min(max(seconds, 1), LONGEST_SECONDS)
     folders, path = toolchain(bench.target)
     unsafe, command = bench.unsafe_shell, path + command

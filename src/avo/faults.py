@@ -21,6 +21,9 @@ DATABASES = frozenset({
 })  # fmt: skip
 """The same of SQLite."""
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+NO_MEMORY = "this machine has no memory left: end other programs, and give the command again"
+FULL = re.compile(r"DefaultCPUAllocator: (?:can't|not enough) |std::bad_alloc")
+"""How torch says so."""
 MOST_ALIKE = 3
 """Times in a row that a tool may fail in the same way, which is a fault of avo's own, before the run ends."""
 
@@ -36,7 +39,9 @@ def fault_of(error: BaseException) -> AvoError | None:
                 return Missing(f"the run's database: {error}: nothing was lost, mend that and give the command again")
             return AvoError(f"the run's database: {error}") if code in DAMAGED else None
         case MemoryError():
-            return Missing("this machine has no memory left: end other programs, and give the command again")
+            return Missing(NO_MEMORY)
+        case RuntimeError() if FULL.search(str(error)):
+            return Missing(NO_MEMORY)
         case OSError(errno=code) if code in MACHINES:
             where = f" ({error.filename})" if error.filename else ""
             return Missing(f"{error.strerror}{where}: mend that and give the command again")

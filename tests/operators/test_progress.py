@@ -80,3 +80,15 @@ def test_a_step_that_failed_is_told_without_keys_and_in_one_line(
     assert "sk-" not in line
     assert len(line) <= 500
     assert "sk-" not in capsys.readouterr().err
+
+
+def test_a_step_that_failed_is_told_with_the_file_and_no_key_is_left_where_it_is_cut(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk-" + "0123456789" * 4
+    monkeypatch.setenv("SOME_API_KEY", key)
+    session = object.__new__(Session)
+    session._bench, session._progress = bench, Progress(bench, Limits())
+    told = session._failed(RuntimeError("/s/reference.py: make_inputs(case 'a'): ValueError: bad shape"))
+    assert told == "RuntimeError: /s/reference.py: make_inputs(case 'a'): ValueError: bad shape"
+    assert "sk-01" not in session._failed(ValueError("x" * 475 + key))

@@ -86,6 +86,28 @@ def test_json_beyond_all_measure_is_answered_in_text(bench: Bench, arguments: st
     assert not call(bench, "greet", arguments)[1]
 
 
+ODD = [
+    "", "\0", "x" * 1_000_000, "\x1b[2J", "../../etc/passwd", "/", "-rf", "[", "\\", 0, -1, 2**63, 10**30, True, 1e308,
+    float("nan"), float("inf"), None, [], [[]], {}, {"": []}, {"SUMS": [float("nan")]}, {"SUMS": [[1]]}, ["x"] * 10_000,
+]  # fmt: skip
+GIVEN = {"string": "x", "integer": 1, "number": 1.0, "boolean": True, "array": ["x"], "object": {"SUMS": [1]}}
+SLOW = {"evaluate", "commit", "profile", "sanitize", "sweep", "shell", "end_step"}
+"""What begins something whatever most of its arguments are."""
+
+
+def test_whatever_an_argument_is_a_tool_answers_briefly_and_nothing_is_journalled(bench: Bench) -> None:
+    tools, long = registry(bench), list[str]()
+    for name in tools.tools.keys() - SLOW:
+        properties = tools.tools[name].schema.get("properties", {})
+        usual = {key: GIVEN.get(entry.get("type", ""), "x") for key, entry in properties.items()}
+        for key in properties:
+            for value in ODD:
+                answer, _ = asyncio.run(tools.call(name, usual | {key: value}))
+                long += [f"{name} {key} {value!r:.40}"] if len(answer) > 20_000 else []
+    assert long == []
+    assert bench.journal.count("attempts") == 1
+
+
 @pytest.mark.parametrize(("name", "argument"), [("read_attempt", "number"), ("attempts", "last")])
 def test_a_number_beyond_the_database_is_answered_in_text(bench: Bench, name: str, argument: str) -> None:
     # Surfaced as OverflowError when this was written.

@@ -39,9 +39,10 @@ PID = 4711
 ALL_ONES = 2**64 - 1
 ARGUMENTS = [
     (0, 0), (PID, 0), (PID | 1 << 32, 9), (PID + 1, 0), (1, 1), (1, 0), (1, 1 << 3), (0x003D0F00, 0), (0x00010000, 0),
-    (0x10000000 | 17, 0), (0x00010000 | 0x20000000, 0), (0x80, 0), (17, 0), (ALL_ONES, ALL_ONES),
+    (0x10000000 | 17, 0), (0x00010000 | 0x20000000, 0), (0x80, 0), (17, 0), (ALL_ONES, ALL_ONES), (PID, PID, 9),
+    (PID, PID, 6), (PID + 1, PID, 6),
 ]  # fmt: skip
-"""The first two arguments: pids, orders to seccomp, flags of threads, of namespaces and of neither."""
+"""Of calls: pids, orders to seccomp, flags of threads, of namespaces and of neither; last, numbers of signals."""
 OTHERS = {
     "i386": 0x40000003, "32-bit Arm": 0x40000028, "riscv64": 0xC00000F3, "s390x": 0x80000016, "none": 0,
     "big-endian aarch64": 0x800000B7,
@@ -69,22 +70,22 @@ def answer(program: bytes, call: int, architecture: int, arguments: tuple[int, .
         at += true if holds else false
 
 
-def runner(call: str, first: int, second: int, *, loading: bool) -> int:
+def runner(call: str, first: int = 0, second: int = 0, third: int = 0, *, loading: bool) -> int:
     """What `of_runner` is meant to do."""
     if call in CALM or (loading and call in LOADING):
         return ALLOW
     if call == "tgkill":
-        return ALLOW if first & 0xFFFFFFFF == PID else KILL
+        return ALLOW if first & 0xFFFFFFFF == PID and third != 9 else KILL
     if call == "seccomp" and loading and (first & 0xFFFFFFFF, second & 0xFFFFFFFF) == (1, 1):
         return ALLOW
     return KILL if call in HOSTILE else REFUSE
 
 
-def without_children(call: str, first: int, talk: tuple[str, ...]) -> int:
+def without_children(call: str, first: int = 0, second: int = 0, third: int = 0, *, talk: tuple[str, ...]) -> int:
     """What `of_gpu_runner` and `of_probe` are meant to do."""
     first &= 0xFFFFFFFF
     if call == "tgkill":
-        return ALLOW if first == PID else KILL
+        return ALLOW if first == PID and third != 9 else KILL
     if call == "prlimit64":
         return ALLOW if first in (0, PID) else REFUSE
     if call == "clone3":
@@ -96,7 +97,7 @@ def without_children(call: str, first: int, talk: tuple[str, ...]) -> int:
     return KILL if call in HOSTILE and call not in talk else ALLOW
 
 
-def command(call: str, first: int, *, signals: bool) -> int:
+def command(call: str, first: int = 0, *others: int, signals: bool) -> int:
     """What `of_command` is meant to do."""
     if call == "clone3":
         return UNKNOWN
@@ -107,15 +108,15 @@ def command(call: str, first: int, *, signals: bool) -> int:
 
 
 Program = Callable[[str], bytes]
-Meant = Callable[[str, int, int], int]
+Meant = Callable[..., int]
 TALK = ("socket", "connect", "sendto", "sendmsg")
 FILTERS: dict[str, tuple[Program, Meant]] = {
-    "loading": (lambda m: of_runner(m, PID, loading=True), lambda c, a, b: runner(c, a, b, loading=True)),
-    "loaded": (lambda m: of_runner(m, PID, loading=False), lambda c, a, b: runner(c, a, b, loading=False)),
-    "gpu": (lambda m: of_gpu_runner(m, PID), lambda c, a, b: without_children(c, a, ("connect",))),
-    "probe": (lambda m: of_probe(m, PID), lambda c, a, b: without_children(c, a, TALK)),
-    "command": (lambda m: of_command(m, signals=False), lambda c, a, b: command(c, a, signals=False)),
-    "alone": (lambda m: of_command(m, signals=True), lambda c, a, b: command(c, a, signals=True)),
+    "loading": (lambda m: of_runner(m, PID, loading=True), lambda c, *a: runner(c, *a, loading=True)),
+    "loaded": (lambda m: of_runner(m, PID, loading=False), lambda c, *a: runner(c, *a, loading=False)),
+    "gpu": (lambda m: of_gpu_runner(m, PID), lambda c, *a: without_children(c, *a, talk=("connect",))),
+    "probe": (lambda m: of_probe(m, PID), lambda c, *a: without_children(c, *a, talk=TALK)),
+    "command": (lambda m: of_command(m, signals=False), lambda c, *a: command(c, *a, signals=False)),
+    "alone": (lambda m: of_command(m, signals=True), lambda c, *a: command(c, *a, signals=True)),
 }
 every_filter = pytest.mark.parametrize("name", FILTERS)
 every_machine = pytest.mark.parametrize("machine", ARCHITECTURES)
@@ -127,9 +128,9 @@ def test_exactly_what_the_lists_name_is_allowed_refused_and_killed(name: str, ma
     make, meant = FILTERS[name]
     program, names = make(machine), {n: call for call, n in NUMBERS[machine].items()}
     for call in range(1024):
-        for first, second in ARGUMENTS if call in names else ARGUMENTS[:1]:
-            seen = answer(program, call, ARCHITECTURES[machine], (first, second))
-            assert seen == meant(names.get(call, ""), first, second), (call, names.get(call), first, second)
+        for arguments in ARGUMENTS if call in names else ARGUMENTS[:1]:
+            seen = answer(program, call, ARCHITECTURES[machine], arguments)
+            assert seen == meant(names.get(call, ""), *arguments), (call, names.get(call), arguments)
 
 
 @every_machine

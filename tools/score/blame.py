@@ -57,13 +57,13 @@ def compiled(how: Compilation, units: Sequence[str], folder: Path) -> Finished:
         done = how.run(units, folder, how.flags)
         if well(done, folder):
             return done
-        disturbed = _ended_by_others(done) or FULL.search(done.output)
+        disturbed = ended_by_others(done) or FULL.search(done.output)
         if disturbed:
             require_room(folder)
         _require_a_compiler_that_works(how, folder)
         if disturbed:
             done = how.run(units, folder, how.flags)
-            if not well(done, folder) and _ended_by_others(done):
+            if not well(done, folder) and ended_by_others(done):
                 raise Missing(f"the compiler is ended by others, perhaps for want of memory: {why(done)}")
         return done
 
@@ -130,7 +130,7 @@ def why(done: Finished) -> str:
     return f"it ended with {done.code} {'without a word' if done.code else 'and made no library'}"
 
 
-def _ended_by_others(done: Finished) -> bool:
+def ended_by_others(done: Finished) -> bool:
     """Whether others ended the compiler, or what it had started.
 
     What its driver says of that counts when no other line speaks of an error: sources can have the same lines printed,
@@ -154,7 +154,7 @@ def _require_a_compiler_that_works(how: Compilation, beside: Path) -> None:
             require_room(folder)
             raise Missing(f"the compiler {how.compiler.path} does not work: {why(plain)}")
     with trial(*flagged) as (again, folder):
-        if well(again, folder) or _ended_by_others(again):
+        if well(again, folder) or ended_by_others(again):
             raise Missing(f"the compiler {how.compiler.path} does not always work: {why(first)}")
     raise ScenarioError(
         f"{how.scenario.path / 'scenario.toml'}: targets.{how.target}.flags, or a name that becomes one of {HEADER}, "

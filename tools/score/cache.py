@@ -53,6 +53,13 @@ def cached_build(files: Sources, scenario: Scenario, target: str) -> Build:
     return replace(built, library=kept / built.library.name)
 
 
+def require_whole(library: Path) -> None:
+    """Raise Missing for a library that was deleted, or of a build in the cache that was damaged since it was made."""
+    described = (library.parent / FACTS).exists()
+    if not library.is_file() or (described and not _found(library.parent)):
+        raise Missing(f"{library.parent} was deleted or damaged while it was in use: give the same command again")
+
+
 def _describe(built: Build, folder: Path) -> None:
     """Write what the build is beside its library, and have the disk keep both before it gets its name."""
     content = built.library.read_bytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from avo.scenarios.abi import SYMBOL
 from avo.tools.process import Finished, run
-from avo.tools.score.blame import looked_for_anew, on_disk, trial, why
+from avo.tools.score.blame import ended_by_others, looked_for_anew, on_disk, trial, why
 from avo.tools.score.code import code_of
 from avo.tools.score.compilation import LIBRARY, Compilation, well
 from avo.types import Missing, Rejected, Status
@@ -98,6 +98,8 @@ class Inspection:
                 done = self._run(command, inside or self.folder)
             if not _was_read(done):
                 self._require_that_it_reads(command, inside is not None)
+                if ended_by_others(done):
+                    raise Missing(f"{_name(command)} is ended by others, perhaps for want of memory: {why(done)}")
                 raise Rejected(Status.UNSUPPORTED, f"{_name(command)} cannot read the library: {why(done)}")
         if CUT.search(done.output):
             raise Rejected(

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from avo.scenarios.abi import SYMBOL
 from avo.settings import child_environment, unsafe_runner
+from avo.tools import seccomp
 from avo.tools.process import python_child, supervised
 from avo.tools.score.buffers import Buffer, HostBuffer
+from avo.tools.score.cache import require_whole
 from avo.tools.score.cuda_runner import TIMES
 from avo.tools.score.fences import FENCE
 from avo.tools.score.patience import LOOK_AGAIN_SECONDS, Patience
@@ -144,11 +146,16 @@ class Loaded:
         raise self._end(what)
 
     def _end(self, what: str) -> Rejected:
-        """How a runner ended that no longer answers."""
+        """How a runner ended that no longer answers. Raises Missing where others ended it."""
         try:
             code = self._child.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             return Rejected(Status.RUNTIME_ERROR, f"closed the descriptors of its process (while {what})")
+        if code == -signal.SIGKILL and not seccomp.lacking():  # the filter keeps it from doing that to itself
+            raise Missing(
+                f"the runner of candidates was killed by others (while {what}), perhaps for want of memory: "
+                "see dmesg, then give the same command again"
+            )
         if code < 0:
             return Rejected(
                 Status.RUNTIME_ERROR, f"{SIGNALS.get(-code, f'was killed by signal {-code}')} (while {what})"
@@ -286,8 +293,10 @@ def refuse(code: int, failed: int) -> None:
 def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None) -> Iterator[Loaded]:
     """Start a runner for `library` over the judge's buffer; it ends with the block. `cudart`: on a GPU.
 
-    `limit`: seconds that one launch may take. Raises Rejected when the library does not load.
+    `limit`: seconds that one launch may take. Raises Rejected when the library does not load; Missing when it, or
+    what the candidate does in the block, is not what was built any more.
     """
+    require_whole(library)
     command_end, commands = os.pipe()
     os.set_blocking(commands, False)  # a runner that was taken over need not read
     replies, reply_end = os.pipe()
@@ -313,6 +322,9 @@ def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None
                 yield LoadedOnCpu(child, commands, replies, limit, buffer)
             else:
                 yield LoadedOnGpu(child, commands, replies, limit)
+    except Rejected:
+        require_whole(library)
+        raise
     finally:
         os.close(commands)
         os.close(replies)

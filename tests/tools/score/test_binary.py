@@ -32,8 +32,9 @@ def test_each_entry_function_has_its_own_figures() -> None:
 
 def test_what_is_no_statistics_is_a_remark_and_serialized_wgmma_comes_first() -> None:
     ignored = "ptxas info    : (C7508) Potential Performance Loss: 'setmaxnreg' ignored to maintain minimum register"
-    found = remarks(f"{ignored}\n{PTXAS}\nptxas warning : something else\n{ignored}\n")
-    assert [row.partition(": ")[2][:8] for row in found] == ["(C7510) ", "(C7508) ", "somethin"]
+    waits = "ptxas info    : (C7517) Potential Performance Loss: wgmma.mma_async waits are injected in 'attention'"
+    found = remarks(f"{ignored}\n{PTXAS}\nptxas warning : something else\n{waits}\n{ignored}\n")
+    assert [row.partition(": ")[2][:8] for row in found] == ["(C7510) ", "(C7508) ", "somethin", "(C7517) "]
     assert plain(PTXAS) == PTXAS.splitlines()[1]
     assert remarks(PTXAS.replace("(C7510)", "Used 40 registers; (C7510)")) == ()
 

@@ -263,6 +263,17 @@ def test_what_the_user_stops_is_neither(tiny: Scenario, seed: Sources, wrapper: 
     assert [type(error) for error in raised] == [Cancelled]
 
 
+@pytest.mark.parametrize("tool", ["readelf", "objdump"])
+def test_a_tool_that_is_killed_over_a_large_library_is_no_verdict(
+    tiny: Scenario, seed: Sources, wrapper: Path, tool: str
+) -> None:
+    write(wrapper, 'exec $REAL "$@"')
+    real, own = shutil.which(tool), wrapper.parent / tool
+    own.write_text(f'#!/bin/sh\ncase "$PWD" in */.trial-*) exec {real} "$@";; esac\nexit 137\n')
+    own.chmod(0o755)
+    assert str(blamed(tiny, seed)).startswith(f"{tool} is ended by others, perhaps for want of memory: ")
+
+
 @pytest.mark.parametrize("text", ["exit 0", "exit 1"])
 @pytest.mark.parametrize("tool", ["readelf", "objdump"])
 def test_a_tool_beside_the_compiler_that_does_not_work_is_no_verdict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,26 @@ def test_a_damaged_entry_is_built_again(tiny: Scenario, seed: Sources) -> None:
     again = cached_build(seed, tiny, "cpu")
     assert again.library.is_file()
     assert json.loads((again.library.parent / "build.json").read_text())["facts"]["tree"] == built.tree
+
+
+def test_a_build_is_on_disk_before_it_has_its_name(
+    tiny: Scenario, seed: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that outlives a loss of power would else stand for files that do not."""
+    fsync, rename, done = os.fsync, Path.rename, list[str]()
+
+    def syncs(handle: int) -> None:
+        done.append(Path(f"/proc/self/fd/{handle}").resolve().name)
+        fsync(handle)
+
+    def renames(path: Path, target: Path) -> Path:
+        done.append("renamed")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", syncs)
+    monkeypatch.setattr(Path, "rename", renames)
+    cached_build(seed, tiny, "cpu")
+    assert done == ["candidate.so", "build.json", "build", "renamed", "builds"]
 
 
 def truncated(folder: Path) -> None:

@@ -69,6 +69,8 @@ REFERENCE = "reference.py:14: reference(case 'odd'): "
         ("(a @ x, ", "((a @ x).half(), ", REFERENCE + "y is torch.float16: return it in float64, or float32"),
         ("(a @ x, ", "((a @ x)[:, None], ", REFERENCE + "value and magnitude of y must have the shape [3], not"),
         ("(a @ x, ", "(torch.set_num_threads(3) or a @ x, ", "reference.py: reference(case 'odd'): leaves torch's n"),
+        ("(a @ x, ", "(__import__('os').environ.update(PATH='/x') or a @ x, ",
+         "reference.py: reference(case 'odd'): leaves the variable PATH changed from "),
         ("(a @ x, ", "(exit(7) or a @ x, ", "reference.py:17: reference(case 'odd'): it ends the program (7)"),
         ("(a @ x, ", "(case.dims.clear() or a @ x, ", ""),
         ("def reference(", "def referenz(", "reference.py: reference: missing: define reference(case, inputs)"),

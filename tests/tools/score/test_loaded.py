@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from avo.tools.executor import LocalExecutor
 from avo.tools.score.loaded import LoadedOnGpu, clocks_agree, refuse
+from avo.tools.seccomp import lacking
+from avo.tools.sources import Sources
 from avo.types import Missing, Rejected, Status
 
 
@@ -67,6 +73,48 @@ def test_what_goes_wrong_before_the_candidate_is_loaded_is_the_machines_fault(pr
 def test_what_goes_wrong_from_then_on_is_the_candidates(program: str, reason: str) -> None:
     with runner(f"{BASE}time.sleep(0.1)\n{program}") as load, pytest.raises(Rejected, match=reason):
         load()
+
+
+filtered = pytest.mark.skipif(bool(lacking()), reason=lacking())
+
+
+@filtered
+def test_a_runner_that_others_killed_is_the_machines_fault(executor: LocalExecutor, seed: Sources) -> None:
+    """As a system that is short of memory does."""
+    built = executor.build(seed)
+    with executor.held() as judge, judge.load(built) as (loaded, arena):
+        os.kill(loaded._child.pid, signal.SIGKILL)
+        with pytest.raises(Missing, match=r"killed by others .*, perhaps for want of memory"):
+            judge.check(loaded, arena)
+    assert executor.evaluate(seed).passed
+
+
+@filtered
+def test_a_candidate_that_ends_itself_in_that_way_is_to_blame(executor: LocalExecutor, seed: Sources) -> None:
+    source = seed["matvec.cpp"].replace(b"a->y[i] = y;", b"raise(SIGKILL);")
+    verdict = executor.evaluate({"matvec.cpp": b"#include <csignal>\n" + source})
+    assert verdict.status is Status.RUNTIME_ERROR
+    assert verdict.reason.startswith("made a system call that candidates may not make")
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "cleared": lambda library: shutil.rmtree(library.parent),
+    "cut short": lambda library: library.write_bytes(library.read_bytes()[:5000]),
+    "empty": lambda library: library.write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_build_that_is_damaged_before_it_is_loaded_is_the_machines_fault(
+    executor: LocalExecutor, seed: Sources, damage: Callable[[Path], object]
+) -> None:
+    """By who clears the cache while a candidate waits for the device, or by a disk."""
+    built = executor.build(seed)
+    with executor.held() as judge:
+        damage(built.library)
+        with pytest.raises(Missing, match="was deleted or damaged while it was in use"), judge.load(built):
+            pass
+    assert executor.evaluate(seed).passed
 
 
 GARBAGE = {

@@ -26,12 +26,13 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
 WHAT = ("evaluate", "compare")
+MEASURES = ("seconds", "lease", "cpu")
 RESAMPLES = 4000
 Sample = dict[str, float]
-"""seconds: of the call; lease: of it, those in which the device was held."""
+"""seconds: of the call; lease: of it, those in which the device was held; cpu: processor time, of its processes too."""
 
 CHILD = """
-import json, os, sys, time
+import json, os, resource, sys, time
 from pathlib import Path
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
@@ -56,12 +57,16 @@ def evaluate():
 def compare():
     return {"lease": executor.compare(files, files).lease}
 
+def used():
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(sum(resource.getrusage(kind)[:2]) for kind in kinds)
+
 executor.build(files)
 print(json.dumps({"ready": True}), file=answers, flush=True)
 for line in sys.stdin:
-    started = time.monotonic()
+    started, before = time.monotonic(), used()
     done = {"evaluate": evaluate, "compare": compare}[line.strip()]()
-    print(json.dumps(done | {"seconds": time.monotonic() - started}), file=answers, flush=True)
+    print(json.dumps(done | {"seconds": time.monotonic() - started, "cpu": used() - before}), file=answers, flush=True)
 """
 """Asks of a checkout only what older ones have as well."""
 
@@ -133,7 +138,7 @@ def summary(pairs: dict[str, list[dict[str, Sample]]]) -> dict[str, Any]:
     for what, played in pairs.items():
         ratios = {
             measure: interval([math.log(pair["new"][measure] / pair["old"][measure]) for pair in played])
-            for measure in ("seconds", "lease")
+            for measure in MEASURES
             if played
         }
         result[what] = {"pairs": len(played), **ratios, "samples": played}
@@ -149,7 +154,7 @@ def play(sides: dict[str, Checkout], count: int, until: float, pairs: dict[str, 
                 if time.monotonic() > until:
                     raise Stopped("the time is over")
                 answer = sides[name].ask(what)
-                pair[name] = {key: round(answer[key], 4) for key in ("seconds", "lease")}
+                pair[name] = {key: round(answer[key], 4) for key in MEASURES}
             pairs[what].append(pair)
             took = ", ".join(f"{name} {pair[name]['seconds']:.2f} s" for name in sorted(pair))
             print(f"{number + 1}/{count} {what}: {took}", file=sys.stderr, flush=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -33,3 +35,20 @@ def test_the_source_archive_holds_tests_documents_and_constraints() -> None:
     assert grafted >= {"tests", "docs"}
     assert included >= {"constraints.txt", "CHANGELOG.md"}
     assert all((ROOT / name).exists() for name in grafted | included)
+
+
+def test_every_file_of_the_package_is_in_the_wheel() -> None:
+    """Links apart, which stand for folders whose files are looked at themselves."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    folders = ("agents", "kb_index", "kernels", "memory", "scenarios", "src", "tools")
+    listed = subprocess.run(["git", "ls-files", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = [name for name in listed.stdout.splitlines() if not (ROOT / name).is_symlink()]
+    kinds = ("*.py", *settings["package-data"]["*"])
+    assert names
+    assert [name for name in names if not any(fnmatch(Path(name).name, kind) for kind in kinds)] == []
+
+
+def test_what_the_knowledge_base_says_of_itself_is_true() -> None:
+    import avo.kb_index
+
+    assert "not built yet" not in (avo.kb_index.__doc__ or "")

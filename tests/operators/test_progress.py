@@ -11,6 +11,7 @@ from avo.memory.steering import go_on, pause
 from avo.operators.progress import Progress
 from avo.operators.session import Session
 from avo.tools.bench import Bench
+from avo.types import ScenarioError
 
 
 @pytest.fixture
@@ -89,6 +90,6 @@ def test_a_step_that_failed_is_told_with_the_file_and_no_key_is_left_where_it_is
     monkeypatch.setenv("SOME_API_KEY", key)
     session = object.__new__(Session)
     session._bench, session._progress = bench, Progress(bench, Limits())
-    told = session._failed(RuntimeError("/s/reference.py: make_inputs(case 'a'): ValueError: bad shape"))
-    assert told == "RuntimeError: /s/reference.py: make_inputs(case 'a'): ValueError: bad shape"
+    told = session._failed(ScenarioError("/s/reference.py: make_inputs(case 'a'): ValueError: bad shape"))
+    assert told == "ScenarioError: /s/reference.py: make_inputs(case 'a'): ValueError: bad shape"
     assert "sk-01" not in session._failed(ValueError("x" * 475 + key))

@@ -83,6 +83,18 @@ def test_cuda_home_says_which_nvcc_it_is(tmp_path: Path, monkeypatch: pytest.Mon
         compilers.nvcc("sm_90a")
 
 
+def test_a_toolkit_that_is_unmounted_meanwhile_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = fake(tmp_path / "own", "99.1.2", "compute_80")
+    monkeypatch.setenv("PATH", f"{own.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("AVO_CACHE", str(tmp_path / "cache"))
+    assert compilers.nvcc("sm_90a").path == str(own)
+    own.parent.rename(tmp_path / "unmounted")
+    with pytest.raises(Missing, match=rf"^the compiler {own} is gone: put it back"):
+        LocalExecutor(load("mha_causal"), "sm_90a").build(candidate())
+    (tmp_path / "unmounted").rename(own.parent)
+    assert compilers.nvcc("sm_90a").path == str(own)
+
+
 def test_what_the_user_has_nvcc_do_is_seen_in_its_version_and_makes_other_builds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

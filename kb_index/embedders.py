@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from avo.kb_index.lsa import Lsa, fit, load
 from avo.settings import without_secrets
@@ -18,6 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Function = Callable[[list[str]], Iterable[NDArray[np.float32]]]
+    """As Chroma has them: texts -> a vector for each."""
+
 DEFAULT = "lsa-256"
 NAMES = "lsa-256, openai:MODEL or chroma:default"
 LSA_FILE = "lsa.npz"
@@ -25,7 +25,9 @@ BATCH = 64
 """Texts in one request."""
 SECONDS = 60.0
 """For one request."""
-OPENAI = "https://api.openai.com/v1"
+LONGEST_REASON = 200
+MINILM = ("chroma:default", "default", "onnx")
+"""Names of Chroma's own model; an index keeps the first."""
 
 
 class Embedder(Protocol):
@@ -50,9 +52,9 @@ def embedder_of(name: str, folder: Path) -> Embedder:
     if name == DEFAULT:
         return LsaEmbedder(folder / LSA_FILE)
     if kind == "openai" and model:
-        return OpenAiEmbedder(model)
-    if name == "chroma:default":
-        return ChromaEmbedder()
+        return ChromaEmbedder(name, lambda: _openai(model))
+    if name in MINILM:
+        return ChromaEmbedder(MINILM[0], _minilm)
     raise AvoError(f"no embedder '{name}'; there are: {NAMES}")
 
 
@@ -77,10 +79,14 @@ class LsaEmbedder:
         return self._model.vectors(terms)
 
 
-class _Unlearned:
-    """An embedder that is ready as it is."""
+class ChromaEmbedder:
+    """One of Chroma's embedding functions, made when it is first used: all of them are ready as they are."""
 
     learns = False
+
+    def __init__(self, name: str, make: Callable[[], Function]) -> None:
+        self.name, self._make = name, make
+        self._function: Function | None = None
 
     def fit(self, terms: Sequence[str]) -> None:
         """Nothing to learn."""
@@ -88,71 +94,43 @@ class _Unlearned:
     def fitted(self) -> bool:
         return True
 
-
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """A key is not taken to another address."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-class OpenAiEmbedder(_Unlearned):
-    """A server that speaks OpenAI's protocol: OPENAI_API_KEY, and OPENAI_BASE_URL for another than OpenAI's own."""
-
-    def __init__(self, model: str) -> None:
-        self.name, self._model = f"openai:{model}", model
-
     def embed(self, texts: Sequence[str], terms: Sequence[str]) -> NDArray[np.float32]:
         import numpy as np
 
-        rows: list[list[float]] = []
+        rows: list[NDArray[np.float32]] = []
         for start in range(0, len(texts), BATCH):
-            rows += self._rows(list(texts[start : start + BATCH]))
-        try:
-            return np.asarray(rows, np.float32).reshape(len(texts), -1)
-        except (TypeError, ValueError) as error:
-            raise AvoError(f"{self.name} answered vectors of different lengths") from error
+            rows += self._rows([text or " " for text in texts[start : start + BATCH]])
+        if len({len(row) for row in rows}) > 1:
+            raise AvoError(f"{self.name} answered vectors of different lengths")
+        return np.asarray(rows, np.float32).reshape(len(texts), -1)
 
-    def _rows(self, texts: list[str]) -> list[list[float]]:
-        key = os.environ.get("OPENAI_API_KEY", "")
-        if not key:
-            raise Missing(f"{self.name} needs OPENAI_API_KEY; avo kb build makes an index that needs none ({DEFAULT})")
-        url = os.environ.get("OPENAI_BASE_URL", OPENAI).rstrip("/") + "/embeddings"
-        body = json.dumps({"model": self._model, "input": [text or " " for text in texts]}).encode()
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    def _rows(self, texts: list[str]) -> list[NDArray[np.float32]]:
         try:
-            request = urllib.request.Request(url, body, headers)
-            with urllib.request.build_opener(_Stay).open(request, timeout=SECONDS) as reply:
-                answer: dict[str, Any] = json.load(reply)
-            entries = sorted(answer["data"], key=lambda entry: int(entry["index"]))
-            rows = [[float(value) for value in entry["embedding"]] for entry in entries]
-        except urllib.error.HTTPError as error:
-            said = " ".join(error.read(2000).decode("utf-8", "replace").split())[:200]
-            raise AvoError(without_secrets(f"{self.name}: {url} answered {error.code}: {said}")) from error
-        except (OSError, ValueError) as error:
-            raise AvoError(without_secrets(f"{self.name}: {url}: {error}")) from error
-        except (KeyError, TypeError) as error:
-            raise AvoError(f"{self.name}: {url} answered no embeddings") from error
+            self._function = self._function or self._make()
+            rows = list(self._function(texts))
+        except AvoError:
+            raise
+        except Exception as error:  # of whichever library Chroma asks
+            said = " ".join(without_secrets(f"{error} ({error.__cause__})" if error.__cause__ else str(error)).split())
+            raise AvoError(f"{self.name}: no embeddings: {said[:LONGEST_REASON]}") from error
         if len(rows) != len(texts):
-            raise AvoError(f"{self.name}: {url} answered {len(rows)} embeddings for {len(texts)} texts")
+            raise AvoError(f"{self.name} answered {len(rows)} embeddings for {len(texts)} texts")
         return rows
 
 
-class ChromaEmbedder(_Unlearned):
-    """Chroma's own model (MiniLM), which Chroma downloads at first use."""
+def _openai(model: str) -> Function:
+    """A server that speaks OpenAI's protocol: OPENAI_API_KEY, and OPENAI_BASE_URL for another than OpenAI's own."""
+    if not os.environ.get("OPENAI_API_KEY"):
+        raise Missing(f"openai:{model} needs OPENAI_API_KEY; avo kb build makes an index that needs none ({DEFAULT})")
+    from chromadb.utils.embedding_functions import OpenAIEmbeddingFunction
 
-    name = "chroma:default"
+    found = OpenAIEmbeddingFunction(model_name=model, api_base=os.environ.get("OPENAI_BASE_URL") or None)
+    found.client = found.client.with_options(timeout=SECONDS)
+    return cast("Function", found)
 
-    def __init__(self) -> None:
-        self._function: Any = None
 
-    def embed(self, texts: Sequence[str], terms: Sequence[str]) -> NDArray[np.float32]:
-        import numpy as np
-        from chromadb.utils.embedding_functions import DefaultEmbeddingFunction
+def _minilm() -> Function:
+    """Chroma's own model, which it downloads at first use."""
+    from chromadb.utils.embedding_functions import DefaultEmbeddingFunction
 
-        self._function = self._function or DefaultEmbeddingFunction()
-        try:
-            return np.asarray(self._function([*texts]), np.float32)
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
-            raise Missing(f"{self.name}: its model could not be loaded or downloaded: {reason}") from error
+    return cast("Function", DefaultEmbeddingFunction())

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import http.client
 import json
+import re
+import ssl
 import time
-import urllib.error
-import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urldefrag, urljoin
+
+import httpx2
 
 from avo.kb_index.fetch import Reach, Unreachable, replace
 
 KINDS = ("text/html", "application/xhtml+xml", "application/pdf")
 SILENCE = 30.0
 """Seconds without a byte."""
-PIECE = 1 << 16
+MOVED, MOST_REDIRECTS = (301, 302, 303, 307, 308), 10
+ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
 @dataclass(frozen=True)
@@ -74,70 +78,70 @@ def _kept(base: Path) -> Page | None:
 
 
 def _download(address: str, base: Path, kept: Page | None, largest: int, prefix: str, seconds: float) -> Page:
-    request = urllib.request.Request(address, headers={"User-Agent": "avo", "Accept": ", ".join(KINDS)})
+    headers = {"User-Agent": "avo", "Accept": ", ".join(KINDS), "Accept-Encoding": "identity"}
     if kept and kept.etag:
-        request.add_header("If-None-Match", kept.etag)
+        headers["If-None-Match"] = kept.etag
     if kept and kept.modified:
-        request.add_header("If-Modified-Since", kept.modified)
+        headers["If-Modified-Since"] = kept.modified
     try:
-        with urllib.request.build_opener(_Redirects(prefix)).open(request, timeout=SILENCE) as answer:
-            return _keep(answer, base, largest, seconds)
-    except urllib.error.HTTPError as error:
-        if error.code == 304 and kept:
-            return Page(**asdict(kept) | {"fetched": True})
-        raise Unreachable(f"{address}: HTTP {error.code} {error.reason}") from error
-    except urllib.error.URLError as error:
-        raise Unreachable(f"{address}: {_reason(error.reason)}") from error
-    except (http.client.HTTPException, ValueError) as error:
-        raise Unreachable(f"{address}: {str(error) or type(error).__name__}") from error
-    except TimeoutError as error:
+        # the system's certificates, not those of a package; proxies as the environment says
+        with httpx2.Client(headers=headers, timeout=SILENCE, verify=ssl.create_default_context()) as client:
+            url, answer = _arrive(client, address, prefix)
+            with contextlib.closing(answer):
+                if answer.status_code == 304 and kept:
+                    return Page(**asdict(kept) | {"fetched": True})
+                if not answer.is_success:
+                    raise Unreachable(f"{address}: HTTP {answer.status_code} {answer.reason_phrase}")
+                return _keep(url, answer, base, largest, seconds)
+    except httpx2.TimeoutException as error:
         raise Unreachable(f"{address}: no byte within {SILENCE:.0f} s") from error
-    except OSError as error:
-        raise Unreachable(f"{address}: {_reason(error)}") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, ImportError, ValueError) as error:  # ImportError: a SOCKS proxy
+        raise Unreachable(f"{address}: {ERROR_NUMBER.sub('', str(error)) or type(error).__name__}") from error
 
 
-def _reason(error: object) -> str:
-    """Without the number of the error."""
-    return str(getattr(error, "strerror", None) or error)
+def _arrive(client: httpx2.Client, address: str, prefix: str) -> tuple[str, httpx2.Response]:
+    """The answer that redirects lead to, with its address; not from https down to http, and not out of the prefix."""
+    url = address
+    for _ in range(MOST_REDIRECTS + 1):
+        answer = client.send(client.build_request("GET", url), stream=True)
+        place = answer.headers.get("Location", "")
+        if answer.status_code not in MOVED or not place:
+            return url, answer
+        answer.close()
+        leads = urldefrag(urljoin(url, place)).url
+        if not leads.startswith(prefix):
+            raise Unreachable(f"{url} leads away to {leads}")
+        if not leads.startswith(("https:", "http:")):
+            raise Unreachable(f"{url} leads to {leads}, which is not allowed")
+        if url.startswith("https:") and leads.startswith("http:"):
+            raise Unreachable(f"{url} leads away from https")
+        url = leads
+    raise Unreachable(f"{address} leads from page to page, {MOST_REDIRECTS} times")
 
 
-def _keep(answer: Any, base: Path, largest: int, seconds: float) -> Page:
-    kind = answer.headers.get_content_type()
+def _keep(url: str, answer: httpx2.Response, base: Path, largest: int, seconds: float) -> Page:
+    kind = answer.headers.get("Content-Type", "text/plain").partition(";")[0].strip().lower()
     if kind not in KINDS:
-        raise Unreachable(f"{answer.url} is {kind}, not a page or a PDF")
+        raise Unreachable(f"{url} is {kind}, not a page or a PDF")
     if answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise Unreachable(f"{answer.url} comes compressed though nobody asked for that")
+        raise Unreachable(f"{url} comes compressed though nobody asked for that")
     content, until = bytearray(), time.monotonic() + seconds
-    while piece := answer.read1(PIECE):
-        content += piece
-        if len(content) > largest:
-            raise Unreachable(f"{answer.url} is larger than {largest >> 20} MB")
-        if time.monotonic() > until:
-            raise Unreachable(f"{answer.url} was not there within {seconds:.0f} s")
-    if (length := answer.headers.get("Content-Length", "")).isdecimal() and int(length) != len(content):
-        raise Unreachable(f"{answer.url} broke off after {len(content)} of {length} bytes")
+    try:
+        for piece in answer.iter_raw():
+            content += piece
+            if len(content) > largest:
+                raise Unreachable(f"{url} is larger than {largest >> 20} MB")
+            if time.monotonic() > until:
+                raise Unreachable(f"{url} was not there within {seconds:.0f} s")
+    except httpx2.RemoteProtocolError as error:
+        length = answer.headers.get("Content-Length", "an unknown number of")
+        raise Unreachable(f"{url} broke off after {len(content)} of {length} bytes") from error
     if kind != "application/pdf" and b"<" not in content[:4096]:
-        raise Unreachable(f"{answer.url} says it is HTML and is not")
-    facts = {
-        "url": answer.url, "kind": kind, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content),
+        raise Unreachable(f"{url} says it is HTML and is not")
+    facts: dict[str, Any] = {
+        "url": url, "kind": kind, "sha256": hashlib.sha256(content).hexdigest(), "size": len(content),
         "etag": answer.headers.get("ETag", ""), "modified": answer.headers.get("Last-Modified", ""), "at": time.time(),
     }  # fmt: skip
     replace(base.with_suffix(".body"), bytes(content))
     replace(base.with_suffix(".json"), json.dumps(facts).encode())
     return Page(**facts, file=str(base.with_suffix(".body")), fetched=True)
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect, but not from https down to http, and not out of the prefix."""
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        if not newurl.startswith(self.prefix):
-            raise Unreachable(f"{req.full_url} leads away to {newurl}")
-        if req.full_url.startswith("https:") and newurl.startswith("http:"):
-            raise Unreachable(f"{req.full_url} leads away from https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)

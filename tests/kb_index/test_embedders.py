@@ -21,12 +21,12 @@ Answer = Callable[[dict[str, Any]], tuple[int, Any]]
 
 
 def lengths(body: dict[str, Any]) -> tuple[int, Any]:
-    """Two values a text, in reverse order, as a server may."""
+    """Two values a text."""
     data = [
         {"index": at, "embedding": [float(text.count("barrier")) + 0.1, float(text.count("tile"))]}
         for at, text in enumerate(body["input"])
     ]
-    return 200, {"data": data[::-1]}
+    return 200, {"data": data}
 
 
 class Server(ThreadingHTTPServer):
@@ -42,8 +42,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append((self.path, self.headers["Authorization"], body))
         code, answer = self.server.answer(body)
         self.send_response(code)
-        if code == 302:
-            self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Type", "application/json")
+        if code == 307:
+            self.send_header("Location", answer)
         self.end_headers()
         self.wfile.write(answer if isinstance(answer, bytes) else json.dumps(answer).encode())
 
@@ -75,12 +76,15 @@ def test_texts_go_in_batches_and_vectors_come_back_in_order(server: Server, tmp_
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (lambda body: (401, {"error": f"bad key {KEY}"}), "answered 401: .*bad key"),
-        (lambda body: (200, b"<html>"), "Expecting value"),
-        (lambda body: (200, {"data": []}), "0 embeddings for 2 texts"),
-        (lambda body: (200, {"error": "no"}), "answered no embeddings"),
+        (
+            lambda body: (401, {"error": {"message": f"bad key {KEY}"}}),
+            r"embeddings: .*401.*key \[OPENAI_API_KEY\]",
+        ),
+        (lambda body: (200, b"<html>"), "no embeddings: Expecting value"),
+        (lambda body: (200, {"data": []}), "no embeddings: No embedding data received"),
+        (lambda body: (200, {"data": [{"index": 0, "embedding": [1]}]}), "1 embeddings for 2 texts"),
+        (lambda body: (200, {"error": "no"}), "no embeddings: No embedding data received"),
         (lambda body: (200, {"data": [{"index": 0, "embedding": [1]}, {"index": 1, "embedding": [1, 2]}]}), "lengths"),
-        (lambda body: (302, b""), "answered 302"),
     ],
 )
 def test_what_a_server_does_wrong_is_one_line(server: Server, tmp_path: Path, answer: Answer, problem: str) -> None:
@@ -92,13 +96,35 @@ def test_what_a_server_does_wrong_is_one_line(server: Server, tmp_path: Path, an
     assert len(server.requests) == 1
 
 
+def test_a_key_is_not_taken_to_another_address(server: Server, tmp_path: Path) -> None:
+    with Server(("127.0.0.1", 0), Handler) as other:
+        other.requests = []
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        server.answer = lambda body: (307, f"http://127.0.0.1:{other.server_port}/v1/embeddings")
+        embedder_of("openai:small", tmp_path).embed(["a"], ["a"])
+        other.shutdown()
+    assert [key for _, key, _ in server.requests] == [f"Bearer {KEY}"]
+    assert [key for _, key, _ in other.requests] == [None]
+
+
+def test_a_server_that_is_busy_is_asked_again(server: Server, tmp_path: Path) -> None:
+    busy = iter([503])
+    server.answer = lambda body: (code, {}) if (code := next(busy, 0)) else lengths(body)
+    assert embedder_of("openai:small", tmp_path).embed(["tile"], ["tile"]).shape == (1, 2)
+    assert len(server.requests) == 2
+
+
+def test_chromas_own_model_has_three_names(tmp_path: Path) -> None:
+    assert {embedder_of(name, tmp_path).name for name in ("default", "onnx", "chroma:default")} == {"chroma:default"}
+
+
 def test_no_key_and_no_server_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(Missing, match="needs OPENAI_API_KEY"):
         embedder_of("openai:small", tmp_path).embed(["a"], ["a"])
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    with pytest.raises(AvoError, match="refused"):
+    with pytest.raises(AvoError, match=r"no embeddings: Connection error.*refused"):
         embedder_of("openai:small", tmp_path).embed(["a"], ["a"])
 
 

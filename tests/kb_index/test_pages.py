@@ -228,6 +228,34 @@ def test_a_redirect_of_one_page_is_followed(site: Site, make: Make, reach: Reach
     assert fetch(make("url", url=f"{site.address}/a.html"), reach).url == f"{site.address}/new/a.html"
 
 
+def test_redirects_that_never_end_are_given_up(site: Site, make: Make, reach: Reach) -> None:
+    site.moved("/a.html", "/a.html")
+    assert "leads from page to page" in refusal(make("url", url=f"{site.address}/a.html"), reach)
+    assert len(site.asked) == 11
+
+
+def test_a_redirect_that_leads_nowhere_is_one_line(site: Site, make: Make, reach: Reach) -> None:
+    site.moved("/a.html", "http://[broken/")
+    assert "/a.html" in refusal(make("url", url=f"{site.address}/a.html"), reach)
+    site.answers["/a.html"] = (302, {}, b"")
+    assert "HTTP 302 Found" in refusal(make("url", url=f"{site.address}/a.html"), reach)
+
+
+def test_pages_come_through_a_proxy_where_the_environment_names_one(
+    site: Site, make: Make, reach: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy is asked for the whole address."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", site.address)
+    url = "http://docs.invalid/guide/a.html"
+    site.page(url, "<p>through the proxy")
+    assert texts(make("url", url=url), reach) == {"guide/a.html": b"<p>through the proxy"}
+    monkeypatch.setenv("no_proxy", "docs.invalid")
+    assert "docs.invalid" in refusal(make("url", url="http://docs.invalid/b.html"), reach)
+    assert site.asked == [(url, 200)]
+
+
 # ---- several pages -----------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -117,10 +118,10 @@ def test_an_evaluation_is_a_table_or_json(avo: Kb, tmp_path: Path) -> None:
 
 def test_reading_and_help_do_without_chroma(knowledge_base: Path) -> None:
     probe = "import sys; from avo.cli import main\ntry: main()\nexcept SystemExit: pass\nprint('LOADED', *sys.modules)"
-    for arguments in (("read", "hopper/barrier.py"), ("symbols", "hopper/barrier.py"), ("--help",)):
+    for arguments in (("read", "hopper/barrier.py"), ("symbols", "hopper/barrier.py"), ("search", "--help")):
         done = subprocess.run(
             [sys.executable, "-c", probe, "kb", *arguments], capture_output=True, text=True, check=True,
-            env={"AVO_KB": str(knowledge_base), "PATH": "/usr/bin"},
+            env=os.environ | {"AVO_KB": str(knowledge_base), "PATH": "/usr/bin"},
         )  # fmt: skip
         names = set(done.stdout.rpartition("LOADED ")[2].split())
         assert "avo.cli.kb" in names

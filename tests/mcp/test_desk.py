@@ -10,9 +10,12 @@ from avo.mcp.desk import Answer, Desk
 from avo.memory.journal import EXTERNAL
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
+from avo.tools.lease import lease
 from avo.tools.sources import Sources
 from avo.types import AvoError, Missing, ScenarioError, Verdict
 
+SOON = 120
+"""Seconds after which something that was to end has not, on the slowest machine."""
 EDIT = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 16;"}
 
 
@@ -94,3 +97,19 @@ def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> 
     assert refused == ("the run cannot begin: no compiler", False)
     assert fine[1]
     assert "# Versions so far" in brief
+
+
+def test_a_call_that_waits_for_a_device_holds_up_nobody_who_leaves(bench: Bench) -> None:
+    async def scene() -> Answer:
+        desk = Desk(bench)
+        assert (await called(desk, "edit_file", **EDIT))[1]
+        task = desk.start("evaluate", {"direction": "more sums"})
+        while desk._working is not task:
+            await asyncio.sleep(0.01)
+        await asyncio.wait_for(desk.close(), SOON)
+        return await task
+
+    with lease("cpu"):
+        assert asyncio.run(scene()) == ("evaluate: stopped by the client", False)
+    with lease("cpu"):
+        pass

@@ -15,6 +15,7 @@ from avo.settings import without_secrets
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
 from avo.tools.discreet import discreet
+from avo.tools.lease import wait_again, wait_no_longer
 from avo.tools.process import kill_all
 from avo.types import AvoError, Cancelled, NothingScored
 
@@ -154,6 +155,11 @@ class Desk:
 
 
 async def _killed(task: asyncio.Task[Any]) -> None:
-    while not task.done():
-        kill_all()
-        await asyncio.wait({task}, timeout=KILL_AGAIN_SECONDS)
+    """End what a task waits for, a device too, and wait until it is over."""
+    try:
+        while not task.done():
+            wait_no_longer()
+            kill_all()
+            await asyncio.wait({task}, timeout=KILL_AGAIN_SECONDS)
+    finally:
+        wait_again()

@@ -145,7 +145,7 @@ def test_every_knob_of_the_cuda_seed_compiles_for_hopper() -> None:
 
 def test_without_nvcc_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compilers.Path, "is_file", lambda path: False)
-    with pytest.raises(Missing, match=r"no nvcc found for sm_90a: install a CUDA toolkit, or: .* install .*nvcc"):
+    with pytest.raises(Missing, match=r"no nvcc found for sm_90a: install a CUDA toolkit, or: .*install .*nvcc"):
         compilers.nvcc("sm_90a")
 
 

@@ -15,8 +15,7 @@ from avo.agents.context import JournalContext
 from avo.agents.fitted import Fitted, budget_of
 from avo.agents.metered import Metered, Terms, steering
 from avo.agents.spanned import Spanned
-from avo.agents.stagnation import Patience
-from avo.agents.step import Step, StepOver
+from avo.agents.step import IDLE_SECONDS, Step, StepOver
 from avo.agents.summaries import MODEL, written
 from avo.agents.workbench import RegistryWorkbench
 from avo.tools.all_tools import registry
@@ -34,12 +33,12 @@ class Team:
 
     def __init__(
         self, bench: Bench, worker_model: ChatCompletionClient, supervisor_model: ChatCompletionClient,
-        stopped: Callable[[], bool], patience: Patience | None = None, terms: Terms | None = None,
+        stopped: Callable[[], bool], terms: Terms | None = None, idle_seconds: float = IDLE_SECONDS,
     ) -> None:  # fmt: skip
-        """patience: by default the scenario's."""
+        """idle_seconds: the first wait after a turn without a tool call."""
         self._bench, self._terms = bench, terms or Terms()
         self._stopped = lambda: bench.fault is not None or stopped()
-        self._patience = patience or bench.scenario.stagnation
+        self._idle_seconds = idle_seconds
         self._models = {worker.NAME: worker_model, supervisor.NAME: supervisor_model}
         self._budgets = {name: budget_of(model) for name, model in self._models.items()}
 
@@ -58,7 +57,8 @@ class Team:
         self._bench.fault = None
         for context in contexts.values():
             await context.repair()
-        step = Step(self._bench, self._stopped, self._patience, *self._agents(benches, contexts), contexts[worker.NAME])
+        agents = self._agents(benches, contexts)
+        step = Step(self._bench, self._stopped, *agents, contexts[worker.NAME], self._idle_seconds)
         chat = SelectorGroupChat(
             [step.worker, step.supervisor], model_client=self.model(worker.NAME),
             selector_func=step.next_speaker, termination_condition=StepOver(step), allow_repeated_speaker=True,

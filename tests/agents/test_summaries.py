@@ -13,7 +13,6 @@ from avo.agents.client import STOPPED, Client
 from avo.agents.context import JournalContext
 from avo.agents.errors import ContextTooLong
 from avo.agents.fitted import Fitted, budget_of
-from avo.agents.stagnation import Patience
 from avo.agents.summaries import LEFT_OUT, REQUEST, joined
 from avo.agents.team import Team
 from avo.agents.tuner import Tuner, call, say
@@ -62,7 +61,7 @@ def team(bench: Bench, worker: Client, stopped: Callable[[], bool] = lambda: Fal
         async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
             return say(ADVICE)
 
-    return Team(bench, worker, Adviser(0, fails), stopped, Patience(idle_seconds=0))
+    return Team(bench, worker, Adviser(0, fails), stopped, idle_seconds=0)
 
 
 def vary(opened: Team, brief: str = "# Step 1") -> Outcome:

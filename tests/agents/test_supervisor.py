@@ -11,7 +11,6 @@ import pytest
 from autogen_core.models import CreateResult, LLMMessage
 
 from avo.agents.client import Client
-from avo.agents.stagnation import Patience
 from avo.agents.supervisor import Advice, Direction, advice_text, read_advice, review
 from avo.agents.team import SUPERVISOR_ROUNDS, Team
 from avo.agents.tuner import call, say
@@ -37,8 +36,8 @@ class Script(Client):
         return self.results[min(len(self.shown), len(self.results)) - 1]
 
 
-def vary(bench: Bench, worker: Script, supervisor: Script, patience: Patience | None = None) -> Outcome:
-    team = Team(bench, worker, supervisor, lambda: False, patience or Patience(idle_seconds=0))
+def vary(bench: Bench, worker: Script, supervisor: Script) -> Outcome:
+    team = Team(bench, worker, supervisor, lambda: False, idle_seconds=0)
     return asyncio.run(team.vary("# Step 1"))
 
 
@@ -127,14 +126,14 @@ def test_an_effect_belongs_to_the_latest_advice_and_to_the_first_version(bench: 
 def test_a_stagnating_search_gives_the_supervisor_the_floor_though_the_worker_is_busy(bench: Bench) -> None:
     busy = [call("edit_file", **EDIT), *(call("evaluate", direction="again") for _ in range(24))]
     worker = Script(*busy, call("end_step", reason="enough"), say("bye"))
-    vary(bench, worker, Script(say(json.dumps(ANSWER))), Patience(revisits=3))
+    vary(bench, worker, Script(say(json.dumps(ANSWER))))
     triggers = [entry.trigger for entry in bench.journal.interventions()]
     assert triggers == ["came back 23 times to sources that were scored before"]
 
 
 def test_a_stop_during_the_supervisors_turn_is_no_advice(bench: Bench) -> None:
     supervisor = Script(call("lineage"), say(json.dumps(ANSWER)))
-    team = Team(bench, Script(say("I wonder.")), supervisor, lambda: bool(supervisor.shown), Patience(idle_seconds=0))
+    team = Team(bench, Script(say("I wonder.")), supervisor, lambda: bool(supervisor.shown), idle_seconds=0)
     assert asyncio.run(team.vary("# Step 1")).kind == "interrupted"
     assert len(supervisor.shown) == 1
     assert [entry.advice for entry in bench.journal.interventions()] == []

@@ -20,7 +20,6 @@ from autogen_core.models import (
 
 from avo.agents.client import STOPPED, Client
 from avo.agents.context import CUT, INTERRUPTED, JournalContext
-from avo.agents.stagnation import Patience
 from avo.agents.step import GO_ON, MOST_IDLE_TURNS, NUDGE
 from avo.agents.team import Team
 from avo.agents.tuner import call, say
@@ -60,7 +59,7 @@ def raw(*calls: tuple[str, str]) -> CreateResult:
 def vary(
     bench: Bench, worker: Script, supervisor: Script | None = None, stopped: Callable[[], bool] = lambda: False
 ) -> Outcome:
-    team = Team(bench, worker, supervisor or Script(say(ADVICE)), stopped, Patience(idle_seconds=0))
+    team = Team(bench, worker, supervisor or Script(say(ADVICE)), stopped, idle_seconds=0)
     return asyncio.run(asyncio.wait_for(team.vary("# Step 1"), 60))
 
 
@@ -175,7 +174,7 @@ def test_the_wait_after_a_turn_of_text_ends_when_the_run_is_stopped(bench: Bench
             return await super().create(*given, **options)
 
     worker = Slow(say("hm"))
-    team = Team(bench, worker, Script(say(ADVICE)), stopped.is_set, Patience(idle_seconds=3600))
+    team = Team(bench, worker, Script(say(ADVICE)), stopped.is_set, idle_seconds=3600)
     assert asyncio.run(asyncio.wait_for(team.vary("# Step 1"), 30)).kind == "interrupted"
     assert len(worker.shown) == 1
 

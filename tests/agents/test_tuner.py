@@ -20,7 +20,6 @@ from autogen_core.models import (
 
 from avo.agents.client import Client
 from avo.agents.conversation import read
-from avo.agents.stagnation import Patience
 from avo.agents.supervisor import read_advice
 from avo.agents.team import Team
 from avo.agents.tuner import Tuner, TunerSupervisor
@@ -89,7 +88,7 @@ def sweeps(seed: int) -> list[dict[str, list[str]]]:
 
 
 def run(bench: Bench) -> str:
-    team = Team(bench, Tuner(), TunerSupervisor(), lambda: False, Patience())
+    team = Team(bench, Tuner(), TunerSupervisor(), lambda: False)
     return asyncio.run(evolve(bench, team, Limits(steps=9), repr))
 
 

@@ -58,7 +58,7 @@ class Conversation:
         for call in self.calls:
             if call.tool == "checkout" and call.worked:
                 files = {}
-            elif call.tool == "read_file" and call.worked:
+            elif call.tool == "read_file" and call.worked and "path" in call.arguments:
                 files[call.arguments["path"]] = call.answer
             elif call.tool == "edit_file" and call.worked and edited and call.arguments["path"] in files:
                 path = call.arguments["path"]
@@ -66,9 +66,9 @@ class Conversation:
         return files
 
     def names(self) -> list[str] | None:
-        """Source files, from list_files; None when it was not called yet."""
+        """Source files, as `read_file` lists them; None when it was not called yet."""
         for call in reversed(self.calls):
-            if call.tool == "list_files" and call.worked:
+            if call.tool == "read_file" and call.worked and "path" not in call.arguments:
                 listed = [line.rsplit("  ", 1)[0] for line in call.answer.splitlines()]
                 return [name for name in listed if name not in GENERATED]
         return None

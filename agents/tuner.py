@@ -144,7 +144,7 @@ def reading(talk: Conversation) -> CreateResult | None:
     """The next call that learns about the sources and the attempts; None when both are known."""
     names = talk.names()
     if names is None:
-        return call("list_files")
+        return call("read_file")
     if missing := [name for name in names if name not in talk.sources()]:
         return call("read_file", path=missing[0])
     shown = any(done.tool == "attempts" and done.worked for done in talk.calls)

@@ -82,7 +82,7 @@ def failures_then_a_win(s: Story) -> None:
 
 
 def fresh_start(s: Story) -> None:
-    for tool in ("list_files", "lineage", *["kb_search"] * 15, *["read_file"] * 12, *["kb_read"] * 20, "profile"):
+    for tool in ("read_file", "lineage", *["kb_search"] * 15, *["read_file"] * 12, *["kb_read"] * 20, "profile"):
         s.call(tool)
     s.win(1.3)
 

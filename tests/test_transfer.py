@@ -162,12 +162,10 @@ def test_the_first_task_is_to_adapt_it(source: Path, scaled: Path, tmp_path: Pat
             assert f"\n{line}\n" in first
         for line in ("-Make y = A x fast: y[i]", "+Make y = alpha A x fast: y[i]"):
             assert f"\n{line}" in first
-        assert call(bench, "read_version", version="seed-from").endswith("there\nfiles: matvec.cpp")
-        assert "SUMS = 16;" in call(bench, "read_version", version="seed-from", path="matvec.cpp")
-        assert "+constexpr int SUMS = 16;" in call(bench, "read_attempt", number=1)
-        assert (
-            registry_error(bench, "read_version", version="seed-from", path="x.cpp") == "seed-from has no file 'x.cpp'"
-        )
+        assert call(bench, "read_file", version="seed-from").endswith("there\nfiles: matvec.cpp")
+        assert "SUMS = 16;" in call(bench, "read_file", version="seed-from", path="matvec.cpp")
+        assert "+constexpr int SUMS = 16;" in call(bench, "attempts", number=1)
+        assert registry_error(bench, "read_file", version="seed-from", path="x.cpp") == "seed-from has no file 'x.cpp'"
         call(bench, "checkout", version="seed-from")
         assert bench.sources() == Lineage(source / "lineage").files(Lineage(source / "lineage").version("v1"))
         assert first_of_line(bench.journal, bench.lineage, came(bench)) is None

@@ -71,8 +71,8 @@ def version_line(version: Version, origin: str = "") -> str:
     return f"{version.name} {figure(version.score)} {version.unit} x{version.gain:.3f}{kind}  {title}"
 
 
-async def read_version(bench: Bench, version: str, path: str = "") -> str:
-    """Read a source file of an earlier version (v0, v1 … or best); without path, its message, scores and files."""
+def read_version(bench: Bench, version: str, path: str) -> str:
+    """A source file of a version, or of what was brought in; without a path, its message, scores and files."""
     if version == SEED_FROM:
         came = _brought(bench)
         return _read(came.files, path, SEED_FROM, _origin(came))
@@ -89,7 +89,7 @@ def _read(files: Sources, path: str, name: str, head: str) -> str:
         return f"{head}\nfiles: {', '.join(files)}"
     if path not in files:
         raise ToolError(f"{name} has no file '{path}'; it has: {', '.join(files)}")
-    return elide(files[path].decode("utf-8", "replace"), LONGEST_ANSWER)
+    return files[path].decode("utf-8", "replace")
 
 
 async def compare_versions(bench: Bench, first: str, second: str) -> str:
@@ -133,14 +133,19 @@ async def checkout(bench: Bench, version: str) -> str:
     return f"the work tree is {found.name} now"
 
 
-async def attempts(bench: Bench, last: int = 30) -> str:
-    """List the latest evaluations of this run (0: 2,000 of them): number, status, score or reason, knobs, direction."""
+async def attempts(bench: Bench, last: int = 30, number: int = 0) -> str:
+    """List the latest evaluations of this run (0: 2,000 of them): number, status, score or reason, knobs, direction.
+
+    number: shows that one whole, with its verdict and its diff against the version it started from.
+    """
+    if number:
+        return read_attempt(bench, number)
     listed = bench.journal.attempts(min(last, MOST_LISTED) if last > 0 else MOST_LISTED)
     return "\n".join(attempt_line(entry, bench.origin(entry.verdict)) for entry in listed) or "none yet"
 
 
-async def read_attempt(bench: Bench, number: int) -> str:
-    """Show one evaluation whole: direction, verdict, and its diff against the version it started from."""
+def read_attempt(bench: Bench, number: int) -> str:
+    """One evaluation whole. Raises ToolError when there is none of that number."""
     try:
         attempt = bench.journal.attempt(min(abs(number), LARGEST_NUMBER))
     except Unknown as error:
@@ -155,14 +160,9 @@ async def read_attempt(bench: Bench, number: int) -> str:
 
 
 async def note(bench: Bench, text: str) -> str:
-    """Write down a lesson for later steps: what worked, what did not and why. Notes are shown at every step."""
+    """Write down a lesson for later steps: what worked, what did not and why. Every brief shows the notes."""
     bench.journal.add_note(bench.step, elide(text, LONGEST_NOTE))
     return "noted"
-
-
-async def notes(bench: Bench) -> str:
-    """Read the notes, the latest ones where there are many."""
-    return latest_notes(bench) or "none yet"
 
 
 def latest_notes(bench: Bench) -> str:

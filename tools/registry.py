@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema
 
 from avo.tools.bench import Bench
 from avo.tools.spans import Facts, span
@@ -18,6 +19,13 @@ MOST_PROBLEMS, LONGEST_KEY = 8, 60
 """Mistakes in the arguments that are told, and characters of a key that is at fault."""
 
 Function = Callable[..., Awaitable[str]]
+
+
+class Untitled(GenerateJsonSchema):
+    """Schemas of fields without titles."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,9 @@ class Tool:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the arguments."""
-        return self.arguments.model_json_schema()
+        """JSON schema of the arguments, without the titles that repeat their names: every model call pays for it."""
+        made = self.arguments.model_json_schema(schema_generator=Untitled)
+        return {key: value for key, value in made.items() if key != "title"}
 
 
 def tool(function: Function, *, changes: bool) -> Tool:

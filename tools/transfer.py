@@ -130,11 +130,11 @@ def adaptation(bench: Bench) -> list[str]:
         return []
     attempt = bench.journal.attempt_of(digest(came.files))
     verdict = elide(verdict_text(attempt.verdict), LONGEST_PART) if attempt else "it was not tried"
-    where = f"`read_attempt` {attempt.id} has all of it" if attempt else "`evaluate` tries it"
+    where = f"`attempts` with number {attempt.id} has all of it" if attempt else "`evaluate` tries it"
     text = (
         f"This run was begun from {came.label}, {figure(came.score)} {came.unit} there. It does not pass here, so v0 "
         "is this scenario's own seed.\nYour first task is to adapt it: `checkout` with the version "
-        f'"{SEED_FROM}" puts its sources into the work tree, `read_version` "{SEED_FROM}" shows them (by command: '
+        f'"{SEED_FROM}" puts its sources into the work tree, `read_file` with it shows them (by command: '
         f"avo lineage checkout {SEED_FROM}). Make them right on this scenario and change nothing else; once they pass, "
         f"commit: the gate compares them with the best version, as it does any. Then make them faster.\n"
         f"Verdict on it here ({where}):\n{verdict}"

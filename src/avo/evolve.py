@@ -11,7 +11,7 @@ from avo.memory.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.memory.steering import recalled
 from avo.tools.bench import Bench, scored
-from avo.tools.history import attempts, guidance, lineage, notes, shortened
+from avo.tools.history import attempts, guidance, latest_notes, lineage, shortened
 from avo.tools.sources import digest
 from avo.tools.transfer import adaptation
 from avo.types import Outcome, ToolError
@@ -116,7 +116,7 @@ async def brief(bench: Bench, resumed: bool) -> str:
         *adaptation(bench),
         f"# Versions so far\n{shortened(await lineage(bench))}",
         f"# Latest attempts\n{await attempts(bench, 10)}",
-        f"# Notes\n{await notes(bench)}",
+        f"# Notes\n{latest_notes(bench) or 'none yet'}",
         *guidance(bench),
         *steered(bench.journal),
         f"The work tree holds {bench.lineage.best().name}{' and the edits since' if edited(bench) else ''}. "

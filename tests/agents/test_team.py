@@ -95,7 +95,7 @@ def test_a_journal_on_a_full_disk_ends_the_step_as_the_machines_fault(bench: Ben
     bench.journal.write("PRAGMA wal_checkpoint(TRUNCATE)")
     pages = bench.journal.value("PRAGMA page_count")
     bench.journal.write(f"PRAGMA max_page_count={pages + 4}")
-    worker = Script(call("list_files"), call("note", text="x" * 100_000), say("never asked"))
+    worker = Script(call("read_file"), call("note", text="x" * 100_000), say("never asked"))
     with pytest.raises(Missing, match="full"):
         vary(bench, worker)
     assert bench.journal.open_step("v0") == (1, True)
@@ -209,7 +209,7 @@ def test_a_stop_makes_no_further_model_call(bench: Bench) -> None:
     ("name", "arguments", "answer"),
     [
         ("read_file", '{"path": "matvec', "Unterminated string"),
-        ("read_file", "{}", "Field required"),
+        ("write_file", "{}", "Field required"),
         ("read_file", '{"path": "matvec.cpp", "lines": 3}', "its arguments are: path, first_line, last_line"),
         ("read_file", '{"path": ["matvec.cpp"]}', "valid string"),
         ("read_file", '{"path": "../../../etc/passwd"}', "not in the work tree"),
@@ -229,7 +229,7 @@ def test_what_a_model_gets_wrong_is_an_error_that_it_can_mend(
 def test_an_unknown_tool_is_answered_with_the_names_that_there_are(bench: Bench) -> None:
     worker = Script(raw(("compile_and_run", "{}")), call("end_step", reason="enough"), say("bye"))
     vary(bench, worker)
-    assert "list_files, read_file" in answers(worker)[0][0]
+    assert "read_file, lineage" in answers(worker)[0][0]
 
 
 def test_an_empty_argument_string_is_an_empty_object(bench: Bench) -> None:

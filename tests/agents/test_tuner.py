@@ -54,7 +54,7 @@ class World:
             self.attempts += [tree for tree in trees if tree not in self.attempts]
             return "\n".join(["best of n", *map(self.line, trees)]), True
         fixed = {
-            "list_files": "avo_abi.h  9 bytes\nk.cpp  99 bytes", "read_file": SOURCE, "note": "noted",
+            "read_file": SOURCE if arguments else "avo_abi.h  9 bytes\nk.cpp  99 bytes", "note": "noted",
             "attempts": "\n".join(map(self.line, self.attempts)), "commit": "refused: slower than the best version",
         }  # fmt: skip
         return fixed.get(tool, "done"), tool != "commit" or self.commits

@@ -57,7 +57,7 @@ def test_a_fault_is_one_line_for_the_client_and_the_desk_goes_on(bench: Bench) -
 def test_a_journal_that_is_full_is_told_and_written_again_once_there_is_room(bench: Bench) -> None:
     async def scene() -> list[Answer]:
         desk = Desk(bench)
-        said = [await called(desk, "list_files")]
+        said = [await called(desk, "read_file")]
         bench.journal.write(f"PRAGMA max_page_count={bench.journal.value('PRAGMA page_count')}")
         said.append(await called(desk, "note", text="x" * 100_000))
         bench.journal.write("PRAGMA max_page_count=1000000")
@@ -84,9 +84,9 @@ def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> 
         desk = Desk(bench)
         with pytest.raises(AvoError, match="no compiler"):
             await desk.brief()
-        refused = await called(desk, "list_files")
+        refused = await called(desk, "read_file")
         executor.fault, executor._here = None, []
-        fine, brief = await called(desk, "list_files"), await desk.brief()
+        fine, brief = await called(desk, "read_file"), await desk.brief()
         await desk.close()
         return refused, fine, brief
 

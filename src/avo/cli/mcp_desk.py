@@ -15,6 +15,7 @@ from avo.settings import without_secrets
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
 from avo.tools.discreet import discreet
+from avo.tools.history import latest_notes, lineage
 from avo.tools.process import kill_all
 from avo.types import AvoError, Cancelled, NothingScored
 
@@ -53,9 +54,17 @@ class Desk:
         """What the step is about, and what was tried so far. Raises AvoError when the seed scores nothing."""
         return await self._heard(lambda: told(self.bench))
 
-    async def listed(self, tool: str) -> str:
-        """The answer of a tool that only reads and needs no arguments, for a resource."""
-        return (await self._heard(lambda: self.registry.call(tool, {})))[0]
+    async def versions(self) -> str:
+        """The versions kept so far. Raises AvoError as `brief` does."""
+        return await self._heard(lambda: lineage(self.bench))
+
+    async def notes(self) -> str:
+        """Lessons that were written down. Raises AvoError as `brief` does."""
+
+        async def listed() -> str:
+            return latest_notes(self.bench) or "none yet"
+
+        return await self._heard(listed)
 
     async def _heard(self, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` returns, once the run is ready. Raises AvoError with a line that a client may read."""

@@ -58,8 +58,8 @@ def _server(desk: Desk) -> Server[Any, Any]:
     made: Server[Any, Any] = Server("avo", avo.__version__, RULES.read_text())
     resources: dict[str, tuple[str, Callable[[], Awaitable[str]]]] = {
         "brief": (BRIEF, desk.brief),
-        "lineage": ("The versions kept so far, oldest first.", lambda: desk.listed("lineage")),
-        "notes": ("Lessons that were written down.", lambda: desk.listed("notes")),
+        "lineage": ("The versions kept so far, oldest first.", desk.versions),
+        "notes": ("Lessons that were written down.", desk.notes),
     }
 
     async def list_tools(_: types.ListToolsRequest) -> types.ServerResult:

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from avo.agents.worker import NAME as WORKER
 from avo.memory.journal import Attempt, Journal
+from avo.tools.payloads import Rejection, payloads_of
 from avo.types import Status
 
 MOST = 120
@@ -100,8 +101,8 @@ def same_error(journal: Journal, found: Sequence[Trial], at: str) -> str:
     """The same build error in a row, by `build` and `evaluate` alike."""
     events = [(trial.at, _build_error(trial)) for trial in found]
     for result in journal.results(WORKER, "build", at, SAME_ERROR):
-        first = result.text.partition("\n")[0]
-        events.append((result.at, first.removeprefix("build: ") if first.startswith("build: ") else ""))
+        failures = [data.reason for data in payloads_of(result).values() if isinstance(data, Rejection)]
+        events.append((result.at, failures[-1] if failures else ""))
     reasons = [reason for _, reason in sorted(events)[-SAME_ERROR:]]
     if len(reasons) == SAME_ERROR and all(reasons) and len({*map(_kind, reasons)}) == 1:
         return f"the same build error {SAME_ERROR} times in a row: {reasons[-1]}"
@@ -115,7 +116,7 @@ def _build_error(trial: Trial) -> str:
 
 def _kind(reason: str) -> str:
     """A reason without what changes from edit to edit: lines and columns, counts, values."""
-    return re.sub(r"[\d.]+(e[-+]\d+)?", "N", " ".join(reason.removeprefix(f"{Status.COMPILE_ERROR}: ").split()))
+    return re.sub(r"[\d.]+(e[-+]\d+)?", "N", " ".join(reason.split()))
 
 
 def circles(journal: Journal, found: Sequence[Trial], revisits: int) -> str:

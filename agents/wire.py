@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 
+from avo.agents.errors import WEB_PAGE
 from avo.agents.sse import Cut, folded
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"
@@ -74,7 +75,9 @@ class Checked(httpx2.AsyncClient):
         if "event-stream" in response.headers.get("content-type", "") or text.startswith(("data:", "event:", ":")):
             answer: Any = folded(text)
         elif text.startswith("<"):
-            return _response(response, 502, {"error": {"message": "a web page instead of an answer"}})
+            made = _response(response, 502, {"error": {"message": "a web page instead of an answer"}})
+            made.headers[WEB_PAGE] = "1"
+            return made
         else:
             try:
                 answer = json.loads(text)

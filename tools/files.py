@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 
 from avo.tools import beneath
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
-from avo.tools.history import read_version
+from avo.tools.history import read_version, tree_of
 from avo.tools.process import elide
 from avo.tools.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
 from avo.types import ToolError
@@ -95,7 +96,7 @@ def listing(bench: Bench) -> str:
     return "\n".join(lines[:MOST_LISTED] + [f"[... {left} more files]"] * (left > 0))
 
 
-async def read_file(bench: Bench, path: str = "", first_line: int = 1, last_line: int = 0, version: str = "") -> str:
+async def read_file(bench: Bench, path: str = "", first_line: int = 1, last_line: int = 0, version: str = "") -> Answer:
     """Read a file, whole or from first_line to last_line (0: to its end); without a path, list the files.
 
     version: v0, v1 … or best, to read there in place of the work tree. avo_abi.h and score.json are made for you.
@@ -105,25 +106,25 @@ async def read_file(bench: Bench, path: str = "", first_line: int = 1, last_line
     elif path:
         text = beneath.read(bench.work_tree, present(bench, path), LARGEST_READ).decode("utf-8", "replace")
     else:
-        return listing(bench)
-    return elide("\n".join(text.splitlines()[max(first_line, 1) - 1 : last_line or None]), LONGEST_ANSWER)
+        return Answer(listing(bench), tree_of(bench))
+    return Answer(elide("\n".join(text.splitlines()[max(first_line, 1) - 1 : last_line or None]), LONGEST_ANSWER))
 
 
-async def write_file(bench: Bench, path: str, content: str) -> str:
+async def write_file(bench: Bench, path: str, content: str) -> Answer:
     """Write a whole source file, new or in place of the old one; without content it is deleted."""
     if not content:
         writable(bench, path)
         beneath.delete(bench.work_tree, present(bench, path))
-        return f"deleted {path}"
+        return Answer(f"deleted {path}", tree_of(bench))
     replace(bench, writable(bench, path), _encoded(content))
-    return f"wrote {path}: {len(content.splitlines())} lines"
+    return Answer(f"wrote {path}: {len(content.splitlines())} lines", tree_of(bench))
 
 
-async def edit_file(bench: Bench, path: str, old: str, new: str) -> str:
+async def edit_file(bench: Bench, path: str, old: str, new: str) -> Answer:
     """Replace `old` by `new` in a source file. `old` must stand in it exactly once, character for character."""
     name = writable(bench, path)
     content, wanted = beneath.read(bench.work_tree, present(bench, path), LARGEST_BYTES), _encoded(old)
     if content.count(wanted) != 1 or not old:
         raise ToolError(f"`old` stands {content.count(wanted) if old else 0} times in {path}; it must stand there once")
     replace(bench, name, content.replace(wanted, _encoded(new)))
-    return f"edited {path}"
+    return Answer(f"edited {path}", tree_of(bench))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from avo.memory.brought import Brought
 from avo.memory.journal import Intervention
 from avo.memory.lineage import Lineage
+from avo.tools.answer import Answer
 from avo.tools.answers import attempt_line, verdict_text
 from avo.tools.bench import OLDER, Bench, unified_diff
-from avo.tools.brought import SEED_FROM, Brought, brought
+from avo.tools.brought import SEED_FROM, brought
+from avo.tools.knobs import knobs_of
+from avo.tools.payloads import Ended, Tree, evaluations
 from avo.tools.plan import LARGEST_NUMBER, plan_text
 from avo.tools.process import elide
 from avo.tools.sources import Sources, digest, read_sources, write_sources
@@ -119,7 +123,16 @@ def _origin(came: Brought) -> str:
     return f"{SEED_FROM}: {came.label}, {figure(came.score)} {came.unit} there"
 
 
-async def checkout(bench: Bench, version: str) -> str:
+def tree_of(bench: Bench, version: str = "") -> Tree:
+    """The work tree as programs read it; `version`: what was checked out just now."""
+    try:
+        files = bench.sources()
+        return Tree(tuple(files), tuple(knobs_of(files).values()), version=version)
+    except ToolError as error:
+        return Tree((), problem=str(error), version=version)
+
+
+async def checkout(bench: Bench, version: str) -> Answer:
     """Put the sources of a version (v0 … or best) into the work tree; what was not committed is gone."""
     if version == SEED_FROM:
         came = _brought(bench)
@@ -127,21 +140,23 @@ async def checkout(bench: Bench, version: str) -> str:
         for name in read_sources(bench.work_tree):
             (bench.work_tree / name).unlink()
         write_sources(came.files, bench.work_tree)
-        return f"the work tree is what was brought in now: {came.label}"
+        return Answer(f"the work tree is what was brought in now: {came.label}", tree_of(bench, SEED_FROM))
     found = _version(bench, version)
     bench.lineage.restore(found)
-    return f"the work tree is {found.name} now"
+    return Answer(f"the work tree is {found.name} now", tree_of(bench, found.name))
 
 
-async def attempts(bench: Bench, last: int = 30, number: int = 0) -> str:
+async def attempts(bench: Bench, last: int = 30, number: int = 0) -> Answer:
     """List the latest evaluations of this run (0: 2,000 of them): number, status, score or reason, knobs, direction.
 
     number: shows that one whole, with its verdict and its diff against the version it started from.
     """
     if number:
-        return read_attempt(bench, number)
+        return Answer(read_attempt(bench, number))
     listed = bench.journal.attempts(min(last, MOST_LISTED) if last > 0 else MOST_LISTED)
-    return "\n".join(attempt_line(entry, bench.origin(entry.verdict)) for entry in listed) or "none yet"
+    origins = [bench.origin(entry.verdict) for entry in listed]
+    text = "\n".join(attempt_line(entry, origin) for entry, origin in zip(listed, origins, strict=True))
+    return Answer(text or "none yet", evaluations(zip(listed, (not origin for origin in origins), strict=True)))
 
 
 def read_attempt(bench: Bench, number: int) -> str:
@@ -204,7 +219,7 @@ def directions(advice: Intervention) -> list[dict[str, Any]]:
     return [entry for entry in advice.advice.get("directions", ()) if isinstance(entry, dict) and entry.get("title")]
 
 
-async def end_step(bench: Bench, reason: str, exhausted: bool = False) -> str:
+async def end_step(bench: Bench, reason: str, exhausted: bool = False) -> Answer:
     """Give this step up without a commit. exhausted: only when you have no direction left that is worth trying."""
     bench.ended, bench.exhausted = reason, exhausted
-    return "The step is over: answer with one line that sums it up."
+    return Answer("The step is given up.", Ended(reason, exhausted))

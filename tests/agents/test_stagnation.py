@@ -11,6 +11,7 @@ import pytest
 
 from avo.agents.stagnation import REVISITS, SAME_ERROR, stagnation
 from avo.tools.bench import Bench
+from avo.tools.payloads import Payload, Rejection, packed
 from avo.types import Comparison, Status, Verdict
 
 EAGER = 4
@@ -188,15 +189,21 @@ def test_coming_back_right_after_advice_is_noticed(bench: Bench) -> None:
     assert "came back 3 times" in seen(bench)
 
 
-def answered(bench: Bench, kind: str, text: str, tool: str | None = None) -> None:
-    bench.journal.add_message(bench.step, "worker", kind, text, "{}", tool)
+def answered(bench: Bench, kind: str, text: str, tool: str | None = None, data: Payload | None = None) -> None:
+    told = packed({"c1": data}) if data else None
+    bench.journal.add_message(bench.step, "worker", kind, text, "{}", tool, told)
+
+
+def built(bench: Bench, reason: str) -> None:
+    """A build that failed."""
+    answered(bench, "result", "it did not compile", "build", Rejection("COMPILE_ERROR", reason))
 
 
 def test_the_same_error_of_build_counts_like_that_of_evaluate_whatever_its_line(bench: Bench) -> None:
-    answered(bench, "result", "build: COMPILE_ERROR: a.cpp:3:7: error: x was not declared\nlog", "build")
+    built(bench, "a.cpp:3:7: error: x was not declared")
     attempt(bench, "e1", Status.COMPILE_ERROR, "a.cpp:12:9: error: x was not declared")
     assert seen(bench) == ""
-    answered(bench, "result", "build: COMPILE_ERROR: a.cpp:4:7: error: x was not declared\nlog", "build")
+    built(bench, "a.cpp:4:7: error: x was not declared")
     assert "the same build error 3 times in a row" in seen(bench)
     answered(bench, "result", "compiled in 0.3 s", "build")
     assert seen(bench) == ""

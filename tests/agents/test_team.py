@@ -24,6 +24,7 @@ from avo.agents.step import GO_ON, MOST_IDLE_TURNS, NUDGE
 from avo.agents.team import Team
 from avo.agents.tuner import call, say
 from avo.tools.all_tools import READING
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
 from avo.tools.sources import Sources
@@ -60,7 +61,7 @@ def vary(
     bench: Bench, worker: Script, supervisor: Script | None = None, stopped: Callable[[], bool] = lambda: False
 ) -> Outcome:
     team = Team(bench, worker, supervisor or Script(say(ADVICE)), stopped, idle_seconds=0)
-    return asyncio.run(asyncio.wait_for(team.vary("# Step 1"), 60))
+    return asyncio.run(asyncio.wait_for(team.vary(Answer("# Step 1")), 60))
 
 
 def answers(worker: Script) -> list[tuple[str, bool]]:
@@ -175,7 +176,7 @@ def test_the_wait_after_a_turn_of_text_ends_when_the_run_is_stopped(bench: Bench
 
     worker = Slow(say("hm"))
     team = Team(bench, worker, Script(say(ADVICE)), stopped.is_set, idle_seconds=3600)
-    assert asyncio.run(asyncio.wait_for(team.vary("# Step 1"), 30)).kind == "interrupted"
+    assert asyncio.run(asyncio.wait_for(team.vary(Answer("# Step 1")), 30)).kind == "interrupted"
     assert len(worker.shown) == 1
 
 

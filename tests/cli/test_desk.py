@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from avo.cli.mcp_desk import Answer, Desk
+from avo.cli.mcp_desk import Desk
 from avo.memory.journal import EXTERNAL
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
 from avo.tools.sources import Sources
@@ -47,9 +48,9 @@ def test_a_fault_is_one_line_for_the_client_and_the_desk_goes_on(bench: Bench) -
         return said
 
     _, gone, wrong, fine = asyncio.run(scene())
-    assert gone == ("evaluate: GPU 0 has not answered for 20 s", False)
-    assert wrong == ("evaluate: reference.py:3: case a hidden test makes no output of […, …]", False)
-    assert fine[1]
+    assert gone == Answer("evaluate: GPU 0 has not answered for 20 s", worked=False)
+    assert wrong == Answer("evaluate: reference.py:3: case a hidden test makes no output of […, …]", worked=False)
+    assert fine.worked
     assert bench.journal.count("attempts") == 2
     assert [step["ended"] for step in bench.journal.steps() if step["operator"] == EXTERNAL] == [None]
 
@@ -66,10 +67,10 @@ def test_a_journal_that_is_full_is_told_and_written_again_once_there_is_room(ben
         return said
 
     first, full, later = asyncio.run(scene())
-    assert first[1]
-    assert not full[1]
-    assert full[0].startswith("note: the run's database: database or disk is full")
-    assert later == ("noted", True)
+    assert first.worked
+    assert not full.worked
+    assert full.text.startswith("note: the run's database: database or disk is full")
+    assert later == Answer("noted")
 
 
 def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> None:
@@ -91,6 +92,6 @@ def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> 
         return refused, fine, brief
 
     refused, fine, brief = asyncio.run(scene())
-    assert refused == ("the run cannot begin: no compiler", False)
-    assert fine[1]
+    assert refused == Answer("the run cannot begin: no compiler", worked=False)
+    assert fine.worked
     assert "# Versions so far" in brief

@@ -16,7 +16,7 @@ from avo.types import Missing, Status, Verdict
 
 
 def ask(bench: Bench, name: str, **arguments: Any) -> str:
-    return asyncio.run(registry(bench).call(name, arguments))[0]
+    return asyncio.run(registry(bench).call(name, arguments)).text
 
 
 def change(bench: Bench, old: str, new: str) -> None:

@@ -28,9 +28,9 @@ EXCHANGE = 2
 
 def refused(bench: Bench, name: str, **arguments: Any) -> str:
     """What a model reads when the tool could not do it."""
-    answer, worked = asyncio.run(registry(bench).call(name, arguments))
-    assert not worked
-    return answer
+    answer = asyncio.run(registry(bench).call(name, arguments))
+    assert not answer.worked
+    return answer.text
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_what_is_no_plain_file_is_refused_at_once(bench: Bench, tmp_path: Path) 
     if os.geteuid() == 0:
         os.mknod(tree / "zero.h", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
         assert "'zero.h' is a device, not a plain file" in refused(bench, "read_file", path="zero.h")
-    shown = asyncio.run(files.read_file(bench))
+    shown = asyncio.run(files.read_file(bench)).text
     assert "fifo.h  FIFO" in shown
     assert "hard.h  hard link" in shown
     asyncio.run(files.write_file(bench, "hard.h", "own"))  # takes the name's place: what was linked stays as it was
     assert (tmp_path / "outside.h").read_text() == "a-planted-secret"
-    assert asyncio.run(files.read_file(bench, "hard.h")) == "own"
+    assert asyncio.run(files.read_file(bench, "hard.h")).text == "own"
 
 
 def test_a_huge_file_and_a_huge_folder_are_one_line(bench: Bench) -> None:
@@ -107,7 +107,7 @@ def test_a_huge_file_and_a_huge_folder_are_one_line(bench: Bench) -> None:
     (bench.work_tree / "many").mkdir()
     for number in range(files.MOST_LISTED + 500):
         (bench.work_tree / "many" / f"{number}.txt").touch()
-    shown = asyncio.run(files.read_file(bench)).splitlines()
+    shown = asyncio.run(files.read_file(bench)).text.splitlines()
     assert len(shown) == files.MOST_LISTED + 1
     assert shown[-1].endswith("more files]")
 
@@ -163,15 +163,15 @@ def test_text_that_cannot_be_written_is_answered(bench: Bench) -> None:
 
 
 def test_a_file_is_written_read_edited_and_deleted(bench: Bench) -> None:
-    assert asyncio.run(files.write_file(bench, "parts/x.h", "one\ntwo\nthree\n")) == "wrote parts/x.h: 3 lines"
-    assert "parts/x.h  14 bytes" in asyncio.run(files.read_file(bench))
-    assert asyncio.run(files.read_file(bench, "parts/x.h")) == "one\ntwo\nthree"
-    assert asyncio.run(files.read_file(bench, "parts/x.h", 2, 2)) == "two"
-    assert asyncio.run(files.read_file(bench, "parts/x.h", 2)) == "two\nthree"
+    assert asyncio.run(files.write_file(bench, "parts/x.h", "one\ntwo\nthree\n")).text == "wrote parts/x.h: 3 lines"
+    assert "parts/x.h  14 bytes" in asyncio.run(files.read_file(bench)).text
+    assert asyncio.run(files.read_file(bench, "parts/x.h")).text == "one\ntwo\nthree"
+    assert asyncio.run(files.read_file(bench, "parts/x.h", 2, 2)).text == "two"
+    assert asyncio.run(files.read_file(bench, "parts/x.h", 2)).text == "two\nthree"
     asyncio.run(files.edit_file(bench, "parts/x.h", "two", "2"))
     assert (bench.work_tree / "parts" / "x.h").read_text() == "one\n2\nthree\n"
     asyncio.run(files.write_file(bench, "parts/x.h", ""))
-    assert "parts" not in asyncio.run(files.read_file(bench))
+    assert "parts" not in asyncio.run(files.read_file(bench)).text
     assert sorted(path.name for path in bench.work_tree.rglob(".*.new")) == []
 
 
@@ -205,7 +205,7 @@ def test_a_file_that_is_not_there_is_told(bench: Bench, name: str, more: dict[st
 
 def test_a_long_file_is_shown_by_head_and_tail(bench: Bench) -> None:
     asyncio.run(files.write_file(bench, "long.txt", "head\n" + "x" * 100_000 + "\ntail"))
-    shown = asyncio.run(files.read_file(bench, "long.txt"))
+    shown = asyncio.run(files.read_file(bench, "long.txt")).text
     assert shown.startswith("head")
     assert shown.endswith("tail")
     assert "characters left out" in shown

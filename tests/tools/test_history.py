@@ -16,7 +16,7 @@ from avo.tools.sources import digest
 
 
 def ask(bench: Bench, name: str, **arguments: Any) -> str:
-    return asyncio.run(registry(bench).call(name, arguments))[0]
+    return asyncio.run(registry(bench).call(name, arguments)).text
 
 
 @pytest.fixture

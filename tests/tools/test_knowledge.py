@@ -28,7 +28,8 @@ def base(knowledge_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(bench: Bench, name: str, **arguments: Any) -> tuple[str, bool]:
-    return asyncio.run(registry(bench).call(name, arguments))
+    answer = asyncio.run(registry(bench).call(name, arguments))
+    return answer.text, answer.worked
 
 
 def test_a_search_shows_ids_titles_and_lines(bench: Bench, base: Path) -> None:

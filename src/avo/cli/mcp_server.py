@@ -14,9 +14,10 @@ from mcp.server.stdio import stdio_server
 from pydantic import AnyUrl
 
 import avo
-from avo.cli.mcp_desk import Answer, Desk
+from avo.cli.mcp_desk import Desk
 from avo.cli.mcp_stdio import Answers, Lines
 from avo.cli.signals import heeded
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.types import AvoError
 
@@ -74,9 +75,9 @@ def _server(desk: Desk) -> Server[Any, Any]:
 
     async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
         task = desk.start(request.params.name, request.params.arguments or {})
-        text, worked = await _reported(made, request.params.name, desk, task)
-        content: list[types.ContentBlock] = [types.TextContent(type="text", text=text or "(no output)")]
-        return types.ServerResult(types.CallToolResult(content=content, isError=not worked))
+        answer = await _reported(made, request.params.name, desk, task)
+        content: list[types.ContentBlock] = [types.TextContent(type="text", text=answer.text or "(no output)")]
+        return types.ServerResult(types.CallToolResult(content=content, isError=not answer.worked))
 
     async def list_prompts(_: types.ListPromptsRequest) -> types.ServerResult:
         return types.ServerResult(types.ListPromptsResult(prompts=[types.Prompt(name="brief", description=BRIEF)]))

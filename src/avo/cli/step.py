@@ -139,6 +139,7 @@ def note(
     from avo.cli.external import answered, called, readable
     from avo.memory.archive import JOURNAL
     from avo.memory.journal import Journal
+    from avo.tools.answer import Answer
     from avo.types import AvoError
 
     text = readable(text).strip()
@@ -148,5 +149,5 @@ def note(
         step = journal.steps()[-1]["id"] if journal.count("steps") else 0
         call = called(journal, step, "note", f"note: {text}", {"text": text})
         number = journal.add_note(step, text)
-        answered(journal, step, call, "note", f"noted as {number}")
+        answered(journal, step, call, "note", Answer(f"noted as {number}"))
     print_json({"note": number, "step": step, "text": text}) if as_json else print(f"noted as {number}")

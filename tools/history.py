@@ -128,7 +128,7 @@ def tree_of(bench: Bench, version: str = "") -> Tree:
     try:
         files = bench.sources()
         return Tree(tuple(files), tuple(knobs_of(files).values()), version=version)
-    except ToolError as error:
+    except (ToolError, OSError) as error:  # it may change meanwhile by other hands
         return Tree((), problem=str(error), version=version)
 
 

@@ -19,6 +19,8 @@ from autogen_core.models import (
 from autogen_core.tools import Tool, ToolSchema
 from pydantic import BaseModel
 
+from avo.tools.payloads import Payload
+
 CHARACTERS_PER_TOKEN = 4
 """For a bound on the context before a provider has counted."""
 
@@ -64,6 +66,12 @@ class Client(ChatCompletionClient):
     component_type = "model"
     last_usage = Usage()
     """Of the last call, where a client knows more than `CreateResult.usage` says."""
+
+    def hears(self, payloads: Mapping[str, Payload]) -> None:
+        """Before each step: what programs read of its messages, by call's id or kind; it grows meanwhile.
+
+        A language model reads words.
+        """
 
     async def create(
         self,

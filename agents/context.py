@@ -7,8 +7,9 @@ the older part is compacted in one go. Every message stays in the journal, whole
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from autogen_core.model_context import ChatCompletionContext
 from autogen_core.models import (
@@ -23,7 +24,9 @@ from avo.agents.messages import INTERRUPTED, describe, packed, short, unpacked
 from avo.agents.summaries import DIGEST, digest, framed, joined, pinned
 from avo.agents.worker import NAME as WORKER
 from avo.memory.rows import Summary
+from avo.tools import payloads
 from avo.tools.bench import Bench
+from avo.tools.payloads import Interrupted, Payload
 
 __all__ = ["CHARACTERS", "INTERRUPTED", "JournalContext"]
 
@@ -54,9 +57,16 @@ class Entry:
 class JournalContext(ChatCompletionContext):
     """One agent's messages."""
 
-    def __init__(self, agent: str, bench: Bench, tools: Sequence[str] = (), budget: int = CHARACTERS) -> None:
-        """`tools`: the names that an answer to a call of an unknown one lists. `budget`: characters, as JSON."""
+    def __init__(
+        self, agent: str, bench: Bench, tools: Sequence[str] = (), budget: int = CHARACTERS,
+        heard: dict[str, Payload] | None = None,
+    ) -> None:  # fmt: skip
+        """`tools`: the names that an answer to a call of an unknown one lists. `budget`: characters, as JSON.
+
+        `heard`: what programs read of the messages that come, by call's id or kind; it is journalled with them.
+        """
         super().__init__()
+        self._heard = {} if heard is None else heard
         self.agent, self.bench, self.tools, self.budget = agent, bench, tools, max(budget, FEWEST)
         self._entries: list[Entry] = []
         self._size = 0
@@ -81,6 +91,7 @@ class JournalContext(ChatCompletionContext):
         """Answer a call that a killed process left open: providers refuse a call without a result."""
         last = self.last
         if isinstance(last, AssistantMessage) and isinstance(last.content, list):
+            self._heard |= {c.id: Interrupted() for c in last.content}
             results = [
                 FunctionExecutionResult(content=INTERRUPTED, name=c.name, call_id=c.id, is_error=True)
                 for c in last.content
@@ -105,10 +116,17 @@ class JournalContext(ChatCompletionContext):
                     result.content += CUT
             self._cut.clear()
         kind, tool, text = describe(message)
-        number = self.bench.journal.add_message(self.bench.step, self.agent, kind, text, packed(message), tool)
+        journal, data = self.bench.journal, self._data(kind, message)
+        number = journal.add_message(self.bench.step, self.agent, kind, text, packed(message), tool, data)
         self._append(self._entry(number, message))
         if self._size > self.budget:
             self._compact(int(self.budget * KEPT))
+
+    def _data(self, kind: str, message: LLMMessage) -> Mapping[str, Any] | None:
+        """What programs read of a message."""
+        results = message.content if isinstance(message, FunctionExecutionResultMessage) else ()
+        keys = [result.call_id for result in results] or [kind]
+        return payloads.packed({key: self._heard[key] for key in keys if key in self._heard})
 
     def was_cut(self, call: str) -> None:
         """The answer that held this call ended at the model's limit, within the call."""

@@ -1,27 +1,35 @@
-"""What a tuner knows: read from the messages that it is shown, as any model would."""
+"""What a tuner knows: read from the messages that it is shown, and from what its tools tell programs beside them."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
-from avo.agents.messages import INTERRUPTED
-from avo.tools.bench import ELSEWHERE, OLDER
-from avo.tools.knobs import Knob, knobs_of
-from avo.tools.sources import GENERATED
+from avo.tools.knobs import Knob
+from avo.tools.payloads import (
+    ADVICE,
+    REVIEW,
+    TASK,
+    Advised,
+    Begun,
+    Evaluations,
+    Interrupted,
+    Payload,
+    Refusal,
+    Review,
+    Tree,
+)
+from avo.types import ToolError
 
 Settings = tuple[tuple[str, str], ...]
 """Knob values, sorted by name."""
-
-ATTEMPT = re.compile(r"^a\d+ ([A-Z_]+) (?:([\d.]+(?:e[+-]?\d+)?) )?(.*?) \| ([^|]*) \|", re.MULTILINE)
-REFUSED = re.compile(r"refused by the gate: ([\w= .+-]+)")
-DIRECTION = re.compile(r"^\d+\. try ((?:\w+=[\w.+-]+,? ?)+)$", re.MULTILINE)
+T = TypeVar("T", Begun, Review, Advised)
+EDITING = ("edit_file", "write_file")
 
 
 @dataclass(frozen=True)
@@ -31,20 +39,25 @@ class Call:
     tool: str
     arguments: Mapping[str, Any]
     answer: str
+    """For people."""
     worked: bool
+    data: Payload | None = None
 
     @property
     def interrupted(self) -> bool:
-        return not self.worked and self.answer.startswith(INTERRUPTED[:13])
+        return isinstance(self.data, Interrupted)
 
 
 @dataclass
 class Conversation:
     """The step under way."""
 
+    begun: Begun | None = None
+    """What the brief tells; None when it told nothing."""
     calls: list[Call] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    """What others said, the brief first."""
+    advice: Advised | None = None
+    """The latest of this step."""
+    review: Review | None = None
     spoke_last: bool = False
     """The last message is of somebody else's, not a tool's answer."""
 
@@ -52,29 +65,19 @@ class Conversation:
     def last(self) -> Call | None:
         return self.calls[-1] if self.calls else None
 
-    def sources(self, *, edited: bool = True) -> dict[str, str]:
-        """The work tree as it was read, with what was edited since, as far as it is known."""
-        files: dict[str, str] = {}
-        for call in self.calls:
-            if call.tool == "checkout" and call.worked:
-                files = {}
-            elif call.tool == "read_file" and call.worked:
-                files[call.arguments["path"]] = call.answer
-            elif call.tool == "edit_file" and call.worked and edited and call.arguments["path"] in files:
-                path = call.arguments["path"]
-                files[path] = files[path].replace(call.arguments["old"], call.arguments["new"])
-        return files
-
-    def names(self) -> list[str] | None:
-        """Source files, from list_files; None when it was not called yet."""
-        for call in reversed(self.calls):
-            if call.tool == "list_files" and call.worked:
-                listed = [line.rsplit("  ", 1)[0] for line in call.answer.splitlines()]
-                return [name for name in listed if name not in GENERATED]
-        return None
+    def tree(self, *, edited: bool = True) -> Tree | None:
+        """The work tree as it was told last; without `edited` as this step found it or checked it out."""
+        told = [
+            call.data for call in self.calls if isinstance(call.data, Tree) and (edited or call.tool not in EDITING)
+        ]
+        return told[-1] if told else None
 
     def knobs(self, *, edited: bool = True) -> dict[str, Knob]:
-        return knobs_of({name: text.encode() + b"\n" for name, text in self.sources(edited=edited).items()})
+        """By name. Raises ToolError where a declaration cannot be read."""
+        tree = self.tree(edited=edited) or Tree(())
+        if tree.problem:
+            raise ToolError(tree.problem)
+        return {knob.name: knob for knob in tree.knobs}
 
     def settings(self, *, edited: bool = True) -> Settings:
         """Knob values of the work tree; without this step's edits, those of the version it started from."""
@@ -82,16 +85,11 @@ class Conversation:
 
     def tried(self) -> dict[Settings, float]:
         """Knob settings -> score of every attempt that was shown and compares with others; 0 for the rejected."""
-        shown = [*self.texts, *(call.answer for call in self.calls if call.tool in ("attempts", "sweep"))]
-        return {
-            settings_from(knobs): float(score) if status == "PASSED" else 0.0
-            for text in shown
-            for status, score, result, knobs in ATTEMPT.findall(text)
-            if not result.endswith((f"({OLDER})", f"({ELSEWHERE})"))
-        }
+        told = [call.data for call in self.calls if isinstance(call.data, Evaluations)]
+        return {settings_of(one.knobs): one.score for shown in told for one in shown.scored if one.compares}
 
     def swept(self, base: Settings) -> set[Settings]:
-        """What this step's sweeps measured on top of `base`, whether their answers were understood or not."""
+        """What this step's sweeps measured on top of `base`."""
         found: set[Settings] = set()
         for call in self.calls:
             if call.tool == "sweep" and call.worked:
@@ -101,41 +99,51 @@ class Conversation:
         return found
 
     def refused(self) -> set[Settings]:
-        """Settings that the gate did not accept, from the notes and from this step."""
-        texts = [*self.texts, *(str(call.arguments.get("text", "")) for call in self.calls if call.tool == "note")]
-        return {settings_from(match) for text in texts for match in REFUSED.findall(text)}
+        """Settings that the gate did not accept, before this step and in it."""
+        before = self.begun.refused if self.begun else ()
+        now = [call.data.knobs for call in self.calls if isinstance(call.data, Refusal)]
+        return {settings_of(knobs) for knobs in (*before, *now)}
 
     def advised(self) -> list[Settings]:
         """Combinations that the supervisor named in this step, as changes to the best version."""
-        return [settings_from(match.replace(",", " ")) for text in self.texts for match in DIRECTION.findall(text)]
+        return [settings_of(change) for change in self.advice.changes] if self.advice else []
 
 
-def settings_from(text: str) -> Settings:
-    """`A=1 B=2` as settings."""
-    pairs = (pair.partition("=") for pair in text.split())
-    return tuple(sorted((name, value) for name, _, value in pairs))
+def settings_of(knobs: Mapping[str, str]) -> Settings:
+    return tuple(sorted(knobs.items()))
 
 
 def written(settings: Settings) -> str:
     return " ".join(f"{name}={value}" for name, value in settings)
 
 
-def read(messages: Sequence[LLMMessage]) -> Conversation:
-    """The conversation since the last brief (the last message that comes from the user)."""
+def read(messages: Sequence[LLMMessage], heard: Mapping[str, Payload]) -> Conversation:
+    """The conversation since the last brief (the last message that comes from the user), or since a review of it.
+
+    heard: what programs read beside the messages, by call's id or kind of message.
+    """
     conversation, pending = Conversation(), dict[str, tuple[str, str]]()
     for message in messages:
         conversation.spoke_last = False
         match message:
-            case UserMessage(content=str() as text, source=source):
-                if source == "user":
-                    conversation, pending = Conversation(), {}
-                conversation.texts.append(text)
+            case UserMessage(source=source):
                 conversation.spoke_last = True
+                if source == "user":
+                    conversation, pending = Conversation(_told(heard, TASK, Begun), spoke_last=True), {}
+                elif source == "journal":
+                    conversation.calls, conversation.review = [], _told(heard, REVIEW, Review)
+                elif source == "supervisor":
+                    conversation.advice = _told(heard, ADVICE, Advised)
             case AssistantMessage(content=list() as calls):
                 pending |= {call.id: (call.name, call.arguments) for call in calls}
             case FunctionExecutionResultMessage(content=results):
                 for result in results:
                     tool, arguments = pending.pop(result.call_id, (result.name, "{}"))
-                    worked = not result.is_error
-                    conversation.calls.append(Call(tool, json.loads(arguments or "{}"), result.content, worked))
+                    data, worked = heard.get(result.call_id), not result.is_error
+                    conversation.calls.append(Call(tool, json.loads(arguments or "{}"), result.content, worked, data))
     return conversation
+
+
+def _told(heard: Mapping[str, Payload], key: str, kind: type[T]) -> T | None:
+    data = heard.get(key)
+    return data if isinstance(data, kind) else None

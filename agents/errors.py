@@ -42,12 +42,16 @@ class Trouble:
     """In a few words, without a secret."""
     retry_after: float | None = None
     """Seconds that the provider asks to wait."""
+    web_page: bool = False
+    """What came was none of a provider's answers, so the address may be wrong."""
 
 
 WORDS = {
     402: "not paid for", 408: "timed out", 409: "conflict", 425: "too early", 429: "rate limited",
     500: "server error", 502: "bad gateway", 503: "unavailable", 504: "gateway timed out", 529: "overloaded",
 }  # fmt: skip
+WEB_PAGE = "x-avo-web-page"
+"""Header by which `wire` marks a web page in place of an answer."""
 LATER = (408, 409, 425, 429)
 TOO_LONG = re.compile(
     r"context_length_exceeded|maximum context length|context (length|window|size|limit)|prompt is too long"
@@ -96,7 +100,8 @@ def _of_status(status: int, error: BaseException) -> Trouble:
     text = f"{json.dumps(body, default=str)} {error}"
     said = _shortened(message_in(body) or str(error))
     named = f"{status} {WORDS.get(status, '')}".strip()
-    after = retry_after(getattr(getattr(error, "response", None), "headers", {}), text)
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    after = retry_after(headers, text)
     if status == 401 or BAD_KEY.search(text):
         return Trouble(Fate.KEY, f"{status}: the key was refused")
     if status == 402 or UNPAID.search(text):
@@ -108,7 +113,7 @@ def _of_status(status: int, error: BaseException) -> Trouble:
     if status in (404, 405, 410):
         return Trouble(Fate.MODEL, f"{status}: {said}")
     if status in LATER or status >= 500:
-        return Trouble(Fate.WAIT, f"{named}: {said}" if status == 502 else named, after)
+        return Trouble(Fate.WAIT, f"{named}: {said}" if status == 502 else named, after, WEB_PAGE in headers)
     return Trouble(Fate.REFUSED, f"{status}: {said}")
 
 

@@ -85,7 +85,7 @@ class Resilient(Client):
                 return self._counted(stopped_answer(), tries)
             except Exception as error:
                 trouble = judged(error)
-                self._end_if_vain(trouble, error, tries)
+                self._end_if_vain(trouble, tries)
             else:
                 self.heard = heard
                 REACHED.add(self.place.url)
@@ -126,7 +126,7 @@ class Resilient(Client):
                 task.cancel()
                 await asyncio.wait({task}, timeout=CANCELLED)
 
-    def _end_if_vain(self, trouble: Trouble, error: Exception, tries: Tries) -> None:
+    def _end_if_vain(self, trouble: Trouble, tries: Tries) -> None:
         """Raise where asking again cannot help."""
         place, waits = self.place, self._waits
         at = f" at {place.url}" if place.url else ""
@@ -140,7 +140,7 @@ class Resilient(Client):
         if trouble.fate is Fate.MODEL:
             raise AvoError(f"model {place.name}: not found{at}: {trouble.what}") from None
         if place.url not in REACHED:
-            tries.unreached += trouble.fate is Fate.HOST or "web page" in str(error)
+            tries.unreached += trouble.fate is Fate.HOST or trouble.web_page
             if trouble.what == "unknown host" or tries.unreached >= waits.contact:
                 what = trouble.what if trouble.fate is Fate.HOST else "it answers with a web page"
                 raise AvoError(f"model {place.name}: cannot be reached{at}: {what}; is the address right?") from None

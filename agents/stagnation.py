@@ -12,17 +12,29 @@ from itertools import pairwise
 
 from avo.agents.worker import NAME as WORKER
 from avo.memory.journal import Attempt, Journal
-from avo.scenarios.loader import Stagnation as Patience
+from avo.tools.payloads import Rejection, payloads_of
 from avo.types import Status
-
-__all__ = ["Patience", "stagnation"]
 
 MOST = 120
 """Latest evaluations that are looked at, and three times as many calls."""
 NEARER = 1.01
 """By how much a score has to exceed all others since the last version to count as getting nearer."""
 LIMIT = 3
-"""Times `attempts`: so many evaluations without an improvement are too many, even if they get nearer."""
+"""Times the scenario's patience: so many evaluations without an improvement are too many, even if they get nearer."""
+MINUTES = 45.0
+"""Time without an improvement, builds and measurements aside, once something was tried in it."""
+SAME_ERROR = 3
+"""The same build error in a row."""
+SAME_LINES = 6
+"""Evaluations in a row that change the same lines and come out the same."""
+REVISITS = 3
+"""Returns to sources that were scored before."""
+MATCHES = 4
+"""Versions in a row that together gain no more than the noise."""
+CALLS = 80
+"""Tool calls without an evaluation."""
+TEXTS = 2
+"""Answers in a row without a tool call."""
 ALIKE = 0.8
 """Part of the changed lines that two changes have to share to be of the same lines."""
 SAME = 1.01
@@ -51,21 +63,24 @@ class Trial:
         return self.attempts[-1].at
 
 
-def stagnation(journal: Journal, patience: Patience) -> str:
-    """What is wrong with the trajectory since the last improvement or advice, in one line; empty when nothing is."""
+def stagnation(journal: Journal, patience: int) -> str:
+    """What is wrong with the trajectory since the last improvement or advice, in one line; empty when nothing is.
+
+    patience: evaluations without an improvement that are too many.
+    """
     since, revisits, at = journal.progress()
     calls = journal.call_times(WORKER, at, 3 * MOST)
     found = trials(journal.attempts(last=MOST, since=since), calls)
     idle = fruitless(journal, found, at)
     return (
-        same_error(journal, patience, found, at)
-        or circles(journal, patience, found, revisits)
-        or same_lines(patience, found)
-        or noise(journal, patience, at)
-        or texts(journal, patience)
-        or no_evaluation(journal, patience, found[-1].at if found else at)
+        same_error(journal, found, at)
+        or circles(journal, found, revisits)
+        or same_lines(found)
+        or noise(journal, at)
+        or texts(journal)
+        or no_evaluation(journal, found[-1].at if found else at)
         or no_improvement(patience, found, idle)
-        or no_version_in_time(patience, found, idle, calls)
+        or no_version_in_time(found, idle, calls)
     )
 
 
@@ -82,15 +97,15 @@ def trials(attempts: Sequence[Attempt], calls: Sequence[str]) -> list[Trial]:
     return [Trial(group) for group in groups]
 
 
-def same_error(journal: Journal, patience: Patience, found: Sequence[Trial], at: str) -> str:
+def same_error(journal: Journal, found: Sequence[Trial], at: str) -> str:
     """The same build error in a row, by `build` and `evaluate` alike."""
     events = [(trial.at, _build_error(trial)) for trial in found]
-    for result in journal.results(WORKER, "build", at, patience.same_error):
-        first = result.text.partition("\n")[0]
-        events.append((result.at, first.removeprefix("build: ") if first.startswith("build: ") else ""))
-    reasons = [reason for _, reason in sorted(events)[-patience.same_error :]] if patience.same_error else []
-    if len(reasons) == patience.same_error and all(reasons) and len({*map(_kind, reasons)}) == 1:
-        return f"the same build error {patience.same_error} times in a row: {reasons[-1]}"
+    for result in journal.results(WORKER, "build", at, SAME_ERROR):
+        failures = [data.reason for data in payloads_of(result).values() if isinstance(data, Rejection)]
+        events.append((result.at, failures[-1] if failures else ""))
+    reasons = [reason for _, reason in sorted(events)[-SAME_ERROR:]]
+    if len(reasons) == SAME_ERROR and all(reasons) and len({*map(_kind, reasons)}) == 1:
+        return f"the same build error {SAME_ERROR} times in a row: {reasons[-1]}"
     return ""
 
 
@@ -101,17 +116,15 @@ def _build_error(trial: Trial) -> str:
 
 def _kind(reason: str) -> str:
     """A reason without what changes from edit to edit: lines and columns, counts, values."""
-    return re.sub(r"[\d.]+(e[-+]\d+)?", "N", " ".join(reason.removeprefix(f"{Status.COMPILE_ERROR}: ").split()))
+    return re.sub(r"[\d.]+(e[-+]\d+)?", "N", " ".join(reason.split()))
 
 
-def circles(journal: Journal, patience: Patience, found: Sequence[Trial], revisits: int) -> str:
+def circles(journal: Journal, found: Sequence[Trial], revisits: int) -> str:
     """Sources that were scored before come back; measuring the best version again now and then is no circle."""
-    if not patience.revisits:
-        return ""
-    returned = journal.returns(revisits, 4 * patience.revisits)
+    returned = journal.returns(revisits, 4 * REVISITS)
     best = journal.best_attempt()
     others = sum(1 for number, _ in returned if number != best)
-    if others >= patience.revisits or len(returned) >= 3 * patience.revisits:
+    if others >= REVISITS or len(returned) >= 3 * REVISITS:
         return f"came back {journal.count('revisits') - revisits} times to sources that were scored before"
     line = sorted([(trial.at, trial.attempts[-1].id) for trial in found] + [(at, number) for number, at in returned])
     last = [number for _, number in line[-4:]]
@@ -120,10 +133,10 @@ def circles(journal: Journal, patience: Patience, found: Sequence[Trial], revisi
     return ""
 
 
-def same_lines(patience: Patience, found: Sequence[Trial]) -> str:
+def same_lines(found: Sequence[Trial]) -> str:
     """Changes of the same lines that come out the same, again and again."""
-    last = found[-patience.same_lines :] if patience.same_lines else []
-    if len(last) < patience.same_lines or not last or len({trial.best.parent for trial in last}) > 1:
+    last = found[-SAME_LINES:]
+    if len(last) < SAME_LINES or len({trial.best.parent for trial in last}) > 1:
         return ""
     outcomes = {str(t.best.verdict.status) + ("" if t.score else _kind(t.best.verdict.reason)) for t in last}
     scores = [trial.score for trial in last]
@@ -153,29 +166,29 @@ def _lines(diff: str) -> set[tuple[str, int]]:
     return found
 
 
-def noise(journal: Journal, patience: Patience, at: str) -> str:
+def noise(journal: Journal, at: str) -> str:
     """Versions that all matched, and together gained nothing beyond the noise."""
-    kept = journal.kept(patience.matches, at) if patience.matches else []
+    kept = journal.kept(MATCHES, at)
     gain = math.prod(ratio for ratio, _ in kept)
-    if kept and len(kept) == patience.matches and gain <= 1 + max(noise for _, noise in kept):
+    if len(kept) == MATCHES and gain <= 1 + max(noise for _, noise in kept):
         return f"the last {len(kept)} versions gained x{gain:.4f} together, which is within the noise"
     return ""
 
 
-def texts(journal: Journal, patience: Patience) -> str:
+def texts(journal: Journal) -> str:
     """Answers without a tool call."""
     count = 0
-    for message in reversed(journal.messages(WORKER, last=3 * patience.texts)):
+    for message in reversed(journal.messages(WORKER, last=3 * TEXTS)):
         if message.kind not in ("text", "nudge", "steering"):
             break
         count += message.kind == "text"
-    return f"{count} answers in a row without a tool call" if patience.texts and count >= patience.texts else ""
+    return f"{count} answers in a row without a tool call" if count >= TEXTS else ""
 
 
-def no_evaluation(journal: Journal, patience: Patience, since: str) -> str:
+def no_evaluation(journal: Journal, since: str) -> str:
     """Reading, editing and building without ever measuring."""
-    count = journal.calls(WORKER, since) if patience.calls else 0
-    return f"no evaluation in {count} tool calls" if patience.calls and count >= patience.calls else ""
+    count = journal.calls(WORKER, since)
+    return f"no evaluation in {count} tool calls" if count >= CALLS else ""
 
 
 def fruitless(journal: Journal, found: Sequence[Trial], at: str) -> Sequence[Trial]:
@@ -192,18 +205,16 @@ def fruitless(journal: Journal, found: Sequence[Trial], at: str) -> Sequence[Tri
     return found[nearer:]
 
 
-def no_improvement(patience: Patience, found: Sequence[Trial], idle: Sequence[Trial]) -> str:
+def no_improvement(patience: int, found: Sequence[Trial], idle: Sequence[Trial]) -> str:
     """Evaluations without an improvement, counted from the last that got nearer to one."""
-    if patience.attempts and (len(idle) >= patience.attempts or len(found) >= LIMIT * patience.attempts):
+    if len(idle) >= patience or len(found) >= LIMIT * patience:
         return f"no improvement in {len(found)} evaluations"
     return ""
 
 
-def no_version_in_time(patience: Patience, found: Sequence[Trial], idle: Sequence[Trial], calls: Sequence[str]) -> str:
+def no_version_in_time(found: Sequence[Trial], idle: Sequence[Trial], calls: Sequence[str]) -> str:
     """Time in which the worker was at it, counted like evaluations."""
-    if not patience.minutes:
-        return ""
-    if worked(idle, calls) > patience.minutes or worked(found, calls) > LIMIT * patience.minutes:
+    if worked(idle, calls) > MINUTES or worked(found, calls) > LIMIT * MINUTES:
         return f"no improvement in {worked(found, calls):.0f} minutes of work"
     return ""
 

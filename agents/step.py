@@ -11,7 +11,7 @@ from autogen_core.models import AssistantMessage, UserMessage
 
 from avo.agents import supervisor, worker
 from avo.agents.context import JournalContext
-from avo.agents.stagnation import Patience, stagnation
+from avo.agents.stagnation import stagnation
 from avo.tools.bench import Bench
 from avo.types import Outcome
 
@@ -21,6 +21,8 @@ MOST_FRUITLESS = 3
 """Rounds of advice in a row after which nothing was evaluated."""
 NUDGE = "You called no tool, and text alone changes nothing. Call one now; `commit` or `end_step` ends the step."
 GO_ON = "The step goes on until `commit` or `end_step` ends it. Call the next tool."
+IDLE_SECONDS = 2.0
+"""Wait after a turn without a tool call."""
 GROWTH = 4.0
 """By which each wait between turns without a tool call is longer than the one before."""
 
@@ -31,11 +33,11 @@ class Step:
     """Worker and supervisor in one step."""
 
     def __init__(
-        self, bench: Bench, stopped: Callable[[], bool], patience: Patience,
-        worker_agent: worker.Worker, supervisor_agent: supervisor.Supervisor, context: JournalContext,
+        self, bench: Bench, stopped: Callable[[], bool], worker_agent: worker.Worker,
+        supervisor_agent: supervisor.Supervisor, context: JournalContext, idle_seconds: float = IDLE_SECONDS,
     ) -> None:  # fmt: skip
         """`context`: the worker's."""
-        self.bench, self.stopped, self.patience, self.context = bench, stopped, patience, context
+        self.bench, self.stopped, self.context, self.idle_seconds = bench, stopped, context, idle_seconds
         self.worker, self.supervisor = worker_agent, supervisor_agent
         self._versions = len(bench.lineage.versions())
         # -1 is no count of attempts, so the first advice of a step is not fruitless.
@@ -86,12 +88,15 @@ class Step:
             return f"it says that it has no direction left ({self.bench.ended})"
         if self.worker.idle_turns == NUDGES + 1:
             return f"it ended {self.worker.idle_turns} turns without calling a tool"
-        return "" if self.worker.idle_turns else stagnation(self.bench.journal, self.patience)
+        return "" if self.worker.idle_turns else self._stuck()
+
+    def _stuck(self) -> str:
+        return stagnation(self.bench.journal, self.bench.scenario.stagnation.patience)
 
     async def _nudge(self) -> None:
         """Ask for the next call, after a wait when there was none: providers want the last word not to be theirs."""
         if idle := self.worker.idle_turns:
-            await self._wait(self.patience.idle_seconds * GROWTH ** (idle - 1))
+            await self._wait(self.idle_seconds * GROWTH ** (idle - 1))
         if isinstance(self.context.last, AssistantMessage) and not self.stopped():
             await self.context.add_message(UserMessage(content=NUDGE if idle else GO_ON, source="avo"))
 

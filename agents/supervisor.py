@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from autogen_agentchat.agents import AssistantAgent
@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict
 
 from avo.agents.client import STOPPED
 from avo.agents.spanned import turn
+from avo.agents.worker import NAME as WORKER
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.tools.history import advice_line, attempts, latest_notes, lineage, shortened
+from avo.tools.payloads import ADVICE, REVIEW, Advised, Payload, Review
 from avo.tools.plan import plan_text
 
 NAME = "supervisor"
@@ -33,6 +36,13 @@ class Direction(BaseModel):
     why: str = ""
     start_from: str = "best"
     measure_first: str = ""
+    knobs: Any = None
+    """Values to set, for a reader that is no language model."""
+
+    @property
+    def change(self) -> dict[str, str]:
+        """The same as texts; empty where it is none."""
+        return {str(k): str(v) for k, v in self.knobs.items()} if isinstance(self.knobs, Mapping) else {}
 
 
 class Advice(BaseModel):
@@ -54,28 +64,27 @@ def read_advice(text: str) -> Advice:
     return Advice(diagnosis="(the supervisor's answer was not the JSON asked for)", directions=(Direction(title=text),))
 
 
-async def review(bench: Bench, trigger: str) -> str:
+async def review(bench: Bench, trigger: str) -> Answer:
     """What the supervisor is shown of the trajectory."""
     advice = bench.journal.interventions(last=SHOWN_ADVICE)
     best = bench.lineage.best().name
     idle = sum(1 for entry in advice if entry.effect is None and entry.version_before == best)
     parts = {
-        "Versions": shortened(await lineage(bench)), "Latest attempts": await attempts(bench, SHOWN_ATTEMPTS),
+        "Versions": shortened(await lineage(bench)), "Latest attempts": (await attempts(bench, SHOWN_ATTEMPTS)).text,
         "The worker's plan": plan_text(bench), "Notes": latest_notes(bench),
         "Earlier advice, and what came of it": "\n".join(map(advice_line, advice)),
     }  # fmt: skip
-    return (
-        f"The worker is stuck: {trigger}.\nAdvice since the last version that led to nothing: {idle}\n\n"
-        + "\n\n".join(f"# {title}\n{text}" for title, text in parts.items() if text)
-    )
+    head = f"The worker is stuck: {trigger}.\nAdvice since the last version that led to nothing: {idle}"
+    return Answer("\n\n".join([head, *(f"# {title}\n{text}" for title, text in parts.items() if text)]), Review(idle))
 
 
 class Supervisor(AssistantAgent):
     """An AssistantAgent that is shown the trajectory anew each time it has the floor, and whose advice is stored."""
 
-    def __init__(self, bench: Bench, **options: Any) -> None:
+    def __init__(self, bench: Bench, heard: Mapping[str, dict[str, Payload]], **options: Any) -> None:
+        """heard: what programs read of the messages of each agent."""
         super().__init__(NAME, **options)
-        self._bench, self._options = bench, options
+        self._bench, self._heard, self._options = bench, heard, options
         self.trigger = ""
         """Why it has the floor."""
         self.advice: Advice | None = None
@@ -91,7 +100,9 @@ class Supervisor(AssistantAgent):
     async def _turn(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        shown = TextMessage(content=await review(self._bench, self.trigger), source="journal")
+        asked = await review(self._bench, self.trigger)
+        self._heard[NAME][REVIEW] = asked.data or Review(0)
+        shown = TextMessage(content=asked.text, source="journal")
         async for event in turn(NAME, super().on_messages_stream([*messages, shown], cancellation_token)):
             if not isinstance(event, Response):
                 yield event
@@ -106,6 +117,8 @@ class Supervisor(AssistantAgent):
                 yield Response(chat_message=TextMessage(content=STOPPED, source=NAME))
                 continue
             self.advice = read_advice(text)
+            changes = tuple(direction.change for direction in self.advice.directions if direction.change)
+            self._heard[WORKER][ADVICE] = Advised(changes)
             best = self._bench.lineage.best().name
             self._bench.journal.add_intervention(self._bench.step, self.trigger, self.advice.model_dump(), best)
             yield Response(chat_message=TextMessage(content=advice_text(self.advice), source=NAME))

@@ -10,17 +10,18 @@ from autogen_agentchat.teams import SelectorGroupChat
 from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage, SystemMessage
 
 from avo.agents import supervisor, worker
-from avo.agents.client import STOPPED, Usage
+from avo.agents.client import STOPPED, Client, Usage
 from avo.agents.context import JournalContext
 from avo.agents.fitted import Fitted, budget_of
 from avo.agents.metered import Metered, Terms, steering
 from avo.agents.spanned import Spanned
-from avo.agents.stagnation import Patience
-from avo.agents.step import Step, StepOver
+from avo.agents.step import IDLE_SECONDS, Step, StepOver
 from avo.agents.summaries import MODEL, written
 from avo.agents.workbench import RegistryWorkbench
 from avo.tools.all_tools import registry
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
+from avo.tools.payloads import TASK, Payload
 from avo.types import Outcome
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -34,16 +35,16 @@ class Team:
 
     def __init__(
         self, bench: Bench, worker_model: ChatCompletionClient, supervisor_model: ChatCompletionClient,
-        stopped: Callable[[], bool], patience: Patience | None = None, terms: Terms | None = None,
+        stopped: Callable[[], bool], terms: Terms | None = None, idle_seconds: float = IDLE_SECONDS,
     ) -> None:  # fmt: skip
-        """patience: by default the scenario's."""
+        """idle_seconds: the first wait after a turn without a tool call."""
         self._bench, self._terms = bench, terms or Terms()
         self._stopped = lambda: bench.fault is not None or stopped()
-        self._patience = patience or bench.scenario.stagnation
+        self._idle_seconds = idle_seconds
         self._models = {worker.NAME: worker_model, supervisor.NAME: supervisor_model}
         self._budgets = {name: budget_of(model) for name, model in self._models.items()}
 
-    async def vary(self, brief: str) -> Outcome:
+    async def vary(self, brief: Answer) -> Outcome:
         """One step: until a commit, until the worker gives up, or until nobody knows what to do.
 
         Raises AvoError, with the step open, for what no agent can mend.
@@ -51,20 +52,29 @@ class Team:
         Agents and chat are made anew from the journal each time: a team that raised or was cancelled cannot go on.
         """
         tools = registry(self._bench)
-        benches = {worker.NAME: RegistryWorkbench(tools), supervisor.NAME: RegistryWorkbench(tools, reading_only=True)}
-        contexts = {
-            name: JournalContext(name, self._bench, benches[name].names, self._budgets[name]) for name in self._models
+        heard: dict[str, dict[str, Payload]] = {name: {TASK: brief.data} if brief.data else {} for name in self._models}
+        benches = {
+            name: RegistryWorkbench(tools, reading_only=name == supervisor.NAME, heard=heard[name])
+            for name in self._models
         }
+        contexts = {
+            name: JournalContext(name, self._bench, benches[name].names, self._budgets[name], heard[name])
+            for name in self._models
+        }
+        for name, model in self._models.items():
+            if isinstance(model, Client):
+                model.hears(heard[name])
         self._bench.fault = None
         for context in contexts.values():
             await context.repair()
-        step = Step(self._bench, self._stopped, self._patience, *self._agents(benches, contexts), contexts[worker.NAME])
+        agents = self._agents(benches, contexts, heard)
+        step = Step(self._bench, self._stopped, *agents, contexts[worker.NAME], self._idle_seconds)
         chat = SelectorGroupChat(
             [step.worker, step.supervisor], model_client=self.model(worker.NAME),
             selector_func=step.next_speaker, termination_condition=StepOver(step), allow_repeated_speaker=True,
         )  # fmt: skip
         try:
-            async for _ in chat.run_stream(task=brief):
+            async for _ in chat.run_stream(task=brief.text):
                 pass
         except Exception as error:  # AutoGen hands on the text alone of what was raised inside of an agent
             if self._bench.fault:
@@ -79,7 +89,10 @@ class Team:
         return outcome
 
     def _agents(
-        self, benches: dict[str, RegistryWorkbench], contexts: dict[str, JournalContext]
+        self,
+        benches: dict[str, RegistryWorkbench],
+        contexts: dict[str, JournalContext],
+        heard: dict[str, dict[str, Payload]],
     ) -> tuple[worker.Worker, supervisor.Supervisor]:
         def options(name: str) -> dict[str, Any]:
             return {
@@ -88,7 +101,8 @@ class Team:
                 "reflect_on_tool_use": False,
             }  # fmt: skip
 
-        overseer = supervisor.Supervisor(self._bench, max_tool_iterations=SUPERVISOR_ROUNDS, **options(supervisor.NAME))
+        rounds = {"max_tool_iterations": SUPERVISOR_ROUNDS}
+        overseer = supervisor.Supervisor(self._bench, heard, **rounds, **options(supervisor.NAME))
         return worker.Worker(self._bench, **options(worker.NAME)), overseer
 
     async def _sum_up(self, context: JournalContext, bench: RegistryWorkbench) -> None:

@@ -2,7 +2,8 @@
 
 It reads the knobs from the sources, sweeps one after the other, keeps what the gate accepts, and starts over from
 there. When no single change helps it says so; its supervisor then names pairs of values that were not tried
-together. It knows nothing but what the conversation shows, so it goes on after a restart where it was.
+together. It knows nothing but its calls and what they told, so it goes on after a restart where it was; no word that
+is meant for people means anything to it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import itertools
 import json
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autogen_core import FunctionCall
@@ -20,31 +21,41 @@ from autogen_core.models import CreateResult, LLMMessage, RequestUsage
 from avo.agents.client import Client
 from avo.agents.conversation import Conversation, Settings, read, written
 from avo.agents.supervisor import Advice, Direction
+from avo.tools.payloads import Payload
 from avo.types import ToolError, figure
 
 MARGIN = 1.01
 """A measured score has to exceed the best version's by this factor before a commit is worth its time."""
 DIRECTIONS = 4
 """Combinations that one advice names."""
-RESUMED = "(resumed)"
-"""Stands in a brief whose step was interrupted: the work tree may hold half of an edit."""
 CONTEXT_TOKENS = 1_000_000
 """It reads thousands of attempts at once, and nobody pays for them."""
 FRUITLESS = 2
 """Advice in a row that led to nothing, after which the search is exhausted."""
 
 
-class Tuner(Client):
-    """Plays the worker."""
+class Reader(Client):
+    """A client that reads what programs are told, in place of words."""
 
     context_tokens = CONTEXT_TOKENS
     paid = False
 
+    def __init__(self) -> None:
+        self.heard: Mapping[str, Payload] = {}
+
+    def hears(self, payloads: Mapping[str, Payload]) -> None:
+        self.heard = payloads
+
+
+class Tuner(Reader):
+    """Plays the worker."""
+
     def __init__(self, seed: int = 0) -> None:
+        super().__init__()
         self.seed = seed
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
-        talk = read(messages)
+        talk = read(messages, self.heard)
         try:
             return self._after_the_last(talk) or reading(talk) or self._take(talk) or self._explore(talk)
         except ToolError as error:  # a knob that cannot be read
@@ -54,7 +65,7 @@ class Tuner(Client):
         """What the last answer asks for: to stop, to give up, or to write down a refusal and start over."""
         last = talk.last
         if last is None:
-            return call("checkout", version="best") if RESUMED in talk.texts[0] else None
+            return call("checkout", version="best") if talk.begun and talk.begun.resumed else None
         if last.tool in ("commit", "end_step") and last.worked and not talk.spoke_last:
             return say(f"Tuner (no language model): {last.arguments.get('message') or last.arguments['reason']}")
         if last.tool == "commit" and not last.worked:
@@ -95,7 +106,7 @@ class Tuner(Client):
                 return call("sweep", knobs=sets, direction=f"as advised: {written(change)}")
         order = list(knobs)
         random.Random(self.seed).shuffle(order)
-        start = sum(1 for entry in talk.texts[0].splitlines() if entry.startswith("v")) % max(len(order), 1)
+        start = (talk.begun.versions if talk.begun else 0) % max(len(order), 1)
         for name in order[start:] + order[:start]:
             missing = [v for v in knobs[name].values if with_change(base, ((name, v),)) not in tried]
             if missing:
@@ -104,17 +115,14 @@ class Tuner(Client):
         return call("end_step", reason=reason if knobs else "the sources declare no knobs", exhausted=True)
 
 
-class TunerSupervisor(Client):
+class TunerSupervisor(Reader):
     """Plays the supervisor: names values that were never tried, then pairs of the values that did best."""
 
-    context_tokens = CONTEXT_TOKENS
-    paid = False
-
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
-        talk = read(messages)
+        talk = read(messages, self.heard)
         if result := reading(talk):
             return result
-        return say(self._advise(talk, fruitless(messages)).model_dump_json())
+        return say(self._advise(talk, talk.review.fruitless if talk.review else 0).model_dump_json())
 
     def _advise(self, talk: Conversation, idle: int) -> Advice:
         base, tried, knobs = talk.settings(), talk.tried(), talk.knobs()
@@ -130,7 +138,7 @@ class TunerSupervisor(Client):
         pairs.sort(key=lambda pair: -value_of[pair[0]] * value_of[pair[1]])
         untried = [pair for pair in pairs if with_change(base, pair) not in tried]
         directions = [
-            Direction(title=f"try {written(change)}", why=why)
+            Direction(title=f"try {written(change)}", why=why, knobs=dict(change))
             for changes, why in ((unexplored, "this value was never measured"), (untried, "both values did well apart"))
             for change in changes
         ][:DIRECTIONS]
@@ -142,11 +150,8 @@ class TunerSupervisor(Client):
 
 def reading(talk: Conversation) -> CreateResult | None:
     """The next call that learns about the sources and the attempts; None when both are known."""
-    names = talk.names()
-    if names is None:
-        return call("list_files")
-    if missing := [name for name in names if name not in talk.sources()]:
-        return call("read_file", path=missing[0])
+    if talk.tree() is None:
+        return call("read_file")
     shown = any(done.tool == "attempts" and done.worked for done in talk.calls)
     if not shown or (talk.last and talk.last.interrupted):
         return call("attempts", last=0)
@@ -161,15 +166,6 @@ def reachable(entry: Settings, talk: Conversation) -> bool:
 
 def with_change(base: Settings, change: Settings) -> Settings:
     return tuple(sorted((dict(base) | dict(change)).items()))
-
-
-def fruitless(messages: Sequence[LLMMessage]) -> int:
-    """The count that the review states."""
-    for message in reversed(messages):
-        content = getattr(message, "content", "")
-        if isinstance(content, str) and "led to nothing: " in content:
-            return int(content.split("led to nothing: ")[1].split()[0])
-    return 0
 
 
 def call(tool: str, **arguments: Any) -> CreateResult:

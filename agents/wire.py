@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 
+from avo.agents.errors import WEB_PAGE
 from avo.agents.sse import Cut, folded
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"
@@ -75,7 +76,9 @@ class Checked(httpx2.AsyncClient):
             # AutoGen never sees a stream: of one it would know neither the usage nor whether it was cut.
             answer: Any = folded(text)
         elif text.startswith("<"):
-            return _response(response, 502, {"error": {"message": "a web page instead of an answer"}})
+            made = _response(response, 502, {"error": {"message": "a web page instead of an answer"}})
+            made.headers[WEB_PAGE] = "1"
+            return made
         else:
             try:
                 answer = json.loads(text)

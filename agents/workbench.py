@@ -16,16 +16,24 @@ from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, 
 from avo.agents.messages import INTERRUPTED
 from avo.faults import fault_of
 from avo.settings import without_secrets
+from avo.tools.answer import Answer
 from avo.tools.discreet import discreet
+from avo.tools.payloads import Committed, Ended, Interrupted, Payload
 from avo.tools.registry import Registry, Tool
 from avo.types import Cancelled
+
+CLOSING = " The step is over: answer with one line that sums it up."
+"""After what ended it."""
 
 
 class RegistryWorkbench(Workbench):
     """All tools, or only those that read."""
 
-    def __init__(self, registry: Registry, *, reading_only: bool = False) -> None:
-        self._registry = registry
+    def __init__(
+        self, registry: Registry, *, reading_only: bool = False, heard: dict[str, Payload] | None = None
+    ) -> None:
+        """heard: where what programs read of answers is put, by the call's id."""
+        self._registry, self._heard = registry, {} if heard is None else heard
         tools = [tool for tool in registry.tools.values() if not (reading_only and tool.changes)]
         self.names = [tool.name for tool in tools]
         self._changing = {tool.name for tool in tools if tool.changes}
@@ -43,18 +51,26 @@ class RegistryWorkbench(Workbench):
         call_id: str | None = None,
     ) -> ToolResult:
         if name not in self.names:
-            return _result(name, f"there is no tool '{name}'; there are: {', '.join(self.names)}", False)
+            return _result(name, Answer(f"there is no tool '{name}'; there are: {', '.join(self.names)}", worked=False))
+        answer = await self._answer(name, arguments, cancellation_token)
+        if call_id and answer.data:
+            self._heard[call_id] = answer.data
+        return _result(name, answer)
+
+    async def _answer(
+        self, name: str, arguments: Mapping[str, Any] | None, cancellation_token: CancellationToken | None
+    ) -> Answer:
         bench = self._registry.bench
         if bench.fault:  # another call of the same answer met it
-            return _result(name, INTERRUPTED, False)
+            return Answer(INTERRUPTED, Interrupted(), False)
         task = asyncio.ensure_future(self._call(name, arguments))
         if cancellation_token is not None:
             cancellation_token.link_future(task)
         try:
-            text, worked = await task
+            answer = await task
         # A team hangs when one of its tools raises CancelledError.
         except (asyncio.CancelledError, Cancelled):
-            return _result(name, f"{name}: stopped by the user", False)
+            return Answer(f"{name}: stopped by the user", Interrupted(), False)
         except Exception as error:
             fault = fault_of(error)
             if fault is None:
@@ -62,13 +78,13 @@ class RegistryWorkbench(Workbench):
                 fault = bench.defects.failed(name, error)
             if fault:
                 bench.fault = bench.fault or fault
-                return _result(name, INTERRUPTED, False)
+                return Answer(INTERRUPTED, Interrupted(), False)
             line = without_secrets(f"{name}: internal error: {type(error).__name__}: {error}")
-            return _result(name, discreet(line, bench.scenario), False)
+            return Answer(discreet(line, bench.scenario), worked=False)
         bench.defects.worked(name)
-        return _result(name, text, worked)
+        return answer
 
-    async def _call(self, name: str, arguments: Mapping[str, Any] | None) -> tuple[str, bool]:
+    async def _call(self, name: str, arguments: Mapping[str, Any] | None) -> Answer:
         """AutoGen starts all calls of an answer at once; those that change something go in the model's order."""
         if name not in self._changing:
             return await self._registry.call(name, arguments)
@@ -105,5 +121,7 @@ def _schema(tool: Tool) -> ToolSchema:
     )
 
 
-def _result(name: str, text: str, worked: bool) -> ToolResult:
-    return ToolResult(name=name, result=[TextResultContent(content=text or "(no output)")], is_error=not worked)
+def _result(name: str, answer: Answer) -> ToolResult:
+    closing = CLOSING if isinstance(answer.data, Committed | Ended) else ""
+    content = (answer.text or "(no output)") + closing
+    return ToolResult(name=name, result=[TextResultContent(content=content)], is_error=not answer.worked)

@@ -103,8 +103,9 @@ class Mind:
         if turn % 60 == 1:
             return [("note", {"text": f"lesson {turn}: loads matter"}), ("plan", {"number": 1, "state": "tried"})]
         quick: list[tuple[str, dict[str, Any]]] = [
-            ("read_file", {"path": "matvec.cpp"}), ("attempts", {}), ("lineage", {}), ("notes", {}), ("list_files", {}),
-            ("read_version", {"version": "v0", "path": "matvec.cpp"}), ("recall", {"query": f"lesson {turn // 2}"}),
+            ("read_file", {"path": "matvec.cpp"}), ("attempts", {}), ("lineage", {}), ("attempts", {"number": 1}),
+            ("read_file", {}), ("read_file", {"version": "v0", "path": "matvec.cpp"}),
+            ("recall", {"query": f"lesson {turn // 2}"}),
         ]  # fmt: skip
         return [self.rng.choices(quick, (6, 2, 2, 1, 1, 2, 0.3))[0] for _ in range(2)]
 

@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from trajectories import KINDS, Kind, Story
 
-from avo.agents.stagnation import Patience, stagnation
+from avo.agents.stagnation import stagnation
 from avo.memory.journal import Journal
+from avo.scenarios.loader import Stagnation
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def look(kind: Kind, seed: int, folder: Path) -> Seen:
         if said:
             return
         began = time.perf_counter()
-        said = stagnation(story.journal, Patience())
+        said = stagnation(story.journal, Stagnation().patience)
         spent, looks, at = spent + time.perf_counter() - began, looks + 1, story.events
 
     journal = Journal(folder / f"{kind.write.__name__}-{seed}.db", create=True)

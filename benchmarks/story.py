@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from avo.memory.journal import Journal
+from avo.tools.payloads import Rejection, packed
 from avo.types import CaseScore, Comparison, Status, Verdict
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -29,9 +30,10 @@ class Story:
         """From here on nothing is gained."""
         self.stuck_from = self.events
 
-    def call(self, tool: str = "read_file", minutes: float = 0.5, answer: str = "text") -> None:
+    def call(self, tool: str = "read_file", minutes: float = 0.5, error: str = "") -> None:
+        """error: what did not compile."""
         self._message("call", f"{tool}()", tool, minutes)
-        self._message("result", answer, tool)
+        self._message("result", "text", tool, failed=Rejection("COMPILE_ERROR", error) if error else None)
         self._event()
 
     def text(self, minutes: float = 0.5) -> None:
@@ -122,9 +124,12 @@ class Story:
         )
         return self.journal.count("attempts")
 
-    def _message(self, kind: str, text: str, tool: str | None, minutes: float = 0.0) -> None:
+    def _message(
+        self, kind: str, text: str, tool: str | None, minutes: float = 0.0, failed: Rejection | None = None
+    ) -> None:
         self.minute += minutes
-        self._dated("messages", lambda: self.journal.add_message(self.step, "worker", kind, text, "{}", tool))
+        data = packed({"c1": failed}) if failed else None
+        self._dated("messages", lambda: self.journal.add_message(self.step, "worker", kind, text, "{}", tool, data))
 
     def _dated(self, table: str, write: Callable[[], object]) -> None:
         write()

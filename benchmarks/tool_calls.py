@@ -25,10 +25,12 @@ CALLS = 300
 async def call(context: JournalContext, workbench: RegistryWorkbench, number: int) -> float:
     """One round as AutoGen makes it: the model's call into the context, the tool, its result, what the model sees."""
     started = time.perf_counter()
-    function = FunctionCall(id=f"c{number}", name="notes", arguments="{}")
+    function = FunctionCall(id=f"c{number}", name="lineage", arguments="{}")
     await context.add_message(AssistantMessage(content=[function], source="worker", thought=TEXT))
-    answer = await workbench.call_tool("notes", {})
-    result = FunctionExecutionResult(content=answer.to_text() + TEXT, name="notes", call_id=function.id, is_error=False)
+    answer = await workbench.call_tool("lineage", {})
+    result = FunctionExecutionResult(
+        content=answer.to_text() + TEXT, name="lineage", call_id=function.id, is_error=False
+    )
     await context.add_message(FunctionExecutionResultMessage(content=[result]))
     await context.get_messages()
     return time.perf_counter() - started

@@ -37,7 +37,7 @@ FACTS = {
 }  # fmt: skip
 """Key of run.toml -> what it looks like; the first two name a folder."""
 DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-TYPES = {"INTEGER": ("integer",), "REAL": ("real", "integer"), "TEXT": ("text",)}
+TYPES = {"INTEGER": ("integer",), "REAL": ("real", "integer"), "TEXT": ("text",), "BLOB": ("blob",)}
 SourcesCheck = Callable[[Version, Mapping[str, bytes]], None]
 T = TypeVar("T")
 

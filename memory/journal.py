@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from avo.memory import older
+from avo.memory.brought import Origin
 from avo.memory.consulted import Consulted
 from avo.memory.conversation import Conversation
 from avo.memory.guidance import Guidance
@@ -30,13 +32,14 @@ LASTING = {
     "steps": "id, parent, started", "interventions": "id, step, trigger, advice", "sessions": "id, started",
     "consulted": "id, step, chunk, query, at", "steering": "id, text, at", "pauses": "id, at",
     "plan": "id, step, text, at", "comparisons": "id, step, tree, incumbent, result, at",
+    "brought": "id, spec, run, scenario, version, commit_id, at",
     "attempts": "id, step, tree, parent, direction, knobs, verdict, diff, seconds, at",
-    **dict.fromkeys(("messages", "revisits", "notes", "ledger", "summaries"), "*"),
+    **dict.fromkeys(("messages", "revisits", "notes", "ledger", "summaries", "brought_files"), "*"),
 }  # fmt: skip
 """Table -> columns that never change once they are written."""
 
 
-class Journal(Conversation, Guidance, Consulted, Ledger):
+class Journal(Conversation, Guidance, Consulted, Ledger, Origin):
     """Opens the file, brings it to this schema, and writes each row in a transaction of its own."""
 
     def __init__(self, path: Path, *, create: bool = False, reading: bool = False) -> None:
@@ -76,6 +79,12 @@ class Journal(Conversation, Guidance, Consulted, Ledger):
         """Seconds that all sessions of this run lasted, as far as they are known to have."""
         self._seen()
         return float(self.value("SELECT COALESCE(SUM(last_seen - started), 0) FROM sessions"))
+
+    def elapsed_at(self, at: float) -> float | None:
+        """Seconds that sessions had lasted at a time of the clock that people read; None where there was none."""
+        sessions = self.rows("SELECT started, last_seen FROM sessions")
+        seconds = sum(max(min(row["last_seen"], at) - row["started"], 0.0) for row in sessions)
+        return seconds if sessions else None
 
     def open_step(self, parent: str, operator: str = AGENT) -> tuple[int, bool]:
         """Begin a step, or go on with the operator's own that was interrupted: its number, and whether it is resumed.
@@ -197,6 +206,8 @@ def migrate(db: sqlite3.Connection, known: int, last: int = SCHEMA) -> int:
         for number in range(_schema_of(db) + 1, last + 1):
             for statement in _statements(MIGRATIONS[number - 1].read_text("utf-8")):
                 db.execute(statement)
+            if number == older.SCHEMA:
+                older.rewrite(db)
             db.execute(f"PRAGMA user_version={number}")
         db.execute("COMMIT")
     except BaseException:

@@ -24,6 +24,8 @@ class Message:
     payload: str
     """The message as the agent's framework writes it; opaque here."""
     at: str
+    data: Mapping[str, Any] | None = None
+    """What programs read of it, by call or by kind of message; opaque here too."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,10 @@ class Direction:
 
 SAME = ("id", "step", "tree", "parent", "direction", "diff", "seconds", "at", "forgotten", "why_forgotten")
 """Fields of an attempt that stand in its row as they are."""
+
+
+def message_from(row: Mapping[str, Any]) -> Message:
+    return Message(**{**row, "data": json.loads(row["data"]) if row["data"] else None})
 
 
 def attempt_from(row: Mapping[str, Any]) -> Attempt:

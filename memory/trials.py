@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from avo.memory.rows import Attempt, Message, attempt_from
+from avo.memory.rows import Attempt, Message, attempt_from, message_from
 from avo.memory.table import Table, now
 from avo.types import Comparison, Unknown, Verdict
 
@@ -111,7 +111,32 @@ class Trials(Table):
             "SELECT * FROM messages WHERE agent=? AND kind='result' AND at > ? AND tool=?"
             " ORDER BY at DESC, id DESC LIMIT ?", agent, since, tool, last,
         )  # fmt: skip
-        return [Message(**row) for row in reversed(rows)]
+        return [message_from(row) for row in reversed(rows)]
+
+    def step_results(self, step: int, tool: str) -> list[Message]:
+        """The answers of a tool in a step, alone or beside others', in order."""
+        query = "SELECT * FROM messages WHERE step=? AND kind='result' AND tool LIKE ? ORDER BY id"
+        return [message_from(row) for row in self.rows(query, step, f"%{tool}%")]
+
+    def slower(self) -> list[Mapping[str, str]]:
+        """Knob settings, if any, of every tree that the gate refused for being slower."""
+        rows = self.rows(
+            "SELECT DISTINCT knobs FROM comparisons JOIN attempts USING (tree) WHERE knobs <> '{}'"
+            " AND NOT json_extract(result, '$.improved') AND NOT json_extract(result, '$.matched')"
+        )
+        return [json.loads(row["knobs"]) for row in rows]
+
+    def accepted(self) -> dict[str, int]:
+        """Tree -> the step in which the gate accepted it."""
+        return {row["tree"]: row["step"] for row in self.rows("SELECT tree, step FROM comparisons WHERE accepted")}
+
+    def let_in(self, tree: str) -> str:
+        """When the gate accepted a tree, else when it passed first; empty when it did neither."""
+        rows = self.rows(
+            "SELECT at FROM (SELECT 1 AS source, at FROM comparisons WHERE accepted AND tree=?1 UNION ALL"
+            " SELECT 2, at FROM attempts WHERE tree=?1 AND status='PASSED') ORDER BY source, at LIMIT 1", tree,
+        )  # fmt: skip
+        return str(rows[0]["at"]) if rows else ""
 
     def add_comparison(self, step: int, tree: str, incumbent: str, result: Comparison, accepted: bool) -> None:
         data = json.dumps(asdict(result) | {"improved": result.improved, "matched": result.matched})

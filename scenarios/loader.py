@@ -129,29 +129,10 @@ class Target(Strict):
 
 
 class Stagnation(Strict):
-    """How much without progress is too much: then the supervisor gets the floor. 0 switches a sign off.
+    """How much without progress is too much: then the supervisor gets the floor."""
 
-    Everything counts from the last improvement or advice; a sweep counts as one evaluation.
-    """
-
-    attempts: Annotated[int, Field(ge=0)] = 8
-    """Evaluations without an improvement, and without getting nearer to one."""
-    minutes: Bound = 45.0
-    """Time without an improvement, builds and measurements aside, once something was tried in it."""
-    same_error: Annotated[int, Field(ge=0)] = 3
-    """The same failure in a row."""
-    same_lines: Annotated[int, Field(ge=0)] = 6
-    """Evaluations in a row that change the same lines and come out the same."""
-    revisits: Annotated[int, Field(ge=0)] = 3
-    """Returns to sources that were scored before."""
-    matches: Annotated[int, Field(ge=0)] = 4
-    """Versions in a row that together gain no more than the noise."""
-    calls: Annotated[int, Field(ge=0)] = 80
-    """Tool calls without an evaluation."""
-    texts: Annotated[int, Field(ge=0)] = 2
-    """Answers in a row without a tool call."""
-    idle_seconds: Bound = 2.0
-    """Wait after a turn without a tool call; four times as long after each further one."""
+    patience: Annotated[int, Field(ge=1)] = 8
+    """Evaluations without an improvement, and without getting nearer to one; a sweep counts as one."""
 
 
 class Scenario(Strict):

@@ -16,6 +16,7 @@ from avo.memory.steering import mark_seen, steer, unseen
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
 from avo.types import AvoError, Missing, Outcome
@@ -38,13 +39,13 @@ class Scripted:
         self.bench, self.plays = bench, plays
         self.briefs: list[str] = []
 
-    async def vary(self, brief: str) -> Outcome:
-        self.briefs.append(brief)
+    async def vary(self, brief: Answer) -> Outcome:
+        self.briefs.append(brief.text)
         return await self.plays[min(len(self.briefs), len(self.plays)) - 1](self.bench, brief)
 
 
 def ends(kind: str) -> Play:
-    async def play(bench: Bench, brief: str) -> Outcome:
+    async def play(bench: Bench, brief: Answer) -> Outcome:
         (bench.work_tree / "matvec.cpp").write_text("half of an edit")
         (bench.work_tree / "left_behind.h").write_text("")
         return Outcome(kind, f"it {kind}")
@@ -52,16 +53,16 @@ def ends(kind: str) -> Play:
     return play
 
 
-async def raises(bench: Bench, brief: str) -> Outcome:
+async def raises(bench: Bench, brief: Answer) -> Outcome:
     (bench.work_tree / "matvec.cpp").unlink()
     raise RuntimeError("the provider fell over")
 
 
-async def commits(bench: Bench, brief: str) -> Outcome:
+async def commits(bench: Bench, brief: Answer) -> Outcome:
     edit = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 16;"}
-    assert (await registry(bench).call("edit_file", edit))[1]
-    text, worked = await registry(bench).call("commit", {"message": "SUMS 1 -> 16"})
-    return Outcome("committed" if worked else "gave_up", text)
+    assert (await registry(bench).call("edit_file", edit)).worked
+    answer = await registry(bench).call("commit", {"message": "SUMS 1 -> 16"})
+    return Outcome("committed" if answer.worked else "gave_up", answer.text)
 
 
 def play(operator: Scripted, limits: Limits, failures: list[Exception] | None = None) -> str:
@@ -77,7 +78,7 @@ def outcomes(bench: Bench) -> list[str]:
 
 
 def test_a_fault_that_nobody_in_a_step_can_mend_leaves_it_open(ready: Bench) -> None:
-    async def fails(bench: Bench, brief: str) -> Outcome:
+    async def fails(bench: Bench, brief: Answer) -> Outcome:
         (bench.work_tree / "matvec.cpp").write_text("half of an edit")
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -172,7 +173,7 @@ def test_an_interrupted_step_ends_the_run_and_goes_on_where_it_was(ready: Bench)
 
 
 def test_a_limit_that_interrupted_the_step_is_the_reason_given(ready: Bench) -> None:
-    async def commits_and_is_stopped(bench: Bench, brief: str) -> Outcome:
+    async def commits_and_is_stopped(bench: Bench, brief: Answer) -> Outcome:
         await commits(bench, brief)
         return Outcome("interrupted", "stopped by a limit")
 

@@ -1,8 +1,9 @@
-"""Imports point down only, each heavy package has one home, and no file grows out of hand."""
+"""Imports point down only, each heavy package and SQL have one home, and no file grows out of hand."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,10 @@ HOMES = {
 httpx2 talks to models in agents/, and fetches the pages of the knowledge base in kb_index/page.py.
 """
 
+SQL = re.compile(r"\s*(SELECT \S.* FROM |INSERT INTO |UPDATE \w+ SET |DELETE FROM |PRAGMA \w)")
+STORES_OF_SQL = ("memory/", "kb_index/")
+"""Who may write SQL: the journal, and the knowledge base of its own store."""
+
 
 def files() -> list[str]:
     """Every module of the package, relative to it; the links to agents/, tools/ … are followed."""
@@ -89,6 +94,18 @@ def violations(file: str, source: str) -> list[str]:
     return problems
 
 
+def queries(source: str) -> list[int]:
+    """Lines that give SQL to a database, or hold it."""
+    found: list[int] = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="execute" | "executemany" | "executescript")):
+                found.append(node.lineno)
+            case ast.Constant(value=str() as text) if SQL.match(text):
+                found.append(node.lineno)
+    return found
+
+
 def test_the_walk_reaches_every_folder() -> None:
     parts = {"cli", "mcp", "operators", "agents", "tools", "memory", "kb_index", "scenarios"}
     assert {file.split("/")[0] for file in files()} >= parts
@@ -105,6 +122,16 @@ def test_a_module_is_short_and_says_what_it_is(file: str) -> None:
     source = (PACKAGE / file).read_text()
     assert len(source.splitlines()) <= LONGEST_FILE
     assert ast.get_docstring(ast.parse(source)), "no docstring"
+
+
+@pytest.mark.parametrize("file", [file for file in files() if not file.startswith(STORES_OF_SQL)])
+def test_nobody_else_writes_sql(file: str) -> None:
+    assert not queries((PACKAGE / file).read_text())
+
+
+@pytest.mark.parametrize("source", ["db.execute(query)", "x = 'SELECT tree FROM attempts'", "f('DELETE FROM x')"])
+def test_sql_is_seen(source: str) -> None:
+    assert queries(source)
 
 
 def test_the_loop_is_readable_in_one_screen() -> None:

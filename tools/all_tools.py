@@ -7,12 +7,11 @@ from avo.tools.bench import Bench
 from avo.tools.registry import Registry, tool
 
 READING = (
-    files.list_files, files.read_file, history.lineage, history.read_version, history.compare_versions,
-    history.attempts, history.read_attempt, history.notes, recall.recall, knowledge.kb_search, knowledge.kb_read,
-    knowledge.kb_symbols,
+    files.read_file, history.lineage, history.compare_versions, history.attempts, recall.recall,
+    knowledge.kb_search, knowledge.kb_read,
 )  # fmt: skip
 CHANGING = (
-    files.write_file, files.edit_file, files.delete_file, shell.shell, evaluate.build, evaluate.evaluate,
+    files.write_file, files.edit_file, shell.shell, evaluate.build, evaluate.evaluate,
     evaluate.sweep, profile.profile, sanitize.sanitize, commit.commit, history.checkout, history.note, plan.plan,
     history.end_step,
 )  # fmt: skip

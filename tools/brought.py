@@ -2,84 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from avo.memory.brought import Brought
 from avo.memory.journal import Journal
 from avo.memory.lineage import Lineage
+from avo.tools.payloads import Tree, payloads_of
 from avo.tools.sources import LARGEST_BYTES, MOST_FILES, NAME, Sources, digest
-from avo.types import AvoError, Version, figure
+from avo.types import AvoError, Version
 
 SEED_FROM = "seed-from"
 """What it is called beside v0, v1, …"""
-# A message, since an archive carries all of them whole.
-KEEPER = "avo"
-"""As whose message it is kept."""
-CHECKOUT = re.compile(r"checkout\((\{[^}]*\})")
 ENOUGH = 0.5
 """Part of its own lines that a version has to hold to be taken for a descendant."""
 
 
-@dataclass(frozen=True)
-class Brought:
-    """One version of another run."""
-
-    spec: str
-    """As the user named it."""
-    run: str
-    """Name of that run's folder."""
-    scenario: str
-    version: str
-    commit: str
-    score: float
-    """There, in `unit`."""
-    unit: str
-    abi: str
-    """avo_abi.h there; empty when it is not known."""
-    task: str
-    """What the task said there; empty when it is not known."""
-    files: Sources
-
-    @property
-    def label(self) -> str:
-        """For people and agents."""
-        return f"{self.version} of {self.run} ({self.scenario})"
-
-    @property
-    def origin(self) -> str:
-        """For the trailer."""
-        return f"{self.run} {self.scenario}, {self.version}, {self.commit}"
-
-
-def keep(journal: Journal, came: Brought) -> None:
-    """Write it into the journal, byte for byte, unless something stands there already."""
-    if brought(journal) is None:
-        files = {name: base64.b64encode(content).decode() for name, content in came.files.items()}
-        text = f"brought in: {came.label}, {figure(came.score)} {came.unit} there: {', '.join(came.files)}"
-        journal.add_message(0, KEEPER, SEED_FROM, text, json.dumps(asdict(came) | {"files": files}), "")
-
-
 def brought(journal: Journal) -> Brought | None:
-    """What the run was begun from; None when that is its scenario's own seed. Raises AvoError when it is damaged."""
-    message = journal.latest(KEEPER, SEED_FROM)
-    if message is None:
+    """What the run was begun from; None when that is its scenario's own seed. Raises AvoError for no candidate."""
+    came = journal.brought()
+    if came is None:
         return None
-    try:
-        facts = json.loads(message.payload)
-        files = {str(name): base64.b64decode(text, validate=True) for name, text in facts.pop("files").items()}
-        came = Brought(files=files, **facts)
-        texts = [came.spec, came.run, came.scenario, came.version, came.commit, came.unit, came.abi, came.task]
-        whole = all(isinstance(text, str) for text in texts) and isinstance(came.score, (int, float))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise AvoError(f"message {message.id} of the journal, what the run was begun from, cannot be read") from error
-    sizes = [len(content) for content in files.values()]
-    if not whole or not 0 < len(sizes) <= MOST_FILES or max(sizes) > LARGEST_BYTES or not all(map(NAME.match, files)):
-        raise AvoError(f"message {message.id} of the journal, what the run was begun from, holds no candidate")
+    sizes = [len(content) for content in came.files.values()]
+    if not 0 < len(sizes) <= MOST_FILES or max(sizes) > LARGEST_BYTES or not all(map(NAME.match, came.files)):
+        raise AvoError("the journal's record of what the run was begun from holds no candidate")
     return came
 
 
@@ -101,15 +48,20 @@ def first_of_line(journal: Journal, lineage: Lineage, came: Brought) -> Version 
     if not versions or versions[0].tree == digest(came.files):
         return versions[0] if versions else None
     own = _lines(came.files) - _lines(lineage.files(versions[0]))
-    steps = {row["tree"]: row["step"] for row in journal.rows("SELECT tree, step FROM comparisons WHERE accepted")}
-    calls = "SELECT step, text FROM messages WHERE kind='call' AND tool LIKE '%checkout%' ORDER BY id"
-    base = {row["step"]: (CHECKOUT.findall(row["text"]) or [""])[-1] for row in journal.rows(calls)}
+    steps = journal.accepted()
     for version in versions[1:]:
-        if SEED_FROM in base.get(steps.get(version.tree), ""):
+        if version.tree in steps and _checked_out(journal, steps[version.tree]) == SEED_FROM:
             return version
         if len(own & _lines(lineage.files(version))) >= max(ENOUGH * len(own), 1):
             return version
     return None
+
+
+def _checked_out(journal: Journal, step: int) -> str:
+    """What the work tree of a step was last made from; empty when it was never checked out there."""
+    answers = [data for told in journal.step_results(step, "checkout") for data in payloads_of(told).values()]
+    made = [data.version for data in answers if isinstance(data, Tree) and data.version]
+    return made[-1] if made else ""
 
 
 def transfer(journal: Journal, lineage: Lineage) -> dict[str, Any] | None:
@@ -148,15 +100,9 @@ def _reached(journal: Journal, version: Version | None) -> dict[str, Any] | None
     """A version, and the elapsed run time at which the gate, or for v0 the score, let it in."""
     if version is None:
         return None
-    rows = journal.rows(
-        "SELECT at FROM (SELECT 1 AS source, at FROM comparisons WHERE accepted AND tree=?1 UNION ALL"
-        " SELECT 2, at FROM attempts WHERE tree=?1 AND status='PASSED') ORDER BY source, at LIMIT 1",
-        version.tree,
-    )
-    at = datetime.fromisoformat(str(rows[0]["at"]) if rows else version.at).timestamp()
-    sessions = journal.rows("SELECT started, last_seen FROM sessions")
-    seconds = sum(max(min(row["last_seen"], at) - row["started"], 0.0) for row in sessions)
-    return {"version": version.name, "seconds": round(seconds, 1) if sessions else None}
+    at = datetime.fromisoformat(journal.let_in(version.tree) or version.at).timestamp()
+    seconds = journal.elapsed_at(at)
+    return {"version": version.name, "seconds": None if seconds is None else round(seconds, 1)}
 
 
 def _lines(files: Sources) -> set[str]:

@@ -6,8 +6,11 @@ import contextlib
 import time
 
 from avo.memory.journal import Attempt
+from avo.tools.answer import Answer
 from avo.tools.answers import comparison_text, verdict_text
 from avo.tools.bench import Bench
+from avo.tools.knobs import settings_of
+from avo.tools.payloads import Committed, Refusal
 from avo.tools.sanitize import sanitized
 from avo.tools.score.compilers import compiler_of
 from avo.tools.sources import Sources, digest
@@ -15,7 +18,7 @@ from avo.tools.spans import span
 from avo.types import RULES, Comparison, Rejected, ToolError, Unfit, Version, usual_seconds
 
 
-async def commit(bench: Bench, message: str) -> str:
+async def commit(bench: Bench, message: str) -> Answer:
     """Keep the work tree as a new version, if it passes and is not slower than the best version beyond noise.
 
     Both are timed interleaved, twice, on fresh inputs; what you measured before does not count. A commit ends the step.
@@ -24,14 +27,19 @@ async def commit(bench: Bench, message: str) -> str:
     files = bench.sources()
     tree, best = digest(files), bench.lineage.best()
     if known := next((v for v in bench.lineage.versions() if v.tree == tree), None):
-        raise ToolError(f"nothing to commit: these sources are {known.name} already")
+        raise _refused(files, f"nothing to commit: these sources are {known.name} already")
     await _require_other_code(bench, files)
     attempt, _ = await bench.evaluate(files, message.partition("\n")[0])
     if not attempt.verdict.passed:
-        raise ToolError(f"refused: it does not pass\n{verdict_text(attempt.verdict, best)}")
+        raise _refused(files, f"refused: it does not pass\n{verdict_text(attempt.verdict, best)}")
     version, measured = await _gate(bench, files, attempt, message)
     kind = "an improvement" if version.improved else "a match"
-    return f"committed as {version.name}, {kind}: {measured}. The step is over: answer with one line that sums it up."
+    return Answer(f"committed as {version.name}, {kind}: {measured}.", Committed(version.name, version.improved))
+
+
+def _refused(files: Sources, why: str) -> ToolError:
+    """What the gate answers when it does not let these sources in."""
+    return ToolError(why, Refusal(settings_of(files)))
 
 
 async def _require_other_code(bench: Bench, files: Sources) -> None:
@@ -45,7 +53,7 @@ async def _require_other_code(bench: Bench, files: Sources) -> None:
         if not known and version.name in built:  # scored by an older avo, or brought in from another compiler
             known = await _compiled(bench, bench.lineage.files(version))
         if known == code:
-            raise ToolError(f"refused: it compiles to the same machine code and constants as {version.name}")
+            raise _refused(files, f"refused: it compiles to the same machine code and constants as {version.name}")
 
 
 async def _compiled(bench: Bench, files: Sources) -> str:
@@ -70,7 +78,7 @@ async def _gate(bench: Bench, files: Sources, attempt: Attempt, message: str) ->
     bench.journal.add_comparison(bench.step, attempt.tree, champion.name, result, accepted)
     measured = comparison_text(result, champion.name)
     if not accepted:
-        raise ToolError(f"refused: slower than the best version: {measured}")
+        raise _refused(files, f"refused: slower than the best version: {measured}")
     tried = bench.journal.count("attempts")
     version = bench.lineage.commit(
         files, bench.added(), attempt.tree, attempt.verdict, message,
@@ -114,8 +122,7 @@ async def _clean(bench: Bench, files: Sources) -> None:
         built = await bench.blocking(lambda: bench.executor.build(files))
         found = await bench.blocking(lambda: sanitized(built, files, bench.scenario, bench.target, tools))
     except Unread as reason:
-        raise ToolError(
-            f"refused: the scenario asks for {', '.join(tools)}, which could not look: {reason}"
-        ) from reason
+        why = f"refused: the scenario asks for {', '.join(tools)}, which could not look: {reason}"
+        raise _refused(files, why) from reason
     if not all(one.clean for one in found):
-        raise ToolError(f"refused: {text(found, built.sass)}")
+        raise _refused(files, f"refused: {text(found, built.sass)}")

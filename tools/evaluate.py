@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+from avo.tools.answer import Answer
 from avo.tools.answers import attempt_line, build_text, verdict_text
 from avo.tools.bench import Bench
 from avo.tools.knobs import with_settings
+from avo.tools.payloads import evaluations
 from avo.tools.sources import Sources
 from avo.types import ToolError, figure
 
@@ -23,7 +25,7 @@ async def build(bench: Bench) -> str:
     return build_text(await bench.blocking(lambda: bench.executor.build(files)))
 
 
-async def evaluate(bench: Bench, direction: str) -> str:
+async def evaluate(bench: Bench, direction: str) -> Answer:
     """Score the work tree: compile, check every case against the reference, time it. Nothing is committed.
 
     direction: in a few words, what you changed and why it should be faster; it is kept with the result.
@@ -33,10 +35,11 @@ async def evaluate(bench: Bench, direction: str) -> str:
     if not new:
         bench.journal.add_revisit(bench.step, attempt.id)
     seen = "" if new else f"(these sources were scored before, as attempt {attempt.id}: {attempt.direction})\n"
-    return f"{seen}attempt {attempt.id}: {verdict_text(attempt.verdict, bench.scored(bench.lineage.best()))}"
+    text = f"{seen}attempt {attempt.id}: {verdict_text(attempt.verdict, bench.scored(bench.lineage.best()))}"
+    return Answer(text, evaluations([(attempt, True)]))
 
 
-async def sweep(bench: Bench, knobs: dict[str, list[str | int]], direction: str) -> str:
+async def sweep(bench: Bench, knobs: dict[str, list[str | int]], direction: str) -> Answer:
     """Score every combination of the given knob values (at most 32) on top of the work tree, which stays as it is.
 
     knobs: for instance {"KV_TILE": [64, 128], "EXP": [1]}; the sources declare them as `// avo:knob NAME {values}`.
@@ -55,7 +58,7 @@ async def sweep(bench: Bench, knobs: dict[str, list[str | int]], direction: str)
     ranked = sorted(attempts, key=lambda attempt: -attempt.verdict.score)
     best, score = bench.scored(bench.lineage.best()), ranked[0].verdict.score
     first = f"best of {len(ranked)}: x{score / best.score:.3f} of {best.name} ({figure(best.score)} {best.unit})"
-    return "\n".join([first, *map(attempt_line, ranked)])
+    return Answer("\n".join([first, *map(attempt_line, ranked)]), evaluations((one, True) for one in ranked))
 
 
 def _check(knobs: Mapping[str, Sequence[str | int]]) -> None:

@@ -1,11 +1,13 @@
-"""Files of the work tree: list, read, write, edit. Nothing outside of it."""
+"""Files of the work tree: list, read, write, edit, delete. Nothing outside of it."""
 
 from __future__ import annotations
 
 import posixpath
 
 from avo.tools import beneath
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
+from avo.tools.history import read_version, tree_of
 from avo.tools.process import elide
 from avo.tools.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
 from avo.types import ToolError
@@ -24,7 +26,7 @@ def inside(bench: Bench, path: str) -> str:
     name = posixpath.relpath(posixpath.join(root, path), root)
     parts = name.split("/")
     if parts[0] == ".." or any(_of_git(part) for part in parts) or _linked(bench, parts):
-        raise ToolError(f"'{path}' is not in the work tree; use relative paths, see list_files")
+        raise ToolError(f"'{path}' is not in the work tree; use relative paths: read_file without a path lists them")
     return name
 
 
@@ -50,7 +52,7 @@ def present(bench: Bench, path: str) -> str:
     except ToolError:
         found = ""
     if found in ("", "folder"):
-        raise ToolError(f"no file '{path}'; see list_files")
+        raise ToolError(f"no file '{path}'; read_file without a path lists what there is")
     if found != "file":
         raise ToolError(f"'{path}' is a {found}, not a plain file")
     return name
@@ -83,8 +85,8 @@ def _encoded(text: str) -> bytes:
         raise ToolError(f"the text is not Unicode: {error.reason} at {error.start}") from error
 
 
-async def list_files(bench: Bench) -> str:
-    """List the files of the work tree with their sizes; avo_abi.h and score.json are made for you."""
+def listing(bench: Bench) -> str:
+    """The files of the work tree with their sizes."""
     entries = [e for e in beneath.walk(bench.work_tree) if not _of_git(e.name.split("/")[0])]
     lines = [
         f"{e.name if e.name.isprintable() else ascii(e.name)}  " + (f"{e.size} bytes" if e.kind == "file" else e.kind)
@@ -94,30 +96,35 @@ async def list_files(bench: Bench) -> str:
     return "\n".join(lines[:MOST_LISTED] + [f"[... {left} more files]"] * (left > 0))
 
 
-async def read_file(bench: Bench, path: str, first_line: int = 1, last_line: int = 0) -> str:
-    """Read a file of the work tree, whole or from first_line to last_line (0: to its end)."""
-    lines = beneath.read(bench.work_tree, present(bench, path), LARGEST_READ).decode("utf-8", "replace").splitlines()
-    return elide("\n".join(lines[max(first_line, 1) - 1 : last_line or None]), LONGEST_ANSWER)
+async def read_file(bench: Bench, path: str = "", first_line: int = 1, last_line: int = 0, version: str = "") -> Answer:
+    """Read a file, whole or from first_line to last_line (0: to its end); without a path, list the files.
+
+    version: v0, v1 … or best, to read there in place of the work tree. avo_abi.h and score.json are made for you.
+    """
+    if version:
+        text = read_version(bench, version, path)
+    elif path:
+        text = beneath.read(bench.work_tree, present(bench, path), LARGEST_READ).decode("utf-8", "replace")
+    else:
+        return Answer(listing(bench), tree_of(bench))
+    return Answer(elide("\n".join(text.splitlines()[max(first_line, 1) - 1 : last_line or None]), LONGEST_ANSWER))
 
 
-async def write_file(bench: Bench, path: str, content: str) -> str:
-    """Write a whole source file (new or in place of the old one). Nothing is scored until you call evaluate."""
+async def write_file(bench: Bench, path: str, content: str) -> Answer:
+    """Write a whole source file, new or in place of the old one; without content it is deleted."""
+    if not content:
+        writable(bench, path)
+        beneath.delete(bench.work_tree, present(bench, path))
+        return Answer(f"deleted {path}", tree_of(bench))
     replace(bench, writable(bench, path), _encoded(content))
-    return f"wrote {path}: {len(content.splitlines())} lines"
+    return Answer(f"wrote {path}: {len(content.splitlines())} lines", tree_of(bench))
 
 
-async def edit_file(bench: Bench, path: str, old: str, new: str) -> str:
+async def edit_file(bench: Bench, path: str, old: str, new: str) -> Answer:
     """Replace `old` by `new` in a source file. `old` must stand in it exactly once, character for character."""
     name = writable(bench, path)
     content, wanted = beneath.read(bench.work_tree, present(bench, path), LARGEST_BYTES), _encoded(old)
     if content.count(wanted) != 1 or not old:
         raise ToolError(f"`old` stands {content.count(wanted) if old else 0} times in {path}; it must stand there once")
     replace(bench, name, content.replace(wanted, _encoded(new)))
-    return f"edited {path}"
-
-
-async def delete_file(bench: Bench, path: str) -> str:
-    """Delete a source file of the work tree."""
-    writable(bench, path)
-    beneath.delete(bench.work_tree, present(bench, path))
-    return f"deleted {path}"
+    return Answer(f"edited {path}", tree_of(bench))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from avo.memory.brought import Brought
 from avo.memory.journal import Intervention
 from avo.memory.lineage import Lineage
+from avo.tools.answer import Answer
 from avo.tools.answers import attempt_line, verdict_text
 from avo.tools.bench import OLDER, Bench, unified_diff
-from avo.tools.brought import SEED_FROM, Brought, brought
+from avo.tools.brought import SEED_FROM, brought
+from avo.tools.knobs import knobs_of
+from avo.tools.payloads import Ended, Tree, evaluations
 from avo.tools.plan import LARGEST_NUMBER, plan_text
 from avo.tools.process import elide
 from avo.tools.sources import Sources, digest, read_sources, write_sources
@@ -71,8 +75,8 @@ def version_line(version: Version, origin: str = "") -> str:
     return f"{version.name} {figure(version.score)} {version.unit} x{version.gain:.3f}{kind}  {title}"
 
 
-async def read_version(bench: Bench, version: str, path: str = "") -> str:
-    """Read a source file of an earlier version (v0, v1 … or best); without path, its message, scores and files."""
+def read_version(bench: Bench, version: str, path: str) -> str:
+    """A source file of a version, or of what was brought in; without a path, its message, scores and files."""
     if version == SEED_FROM:
         came = _brought(bench)
         return _read(came.files, path, SEED_FROM, _origin(came))
@@ -89,7 +93,7 @@ def _read(files: Sources, path: str, name: str, head: str) -> str:
         return f"{head}\nfiles: {', '.join(files)}"
     if path not in files:
         raise ToolError(f"{name} has no file '{path}'; it has: {', '.join(files)}")
-    return elide(files[path].decode("utf-8", "replace"), LONGEST_ANSWER)
+    return files[path].decode("utf-8", "replace")
 
 
 async def compare_versions(bench: Bench, first: str, second: str) -> str:
@@ -119,7 +123,16 @@ def _origin(came: Brought) -> str:
     return f"{SEED_FROM}: {came.label}, {figure(came.score)} {came.unit} there"
 
 
-async def checkout(bench: Bench, version: str) -> str:
+def tree_of(bench: Bench, version: str = "") -> Tree:
+    """The work tree as programs read it; `version`: what was checked out just now."""
+    try:
+        files = bench.sources()
+        return Tree(tuple(files), tuple(knobs_of(files).values()), version=version)
+    except (ToolError, OSError) as error:  # it may change meanwhile by other hands
+        return Tree((), problem=str(error), version=version)
+
+
+async def checkout(bench: Bench, version: str) -> Answer:
     """Put the sources of a version (v0 … or best) into the work tree; what was not committed is gone."""
     if version == SEED_FROM:
         came = _brought(bench)
@@ -127,20 +140,27 @@ async def checkout(bench: Bench, version: str) -> str:
         for name in read_sources(bench.work_tree):
             (bench.work_tree / name).unlink()
         write_sources(came.files, bench.work_tree)
-        return f"the work tree is what was brought in now: {came.label}"
+        return Answer(f"the work tree is what was brought in now: {came.label}", tree_of(bench, SEED_FROM))
     found = _version(bench, version)
     bench.lineage.restore(found)
-    return f"the work tree is {found.name} now"
+    return Answer(f"the work tree is {found.name} now", tree_of(bench, found.name))
 
 
-async def attempts(bench: Bench, last: int = 30) -> str:
-    """List the latest evaluations of this run (0: 2,000 of them): number, status, score or reason, knobs, direction."""
+async def attempts(bench: Bench, last: int = 30, number: int = 0) -> Answer:
+    """List the latest evaluations of this run (0: 2,000 of them): number, status, score or reason, knobs, direction.
+
+    number: shows that one whole, with its verdict and its diff against the version it started from.
+    """
+    if number:
+        return Answer(read_attempt(bench, number))
     listed = bench.journal.attempts(min(last, MOST_LISTED) if last > 0 else MOST_LISTED)
-    return "\n".join(attempt_line(entry, bench.origin(entry.verdict)) for entry in listed) or "none yet"
+    origins = [bench.origin(entry.verdict) for entry in listed]
+    text = "\n".join(attempt_line(entry, origin) for entry, origin in zip(listed, origins, strict=True))
+    return Answer(text or "none yet", evaluations(zip(listed, (not origin for origin in origins), strict=True)))
 
 
-async def read_attempt(bench: Bench, number: int) -> str:
-    """Show one evaluation whole: direction, verdict, and its diff against the version it started from."""
+def read_attempt(bench: Bench, number: int) -> str:
+    """One evaluation whole. Raises ToolError when there is none of that number."""
     try:
         attempt = bench.journal.attempt(min(abs(number), LARGEST_NUMBER))
     except Unknown as error:
@@ -155,14 +175,9 @@ async def read_attempt(bench: Bench, number: int) -> str:
 
 
 async def note(bench: Bench, text: str) -> str:
-    """Write down a lesson for later steps: what worked, what did not and why. Notes are shown at every step."""
+    """Write down a lesson for later steps: what worked, what did not and why. Every brief shows the notes."""
     bench.journal.add_note(bench.step, elide(text, LONGEST_NOTE))
     return "noted"
-
-
-async def notes(bench: Bench) -> str:
-    """Read the notes, the latest ones where there are many."""
-    return latest_notes(bench) or "none yet"
 
 
 def latest_notes(bench: Bench) -> str:
@@ -204,7 +219,7 @@ def directions(advice: Intervention) -> list[dict[str, Any]]:
     return [entry for entry in advice.advice.get("directions", ()) if isinstance(entry, dict) and entry.get("title")]
 
 
-async def end_step(bench: Bench, reason: str, exhausted: bool = False) -> str:
+async def end_step(bench: Bench, reason: str, exhausted: bool = False) -> Answer:
     """Give this step up without a commit. exhausted: only when you have no direction left that is worth trying."""
     bench.ended, bench.exhausted = reason, exhausted
-    return "The step is over: answer with one line that sums it up."
+    return Answer("The step is given up.", Ended(reason, exhausted))

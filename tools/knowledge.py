@@ -1,4 +1,4 @@
-"""The knowledge base for an agent: search, read and list. What it was shown is journalled with the next evaluation."""
+"""The knowledge base for an agent: search and read. What it was shown is journalled with the next evaluation."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ MOST_QUERIES = 6
 HITS = 6
 SNIPPET = 400
 EVERY_ARCH = "all"
+CONTENTS = "contents"
+"""In place of lines: what a document holds."""
 _open: dict[Path, Store] = {}
 """The store in use, by its folder."""
 
@@ -59,30 +61,24 @@ async def kb_search(bench: Bench, queries: list[str], arch: str = "", source: st
 async def kb_read(bench: Bench, id_or_path: str, lines: str = "") -> str:
     """Read the knowledge base with line numbers: the id of a hit, or source:path with lines, e.g. "120-180".
 
+    lines: "contents" lists the functions, classes or sections of the document, with their lines.
     Mind the licence in its header: learn from the text, do not paste it.
     """
 
-    def found(store: Store) -> tuple[str, str]:
-        from avo.kb_index.reading import read
+    def found(store: Store) -> tuple[list[str], str]:
+        from avo.kb_index.reading import read, symbols
 
+        if lines == CONTENTS:
+            outline = symbols(store, "", id_or_path)
+            listed = "\n".join("{}-{} {}".format(*entry["lines"], entry["symbol"]) for entry in outline)
+            return [], elide(listed, LONGEST_ANSWER)
         passage = read(store, id_or_path, lines)
         place = f"{passage.source}:{passage.path}#L{passage.first}-{passage.last}"
-        return place, passage.text(LONGEST_ANSWER)
+        return [place], passage.text(LONGEST_ANSWER)
 
-    place, text = _ask(found)
-    bench.journal.add_consulted(bench.step, [place], "")
+    places, text = _ask(found)
+    bench.journal.add_consulted(bench.step, places, "")
     return text
-
-
-async def kb_symbols(bench: Bench, path: str) -> str:
-    """List the functions, classes or sections of a document of the knowledge base (source:path) with their lines."""
-
-    def found(store: Store) -> str:
-        from avo.kb_index.reading import symbols
-
-        return "\n".join("{}-{} {}".format(*entry["lines"], entry["symbol"]) for entry in symbols(store, "", path))
-
-    return elide(_ask(found), LONGEST_ANSWER)
 
 
 def _ask(work: Callable[[Store], T]) -> T:

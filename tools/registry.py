@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema
 
+from avo.tools.answer import Answer, failed
 from avo.tools.bench import Bench
 from avo.tools.process import elide
 from avo.tools.spans import Facts, span
@@ -21,7 +23,15 @@ MOST_PROBLEMS, LONGEST_KEY = 8, 60
 LONGEST_PROBLEM = 10_000
 """Characters of what went wrong: it may repeat an argument."""
 
-Function = Callable[..., Awaitable[str]]
+Function = Callable[..., Awaitable[Answer | str]]
+"""A tool of which programs read nothing answers its words alone."""
+
+
+class Untitled(GenerateJsonSchema):
+    """Schemas of fields without titles."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -37,12 +47,13 @@ class Tool:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the arguments."""
-        return self.arguments.model_json_schema()
+        """JSON schema of the arguments, without the titles that repeat their names: every model call pays for it."""
+        made = self.arguments.model_json_schema(schema_generator=Untitled)
+        return {key: value for key, value in made.items() if key != "title"}
 
 
 def tool(function: Function, *, changes: bool) -> Tool:
-    """Make a Tool of `async def name(bench, arg: type, …) -> str`."""
+    """Make a Tool of `async def name(bench, arg: type, …) -> Answer`."""
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
@@ -81,22 +92,22 @@ def _facts(name: str, bench: Bench) -> Facts:
 
 
 class Registry:
-    """The tools over one bench. `call` answers text and whether it worked; bugs of ours surface."""
+    """The tools over one bench. `call` answers also what could not be done; bugs of ours surface."""
 
     def __init__(self, bench: Bench, tools: list[Tool]) -> None:
         self.bench = bench
         self.tools = {entry.name: entry for entry in tools}
 
-    async def call(self, name: str, arguments: Mapping[str, Any] | str | None) -> tuple[str, bool]:
-        """Run a tool: its answer, and False when it could not do what was asked."""
+    async def call(self, name: str, arguments: Mapping[str, Any] | str | None) -> Answer:
+        """Run a tool."""
         if name not in self.tools:
-            return f"there is no tool '{name}'; there are: {', '.join(self.tools)}", False
+            return Answer(f"there is no tool '{name}'; there are: {', '.join(self.tools)}", worked=False)
         with span(f"execute_tool {name}", _facts(name, self.bench)) as facts:
-            text, worked = await self._call(name, arguments)
-            facts |= {} if worked else {"error.type": "ToolError"}
-        return text, worked
+            answer = await self._call(name, arguments)
+            facts |= {} if answer.worked else {"error.type": "ToolError"}
+        return answer
 
-    async def _call(self, name: str, arguments: Mapping[str, Any] | str | None) -> tuple[str, bool]:
+    async def _call(self, name: str, arguments: Mapping[str, Any] | str | None) -> Answer:
         entry = self.tools[name]
         try:
             if isinstance(arguments, str):
@@ -104,9 +115,11 @@ class Registry:
             checked = entry.arguments.model_validate(arguments or {})
             values = {field: getattr(checked, field) for field in entry.arguments.model_fields}
             _check_text(values)
-            return await entry.function(self.bench, **values), True
+            made = await entry.function(self.bench, **values)
+            return Answer(made) if isinstance(made, str) else made
         except ValidationError as error:
-            problems = _problems(error)
-            return f"{name}: {problems}; its arguments are: {', '.join(entry.arguments.model_fields) or 'none'}", False
+            known = ", ".join(entry.arguments.model_fields) or "none"
+            return Answer(f"{name}: {_problems(error)}; its arguments are: {known}", worked=False)
         except (ToolError, Rejected) as error:
-            return f"{name}: {elide(str(error), LONGEST_PROBLEM)}", False
+            made = failed(error, f"{name}: ")
+            return replace(made, text=elide(made.text, LONGEST_PROBLEM))

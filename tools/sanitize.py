@@ -21,8 +21,7 @@ Tool = Literal["usual", "memcheck", "racecheck", "initcheck", "synccheck", "addr
 async def sanitize(bench: Bench, tool: Tool = "usual") -> str:
     """Look for wrong memory accesses, undefined behaviour, races and misused barriers in the work tree, on the tests.
 
-    tool: memcheck (the usual one), racecheck, initcheck or synccheck for CUDA; address or undefined on a CPU (usually
-    both); or all. Slow: it instruments every access.
+    tool: "usual" is memcheck on a GPU, address and undefined on a CPU. Slow: it instruments every access.
     """
     from avo.tools.score.instrument import Unread
     from avo.tools.score.sanitizer import text

@@ -20,8 +20,6 @@ LINE = re.compile(r"(.*?\.(?:toml|py))(?::(\d+))?: (.*)", re.DOTALL)
 """What is said of a file: its name, the line where it is known, and the rest."""
 CALL = re.compile(r"(\w+\(case '[^']*'\)):? (.*)", re.DOTALL)
 """What is said of a function of reference.py."""
-REFUSES_THE_RIGHT = "refuses the expected values, rounded to the output's dtype"
-"""What is said of a tolerance that no output can meet."""
 MOST_APART = 100.0
 """Factor by which the seed's time per unit of work may differ between timed cases."""
 NOISY = 1.3
@@ -43,6 +41,8 @@ class Finding:
     """Of the file; 0 where it is not known."""
     refused: bool = False
     """Whether it says that the tolerance refused an output of the seed, or of a baseline."""
+    unmeetable: bool = False
+    """Whether it says that no output at all can meet the tolerance."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -128,7 +128,7 @@ def _of_the_tolerance(scenario: Scenario, target: str, found: list[Finding], rep
     """The findings without those that blame the seed and the baselines where the tolerance refuses all of them."""
     refused = [finding for finding in found if finding.refused]
     others = [finding for finding in found if not finding.refused]
-    if any(finding.problem.startswith(REFUSES_THE_RIGHT) for finding in found):
+    if any(finding.unmeetable for finding in found):
         return others
     seed = [finding for finding in refused if finding.key == f"targets.{target}.seed"]
     if not seed or len(refused) == 1 or report.facts.get("baselines"):

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import difflib
-import re
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
 from avo.memory.archive import JOURNAL, LINEAGE, SETTINGS, settings_in
+from avo.memory.brought import Brought
 from avo.memory.journal import EXTERNAL, Attempt, Journal
 from avo.memory.lineage import Lineage
 from avo.scenarios.abi import HEADER, header
 from avo.scenarios.loader import load
 from avo.tools.answers import verdict_text
 from avo.tools.bench import Bench
-from avo.tools.brought import SEED_FROM, Brought, brought, first_of_line
+from avo.tools.brought import SEED_FROM, brought, first_of_line
 from avo.tools.knobs import settings_of
+from avo.tools.payloads import TASK, Begun, payloads_of
 from avo.tools.process import elide
 from avo.tools.sources import digest
 from avo.types import AvoError, Missing, figure
 
 OPTION = "--seed-from"
 ANOTHER = "name another version or run, or import it again from an archive"
-# Follows `evolve.brief`, out of whose text it reads.
-BRIEF = re.compile(
-    r"# Step [^\n]*\n(.*?)\nTarget: [^\n]*\.\n\n# (?:First: adapt what was brought in|Versions so far\nv0 )", re.DOTALL
-)
-"""A step's brief; the task stands in it, which may have lines that begin with "Target:" itself."""
 LONGEST_PART = 6_000
 """Characters of a verdict or a difference in a brief."""
 
@@ -104,9 +100,12 @@ def _task(settings: dict[str, str], journal: Journal) -> str:
         scenario = load(settings["scenario"])
         if scenario.digest == settings.get("digest"):
             return scenario.task.strip()
-    briefs = [journal.latest(agent, "task") for agent in ("worker", EXTERNAL)]
-    found = [match[1] for brief in briefs if brief and (match := BRIEF.match(brief.text))]
-    return found[0].strip() if found else ""
+    for agent in ("worker", EXTERNAL):
+        told = journal.latest(agent, "task")
+        begun = payloads_of(told).get(TASK) if told else None
+        if isinstance(begun, Begun):
+            return begun.task
+    return ""
 
 
 async def tried(bench: Bench, came: Brought) -> Attempt:
@@ -131,11 +130,11 @@ def adaptation(bench: Bench) -> list[str]:
         return []
     attempt = bench.journal.attempt_of(digest(came.files))
     verdict = elide(verdict_text(attempt.verdict), LONGEST_PART) if attempt else "it was not tried"
-    where = f"`read_attempt` {attempt.id} has all of it" if attempt else "`evaluate` tries it"
+    where = f"`attempts` with number {attempt.id} has all of it" if attempt else "`evaluate` tries it"
     text = (
         f"This run was begun from {came.label}, {figure(came.score)} {came.unit} there. It does not pass here, so v0 "
         "is this scenario's own seed.\nYour first task is to adapt it: `checkout` with the version "
-        f'"{SEED_FROM}" puts its sources into the work tree, `read_version` "{SEED_FROM}" shows them (by command: '
+        f'"{SEED_FROM}" puts its sources into the work tree, `read_file` with it shows them (by command: '
         f"avo lineage checkout {SEED_FROM}). Make them right on this scenario and change nothing else; once they pass, "
         f"commit: the gate compares them with the best version, as it does any. Then make them faster.\n"
         f"Verdict on it here ({where}):\n{verdict}"

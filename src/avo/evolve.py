@@ -10,8 +10,10 @@ from avo.faults import fault_of
 from avo.memory.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.memory.steering import recalled
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench, scored
-from avo.tools.history import attempts, guidance, lineage, notes, shortened
+from avo.tools.history import attempts, guidance, latest_notes, lineage, shortened
+from avo.tools.payloads import Begun
 from avo.tools.sources import digest
 from avo.tools.transfer import adaptation
 from avo.types import Outcome, ToolError
@@ -26,7 +28,7 @@ ROUNDING = 1e-9
 class Operator(Protocol):
     """The variation operator."""
 
-    async def vary(self, brief: str) -> Outcome:
+    async def vary(self, brief: Answer) -> Outcome:
         """One variation step: from the best version to a new one, or to the insight that there is none."""
         ...
 
@@ -108,7 +110,7 @@ def edited(bench: Bench) -> bool:
         return True
 
 
-async def brief(bench: Bench, resumed: bool) -> str:
+async def brief(bench: Bench, resumed: bool) -> Answer:
     """What the worker is told at the beginning of a step."""
     again = " (resumed): it was interrupted; the work tree is as it was left" if resumed else ""
     parts = [
@@ -116,11 +118,12 @@ async def brief(bench: Bench, resumed: bool) -> str:
         f"# Step {bench.step}{again}\n{bench.scenario.task.strip()}\nTarget: {bench.target}.",
         *adaptation(bench),
         f"# Versions so far\n{shortened(await lineage(bench))}",
-        f"# Latest attempts\n{await attempts(bench, 10)}",
-        f"# Notes\n{await notes(bench)}",
+        f"# Latest attempts\n{(await attempts(bench, 10)).text}",
+        f"# Notes\n{latest_notes(bench) or 'none yet'}",
         *guidance(bench),
         *steered(bench.journal),
         f"The work tree holds {bench.lineage.best().name}{' and the edits since' if edited(bench) else ''}. "
         "Make it faster.",
     ]
-    return "\n\n".join(parts)
+    versions, refused = len(bench.lineage.versions()), tuple(bench.journal.slower())
+    return Answer("\n\n".join(parts), Begun(bench.step, resumed, versions, bench.scenario.task.strip(), refused))

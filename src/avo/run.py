@@ -16,7 +16,7 @@ from avo.memory.lineage import Lineage
 from avo.scenarios.loader import Scenario, load
 from avo.settings import made, printable, runs_folder
 from avo.tools.bench import Bench
-from avo.tools.brought import brought, keep
+from avo.tools.brought import brought
 from avo.tools.executor import LocalExecutor
 from avo.tools.seeds import seed_folder, seed_sources
 from avo.tools.sources import NAME, Sources, digest, write_sources
@@ -45,7 +45,7 @@ def open_run(folder: Path, scenario: Scenario, target: str, model: str = "", see
         if journal.count("steps") and not lineage.versions():
             raise AvoError(f"{folder}: the journal has steps, but the lineage has no version: it was lost or replaced")
         if came:
-            keep(journal, came)
+            journal.keep_brought(came)
         artifacts = folder / ARTIFACTS
         artifacts.mkdir(exist_ok=True)
         bench = Bench(scenario, target, lineage, journal, LocalExecutor(scenario, target), artifacts)
@@ -172,7 +172,8 @@ async def _score_anew(bench: Bench) -> None:
 def seed_edited(bench: Bench) -> str:
     """One line when the scenario's seed is not the one that the run began from; empty when it is."""
     first = bench.lineage.version("v0")
-    if "Seed-From" in bench.lineage.facts(first) and first.message.endswith(", as it is"):
+    came = brought(bench.journal)
+    if came and digest(came.files) == first.tree:
         return ""  # what was brought in is v0
     with suppress(AvoError):  # a seed that cannot be read any more plays no part either
         if digest(seed_sources(bench.scenario, bench.target)) != first.tree:

@@ -53,7 +53,11 @@ class Defect(AvoError):
 
 
 class ToolError(Exception):
-    """Something the agent can mend; its text is the tool's answer."""
+    """Something the agent can mend; its text is the tool's answer, `data` what programs read of that."""
+
+    def __init__(self, text: str, data: object = None) -> None:
+        super().__init__(text)
+        self.data = data
 
 
 class Cancelled(Exception):

@@ -31,7 +31,7 @@ AVO = (sys.executable, "-c", "from avo.cli import main; main()")
 KEY = "sk-loopback-4f1d0c97"
 ADVICE = '{"diagnosis": "it reads a lot", "directions": [{"title": "change something"}]}'
 READING: list[Answer] = [
-    ("lineage", {}), ("read_file", {"path": "matvec.cpp"}), ("attempts", {"last": 5}), ("list_files", {}),
+    ("lineage", {}), ("read_file", {"path": "matvec.cpp"}), ("attempts", {"last": 5}), ("read_file", {}),
     [("lineage", {}), ("read_file", {"path": "matvec.cpp", "first_line": 1, "last_line": 9})], ("diff", {}),
 ]  # fmt: skip
 EDITS = {

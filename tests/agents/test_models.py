@@ -24,7 +24,7 @@ from avo.types import AvoError, Missing
 
 KEY = "sk-loopback-4f1d0c97"
 PLAY: list[Any] = [
-    ("list_files", {}),
+    ("read_file", {}),
     ("edit_file", {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 16;"}),
     ("commit", {"message": "sixteen sums"}),
     "I kept sixteen sums.",

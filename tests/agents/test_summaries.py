@@ -13,10 +13,10 @@ from avo.agents.client import STOPPED, Client
 from avo.agents.context import JournalContext
 from avo.agents.errors import ContextTooLong
 from avo.agents.fitted import Fitted, budget_of
-from avo.agents.stagnation import Patience
 from avo.agents.summaries import LEFT_OUT, REQUEST, joined
 from avo.agents.team import Team
 from avo.agents.tuner import Tuner, call, say
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.types import AvoError, Outcome
 
@@ -62,11 +62,11 @@ def team(bench: Bench, worker: Client, stopped: Callable[[], bool] = lambda: Fal
         async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
             return say(ADVICE)
 
-    return Team(bench, worker, Adviser(0, fails), stopped, Patience(idle_seconds=0))
+    return Team(bench, worker, Adviser(0, fails), stopped, idle_seconds=0)
 
 
 def vary(opened: Team, brief: str = "# Step 1") -> Outcome:
-    return asyncio.run(asyncio.wait_for(opened.vary(brief), 60))
+    return asyncio.run(asyncio.wait_for(opened.vary(Answer(brief)), 60))
 
 
 def test_a_long_step_is_summed_up_by_the_model_in_one_call_and_the_next_step_is_shown_that(bench: Bench) -> None:

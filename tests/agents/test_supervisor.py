@@ -11,11 +11,11 @@ import pytest
 from autogen_core.models import CreateResult, LLMMessage
 
 from avo.agents.client import Client
-from avo.agents.stagnation import Patience
 from avo.agents.supervisor import Advice, Direction, advice_text, read_advice, review
 from avo.agents.team import SUPERVISOR_ROUNDS, Team
 from avo.agents.tuner import call, say
 from avo.evolve import brief
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.types import Outcome, Status, Verdict
 
@@ -37,9 +37,9 @@ class Script(Client):
         return self.results[min(len(self.shown), len(self.results)) - 1]
 
 
-def vary(bench: Bench, worker: Script, supervisor: Script, patience: Patience | None = None) -> Outcome:
-    team = Team(bench, worker, supervisor, lambda: False, patience or Patience(idle_seconds=0))
-    return asyncio.run(team.vary("# Step 1"))
+def vary(bench: Bench, worker: Script, supervisor: Script) -> Outcome:
+    team = Team(bench, worker, supervisor, lambda: False, idle_seconds=0)
+    return asyncio.run(team.vary(Answer("# Step 1")))
 
 
 @pytest.mark.parametrize("around", ["{}", "Here is my advice:\n```json\n{}\n```\nGood luck.", "  {}"])
@@ -73,10 +73,10 @@ def test_advice_reads_as_numbered_directions() -> None:
 
 
 def test_the_review_counts_advice_that_led_to_nothing_since_the_last_version(bench: Bench) -> None:
-    assert "led to nothing: 0\n" in asyncio.run(review(bench, "lost"))
+    assert "led to nothing: 0\n" in asyncio.run(review(bench, "lost")).text
     bench.journal.add_intervention(1, "lost", ANSWER, "v0")
     bench.journal.add_intervention(1, "lost", ANSWER, "an older version")
-    text = asyncio.run(review(bench, "lost"))
+    text = asyncio.run(review(bench, "lost")).text
     assert text.startswith("The worker is stuck: lost.\n")
     assert "led to nothing: 1\n" in text
     assert "a1 PASSED" in text
@@ -113,7 +113,7 @@ def test_a_version_that_follows_is_the_effect_of_the_advice(bench: Bench) -> Non
     outcome = vary(bench, worker, Script(say(json.dumps(ANSWER))))
     assert outcome == Outcome("committed", "v1: more sums")
     assert [entry.effect for entry in bench.journal.interventions()] == ["v1"]
-    assert "led to nothing: 0\n" in asyncio.run(review(bench, ""))
+    assert "led to nothing: 0\n" in asyncio.run(review(bench, "")).text
 
 
 def test_an_effect_belongs_to_the_latest_advice_and_to_the_first_version(bench: Bench) -> None:
@@ -127,15 +127,15 @@ def test_an_effect_belongs_to_the_latest_advice_and_to_the_first_version(bench: 
 def test_a_stagnating_search_gives_the_supervisor_the_floor_though_the_worker_is_busy(bench: Bench) -> None:
     busy = [call("edit_file", **EDIT), *(call("evaluate", direction="again") for _ in range(24))]
     worker = Script(*busy, call("end_step", reason="enough"), say("bye"))
-    vary(bench, worker, Script(say(json.dumps(ANSWER))), Patience(revisits=3))
+    vary(bench, worker, Script(say(json.dumps(ANSWER))))
     triggers = [entry.trigger for entry in bench.journal.interventions()]
     assert triggers == ["came back 23 times to sources that were scored before"]
 
 
 def test_a_stop_during_the_supervisors_turn_is_no_advice(bench: Bench) -> None:
     supervisor = Script(call("lineage"), say(json.dumps(ANSWER)))
-    team = Team(bench, Script(say("I wonder.")), supervisor, lambda: bool(supervisor.shown), Patience(idle_seconds=0))
-    assert asyncio.run(team.vary("# Step 1")).kind == "interrupted"
+    team = Team(bench, Script(say("I wonder.")), supervisor, lambda: bool(supervisor.shown), idle_seconds=0)
+    assert asyncio.run(team.vary(Answer("# Step 1"))).kind == "interrupted"
     assert len(supervisor.shown) == 1
     assert [entry.advice for entry in bench.journal.interventions()] == []
 
@@ -148,18 +148,18 @@ def test_what_came_of_advice_is_shown_at_the_next_review_and_in_the_brief(bench:
         bench.journal.add_attempt(1, name, "v0", name, {}, verdict, "", 0.1)
     bench.journal.add_intervention(1, "and again", ANSWER, "v0")
     bench.journal.record_effect("v1")
-    text = asyncio.run(review(bench, "lost"))
+    text = asyncio.run(review(bench, "lost")).text
     assert "advice 1, lost: more sums -> 0 evaluations, no version" in text
     assert "advice 2, lost again: more sums -> 2 evaluations, no version" in text
     assert "advice 3, and again: more sums -> v1 followed" in text
-    shown = asyncio.run(brief(bench, resumed=False))
+    shown = asyncio.run(brief(bench, resumed=False)).text
     assert "# Latest advice of the supervisor\none sum depends on the last [v1 followed]\n- more sums" in shown
 
 
 def test_the_review_shows_plan_and_notes(bench: Bench) -> None:
     bench.journal.add_direction(1, "swap the loops", "abandoned", "twice as slow")
     bench.journal.add_note(1, "LANES of 16 spill")
-    text = asyncio.run(review(bench, "lost"))
+    text = asyncio.run(review(bench, "lost")).text
     assert "# The worker's plan\n1. abandoned: swap the loops (twice as slow)" in text
     assert "# Notes\n- LANES of 16 spill" in text
 

@@ -137,12 +137,12 @@ def test_a_client_of_mcp_is_traced_and_its_mistakes_are_errors(
     async def part() -> None:
         async with stdio_client(parameters) as (read, write), ClientSession(read, write) as session:
             await session.initialize()
-            await session.call_tool("list_files", {})
+            await session.call_tool("lineage", {})
             await session.call_tool("read_file", {"path": "a secret name"})
 
     asyncio.run(part())
     spans = {span["name"]: span for span in collector.spans()}
-    assert (spans["execute_tool list_files"]["error"], spans["execute_tool read_file"]["error"]) == (False, True)
+    assert (spans["execute_tool lineage"]["error"], spans["execute_tool read_file"]["error"]) == (False, True)
     assert spans["execute_tool read_file"]["error.type"] == "ToolError"
     assert b"a secret name" not in collector.bodies
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,29 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from avo.agents.client import Client
-from avo.agents.conversation import read
-from avo.agents.stagnation import Patience
+from avo.agents.conversation import Call, Conversation
 from avo.agents.supervisor import read_advice
 from avo.agents.team import Team
-from avo.agents.tuner import Tuner, TunerSupervisor
+from avo.agents.tuner import Reader, Tuner, TunerSupervisor
 from avo.evolve import Limits, evolve
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import load
 from avo.tools.bench import Bench
-from avo.types import figure
+from avo.tools.knobs import knobs_of
+from avo.tools.payloads import (
+    ADVICE,
+    REVIEW,
+    TASK,
+    Advised,
+    Begun,
+    Committed,
+    Evaluations,
+    Payload,
+    Refusal,
+    Review,
+    Scored,
+    Tree,
+)
 
 VALUES = {"A": ("1", "2", "4"), "B": ("0", "1"), "C": ("8", "16"), "D": ("x", "y")}
 SOURCE = "\n".join(f"// avo:knob {n} {{{', '.join(v)}}}\nconstexpr auto {n} = {v[0]};" for n, v in VALUES.items())
@@ -37,40 +50,53 @@ BASE: Knobs = {name: values[0] for name, values in VALUES.items()}
 
 
 class World:
-    """Answers a tuner's calls as the tools would, with scores that a test chooses."""
+    """Answers a tuner's calls as the tools would tell a program, in no words, with scores that a test chooses."""
 
     def __init__(self, score: Callable[[Knobs], float], *, commits: bool = True) -> None:
         self.score, self.commits = score, commits
         self.attempts: list[Knobs] = [BASE]
+        self.source = SOURCE
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
-    def line(self, knobs: Knobs) -> str:
-        shown = " ".join(f"{name}={value}" for name, value in knobs.items())
-        return f"a{self.attempts.index(knobs) + 1} PASSED {figure(self.score(knobs))} GFLOP/s | {shown} | x"
+    def told(self, trees: list[Knobs]) -> Evaluations:
+        return Evaluations(tuple(Scored(self.attempts.index(k) + 1, self.score(k), k, True) for k in trees))
 
-    def answer(self, tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
-        if tool == "sweep":
-            names = list(arguments["knobs"])
-            trees = [BASE | dict(zip(names, v, strict=True)) for v in itertools.product(*arguments["knobs"].values())]
-            self.attempts += [tree for tree in trees if tree not in self.attempts]
-            return "\n".join(["best of n", *map(self.line, trees)]), True
-        fixed = {
-            "list_files": "avo_abi.h  9 bytes\nk.cpp  99 bytes", "read_file": SOURCE, "note": "noted",
-            "attempts": "\n".join(map(self.line, self.attempts)), "commit": "refused: slower than the best version",
-        }  # fmt: skip
-        return fixed.get(tool, "done"), tool != "commit" or self.commits
+    def tree(self) -> Tree:
+        return Tree(("k.cpp",), tuple(knobs_of({"k.cpp": self.source.encode()}).values()))
 
-    def converse(self, model: Client, *texts: tuple[str, str], most: int = 60) -> str:
-        """Let the model call tools until it says something; `texts` are (source, text) that others said."""
-        messages: list[LLMMessage] = [UserMessage(content=text, source=source) for source, text in texts]
+    def answer(self, tool: str, arguments: dict[str, Any]) -> Payload | None:
+        match tool:
+            case "sweep":
+                names, values = list(arguments["knobs"]), itertools.product(*arguments["knobs"].values())
+                trees = [BASE | dict(zip(names, chosen, strict=True)) for chosen in values]
+                self.attempts += [tree for tree in trees if tree not in self.attempts]
+                return self.told(trees)
+            case "attempts":
+                return self.told(self.attempts)
+            case "commit":
+                knobs = {name: knob.value for name, knob in knobs_of({"k.cpp": self.source.encode()}).items()}
+                return Committed("v1", True) if self.commits else Refusal(knobs)
+            case "edit_file":
+                self.source = self.source.replace(arguments["old"], arguments["new"])
+            case "checkout":
+                self.source = SOURCE
+        return self.tree() if tool in ("read_file", "edit_file", "checkout") else None
+
+    def converse(self, model: Reader, *said: tuple[str, str, Payload], most: int = 60) -> str:
+        """Let the model call tools until it says something; `said`: source, key and payload of what others said."""
+        messages: list[LLMMessage] = [UserMessage(content="said", source=source) for source, _, _ in said]
+        heard: dict[str, Payload] = {key: data for _, key, data in said}
+        model.hears(heard)
         for _ in range(most):
             result = asyncio.run(model.create(messages))
             if isinstance(result.content, str):
                 return result.content
             (call,) = result.content
             self.calls.append((call.name, json.loads(call.arguments)))
-            text, worked = self.answer(*self.calls[-1])
-            answer = FunctionExecutionResult(content=text, name=call.name, call_id=call.id, is_error=not worked)
+            if data := self.answer(*self.calls[-1]):
+                heard[call.id] = data
+            failed = isinstance(data, Refusal)
+            answer = FunctionExecutionResult(content="said", name=call.name, call_id=call.id, is_error=failed)
             messages.append(AssistantMessage(content=result.content, source="worker"))
             messages.append(FunctionExecutionResultMessage(content=[answer]))
         raise AssertionError(f"no end: {self.calls[-3:]}")
@@ -79,7 +105,8 @@ class World:
         return [arguments for name, arguments in self.calls if name == tool]
 
 
-BRIEF = ("user", "# Step 1\nv0 1.00 GFLOP/s x1.000  Seed")
+BEGUN = Begun(1, False, 1, "make it fast")
+BRIEF = ("user", TASK, BEGUN)
 
 
 def sweeps(seed: int) -> list[dict[str, list[str]]]:
@@ -89,7 +116,7 @@ def sweeps(seed: int) -> list[dict[str, list[str]]]:
 
 
 def run(bench: Bench) -> str:
-    team = Team(bench, Tuner(), TunerSupervisor(), lambda: False, Patience())
+    team = Team(bench, Tuner(), TunerSupervisor(), lambda: False)
     return asyncio.run(evolve(bench, team, Limits(steps=9), repr))
 
 
@@ -142,9 +169,9 @@ def test_a_score_is_read_however_small_or_large_it_is(scale: float) -> None:
 
 
 def test_a_score_that_does_not_compare_is_not_taken_for_one() -> None:
-    line = "a1 PASSED 90 GFLOP/s (by an older judge) | A=4 | x\na2 PASSED 4.5e-07 GFLOP/s | A=2 | x"
-    messages: list[LLMMessage] = [UserMessage(content=line, source="user")]
-    assert read(messages).tried() == {(("A", "2"),): 4.5e-07}
+    shown = Evaluations((Scored(1, 90.0, {"A": "4"}, False), Scored(2, 4.5e-07, {"A": "2"}, True)))
+    talk = Conversation(calls=[Call("attempts", {}, "said", True, shown)])
+    assert talk.tried() == {(("A", "2"),): 4.5e-07}
 
 
 def test_a_gain_within_the_noise_is_not_worth_a_commit() -> None:
@@ -162,35 +189,34 @@ def test_after_a_refusal_by_the_gate_it_notes_that_and_tries_the_next_best() -> 
         "refused by the gate: A=2 B=0 C=8 D=x",
     ]
     names = [name for name, _ in world.calls]
-    assert names[names.index("note") :][:3] == ["note", "checkout", "read_file"]
+    assert names[names.index("note") :][:3] == ["note", "checkout", "edit_file"]
     assert names[-1] == "end_step"
 
 
 def test_what_the_gate_refused_in_an_earlier_step_is_not_committed_again() -> None:
     world = World(lambda knobs: 3.0 if knobs["A"] == "4" else 1.0)
-    world.converse(Tuner(), (BRIEF[0], f"{BRIEF[1]}\n# Notes\n- refused by the gate: A=4 B=0 C=8 D=x"))
+    world.converse(Tuner(), ("user", TASK, replace(BEGUN, refused=(BASE | {"A": "4"},))))
     assert not world.called("commit")
 
 
 def test_advice_is_followed_where_the_sources_allow_it() -> None:
-    advice = "Advice: x\n1. try A=99\n   why: y\n2. try Z=1\n3. try B=1 C=16\n   start from: best\n4. think harder"
+    advice = Advised(({"A": "99"}, {"Z": "1"}, {"B": "1", "C": "16"}))
     world = World(lambda knobs: 1.0)
-    world.converse(Tuner(), BRIEF, ("supervisor", advice))
+    world.converse(Tuner(), BRIEF, ("supervisor", ADVICE, advice))
     assert world.called("sweep")[0]["knobs"] == {"B": ["1"], "C": ["16"]}
     assert all(set(values) <= set(VALUES[n]) for s in world.called("sweep") for n, values in s["knobs"].items())
 
 
 def test_a_resumed_step_starts_from_the_best_version_again() -> None:
     world = World(lambda knobs: 1.0)
-    world.converse(Tuner(), (BRIEF[0], BRIEF[1].replace("# Step 1", "# Step 1 (resumed)")))
+    world.converse(Tuner(), ("user", TASK, replace(BEGUN, resumed=True)))
     assert world.calls[0] == ("checkout", {"version": "best"})
 
 
 def advice_after(tried: list[Knobs], idle: int, score: Callable[[Knobs], float]) -> list[str]:
     world = World(score)
     world.attempts += tried
-    review = f"The worker is stuck: x.\nAdvice since the last version that led to nothing: {idle}\n"
-    text = world.converse(TunerSupervisor(), BRIEF, ("journal", review))
+    text = world.converse(TunerSupervisor(), BRIEF, ("journal", REVIEW, Review(idle)))
     return [direction.title for direction in read_advice(text).directions]
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from avo.agents.stagnation import Patience
 from avo.agents.team import Team
 from avo.agents.tuner import Tuner, TunerSupervisor
 from avo.cli import main
@@ -35,7 +34,7 @@ def run(
     shutil.copytree(planted_run, folder)
     with open_run(folder, tiny, "cpu", "tuner") as bench:
         bench.executor = executor
-        team = Team(bench, Tuner(), TunerSupervisor(), lambda: False, Patience())
+        team = Team(bench, Tuner(), TunerSupervisor(), lambda: False)
         assert asyncio.run(evolve(bench, team, Limits(), repr)) == "exhausted"
         bench.journal.add_note(1, "sixteen are enough")
         bench.journal.add_direction(1, "swap the loops", "abandoned", "twice as slow")

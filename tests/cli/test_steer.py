@@ -66,7 +66,7 @@ def test_a_text_reaches_the_worker_of_another_process_before_its_next_call(run: 
     def play(body: dict[str, Any]) -> Any:
         if not said:  # while the worker waits for this answer
             said.append(cli("steer", TEXT, "--run", run))
-            return ("list_files", {})
+            return ("read_file", {})
         return ending(body)
 
     with serving(play) as provider, begin(run, provider) as process:

@@ -6,11 +6,13 @@ import asyncio
 
 import pytest
 
-from avo.mcp.desk import Answer, Desk
+from avo.mcp.desk import Desk
 from avo.memory.journal import EXTERNAL
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.tools.executor import LocalExecutor
 from avo.tools.lease import lease
+from avo.tools.payloads import Interrupted
 from avo.tools.sources import Sources
 from avo.types import AvoError, Missing, ScenarioError, Verdict
 
@@ -50,9 +52,9 @@ def test_a_fault_is_one_line_for_the_client_and_the_desk_goes_on(bench: Bench) -
         return said
 
     _, gone, wrong, fine = asyncio.run(scene())
-    assert gone == ("evaluate: GPU 0 has not answered for 20 s", False)
-    assert wrong == ("evaluate: reference.py:3: case a hidden test makes no output of […, …]", False)
-    assert fine[1]
+    assert gone == Answer("evaluate: GPU 0 has not answered for 20 s", worked=False)
+    assert wrong == Answer("evaluate: reference.py:3: case a hidden test makes no output of […, …]", worked=False)
+    assert fine.worked
     assert bench.journal.count("attempts") == 2
     assert [step["ended"] for step in bench.journal.steps() if step["operator"] == EXTERNAL] == [None]
 
@@ -60,7 +62,7 @@ def test_a_fault_is_one_line_for_the_client_and_the_desk_goes_on(bench: Bench) -
 def test_a_journal_that_is_full_is_told_and_written_again_once_there_is_room(bench: Bench) -> None:
     async def scene() -> list[Answer]:
         desk = Desk(bench)
-        said = [await called(desk, "list_files")]
+        said = [await called(desk, "read_file")]
         bench.journal.write(f"PRAGMA max_page_count={bench.journal.value('PRAGMA page_count')}")
         said.append(await called(desk, "note", text="x" * 100_000))
         bench.journal.write("PRAGMA max_page_count=1000000")
@@ -69,10 +71,10 @@ def test_a_journal_that_is_full_is_told_and_written_again_once_there_is_room(ben
         return said
 
     first, full, later = asyncio.run(scene())
-    assert first[1]
-    assert not full[1]
-    assert full[0].startswith("note: the run's database: database or disk is full")
-    assert later == ("noted", True)
+    assert first.worked
+    assert not full.worked
+    assert full.text.startswith("note: the run's database: database or disk is full")
+    assert later == Answer("noted")
 
 
 def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> None:
@@ -87,22 +89,22 @@ def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> 
         desk = Desk(bench)
         with pytest.raises(AvoError, match="no compiler"):
             await desk.brief()
-        refused = await called(desk, "list_files")
+        refused = await called(desk, "read_file")
         executor.fault, executor._here = None, []
-        fine, brief = await called(desk, "list_files"), await desk.brief()
+        fine, brief = await called(desk, "read_file"), await desk.brief()
         await desk.close()
         return refused, fine, brief
 
     refused, fine, brief = asyncio.run(scene())
-    assert refused == ("the run cannot begin: no compiler", False)
-    assert fine[1]
+    assert refused == Answer("the run cannot begin: no compiler", worked=False)
+    assert fine.worked
     assert "# Versions so far" in brief
 
 
 def test_a_call_that_waits_for_a_device_holds_up_nobody_who_leaves(bench: Bench) -> None:
     async def scene() -> Answer:
         desk = Desk(bench)
-        assert (await called(desk, "edit_file", **EDIT))[1]
+        assert (await called(desk, "edit_file", **EDIT)).worked
         task = desk.start("evaluate", {"direction": "more sums"})
         while desk._working is not task:
             await asyncio.sleep(0.01)
@@ -110,6 +112,6 @@ def test_a_call_that_waits_for_a_device_holds_up_nobody_who_leaves(bench: Bench)
         return await task
 
     with lease("cpu"):
-        assert asyncio.run(scene()) == ("evaluate: stopped by the client", False)
+        assert asyncio.run(scene()) == Answer("evaluate: stopped by the client", Interrupted(), False)
     with lease("cpu"):
         pass

@@ -38,7 +38,7 @@ HELLO = {
     "jsonrpc": "2.0", "id": 1, "method": "initialize",
     "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}},
 }  # fmt: skip
-LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_files", "arguments": {}}}
+LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "lineage", "arguments": {}}}
 SOON = 120
 """Seconds after which something that was to end has not, on the slowest machine."""
 OWN = f"3197.{os.getpid()}"  # what no process of another test run sleeps for
@@ -138,9 +138,9 @@ def test_the_gate_and_the_work_tree_hold_for_a_client_too(run: Path) -> None:
         outside = await agent.call("shell", command=f"cat {secret}; ls {run}; echo x > {secret}")
         assert "scenario =" not in outside
         assert "avo.db" not in outside
-        assert "there are: list_files" in await agent.refused("rm", path="/")
+        assert "there are: read_file" in await agent.refused("rm", path="/")
         assert "Extra inputs are not permitted" in await agent.refused("evaluate", direction="x", score=1e9)
-        assert "path: Field required" in await agent.refused("read_file")
+        assert "path: Field required" in await agent.refused("write_file", content="x")
         await agent.call("note", text="half a character: \ud800".encode("utf-8", "replace").decode())
 
     before = secret.read_text()
@@ -155,7 +155,7 @@ def test_a_long_call_blocks_nothing_tells_its_progress_and_ends_when_the_client_
         long = asyncio.create_task(agent.try_("shell", command=f"echo begun; sleep {OWN}", seconds=400))
         while sum(note.startswith("shell: ") for note in agent.said) < 2:
             await agent.session.send_ping()
-            assert "matvec.cpp" in await agent.call("list_files")
+            assert "matvec.cpp" in await agent.call("read_file")
             await asyncio.sleep(0.05)
         waiting = asyncio.create_task(agent.try_("evaluate", direction="after it"))
         await asyncio.sleep(0.1)
@@ -338,8 +338,8 @@ def test_what_a_person_says_reaches_the_client_once(run: Path) -> None:
         journal = Journal(run / "avo.db")
         steer(journal, "leave BACKWARDS alone")
         journal.close()
-        assert (await agent.call("list_files")).endswith("[a person says: leave BACKWARDS alone]")
-        assert "person" not in await agent.call("list_files")
+        assert (await agent.call("read_file")).endswith("[a person says: leave BACKWARDS alone]")
+        assert "person" not in await agent.call("read_file")
         journal = Journal(run / "avo.db")
         steer(journal, "and ROWS")
         journal.close()
@@ -353,7 +353,7 @@ def test_a_seed_that_scores_nothing_is_told_to_the_client(own_scenario: Path, tm
     source.write_text(source.read_text().replace(WRONG["old"], WRONG["new"]))
 
     async def part(agent: Agent) -> None:
-        assert "the seed of tiny scores nothing: INCORRECT" in await agent.refused("list_files")
+        assert "the seed of tiny scores nothing: INCORRECT" in await agent.refused("read_file")
         with pytest.raises(McpError, match="scores nothing"):
             await agent.resource("avo://brief")
         with pytest.raises(McpError, match="there are: avo://brief"):

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from avo.memory.brought import Brought
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
-from avo.tools.brought import Brought, keep
 from avo.tools.sources import Sources
 from avo.types import Status
 
@@ -34,14 +34,15 @@ def begun(tmp_path: Path, planted_run: Path, tiny: Scenario, seed: Sources) -> I
     run = Path(shutil.copytree(planted_run, tmp_path / "begun"))
     files = {"matvec.cpp": seed["matvec.cpp"].replace(b"SUMS = 1;", b"SUMS = 16;")}
     with open_run(run, tiny, "cpu") as bench:
-        keep(bench.journal, brought(files))
+        bench.journal.keep_brought(brought(files))
         verdict = replace(bench.journal.attempts()[0].verdict, status=Status.COMPILE_ERROR, reason="no", cases=())
         bench.record(files, "brought in", verdict, {})
         yield bench
 
 
 def ask(bench: Bench, tool: str, **arguments: str) -> tuple[str, bool]:
-    return asyncio.run(registry(bench).call(tool, arguments))
+    answer = asyncio.run(registry(bench).call(tool, arguments))
+    return answer.text, answer.worked
 
 
 def test_the_tool_compares_it_with_a_version(begun: Bench) -> None:
@@ -58,8 +59,9 @@ def test_where_it_passed_the_scores_are_compared_too(begun: Bench) -> None:
     verdict = begun.journal.attempts()[0].verdict
     twice = replace(verdict, cases=tuple(replace(case, value=2 * case.value) for case in verdict.cases))
     files = {"matvec.cpp": b"// 16 sums"}
-    begun.journal.write("DELETE FROM messages")
-    keep(begun.journal, brought(files))
+    begun.journal.write("DELETE FROM brought")
+    begun.journal.write("DELETE FROM brought_files")
+    begun.journal.keep_brought(brought(files))
     begun.record(files, "", twice, {})
     text, _ = ask(begun, "compare_versions", first="v0", second="seed-from")
     assert "PASSED here" in text

@@ -16,7 +16,7 @@ from avo.types import Missing, Status, Verdict
 
 
 def ask(bench: Bench, name: str, **arguments: Any) -> str:
-    return asyncio.run(registry(bench).call(name, arguments))[0]
+    return asyncio.run(registry(bench).call(name, arguments)).text
 
 
 def change(bench: Bench, old: str, new: str) -> None:
@@ -93,7 +93,7 @@ def test_no_answer_names_a_hidden_test(bench: Bench, status: Status, line: str) 
     shown = ask(bench, "evaluate", direction="wrong in a hidden test only")
     assert f"{status}: " in shown
     assert "(case a hidden test)" in shown
-    for tool, arguments in (("read_attempt", {"number": 2}), ("attempts", {}), ("commit", {"message": "x"})):
+    for tool, arguments in (("attempts", {"number": 2}), ("attempts", {}), ("commit", {"message": "x"})):
         shown += ask(bench, tool, **arguments)
     assert "large" not in shown
 

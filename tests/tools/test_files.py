@@ -20,21 +20,23 @@ from avo.tools.sandbox import AT_FDCWD, libc
 from avo.tools.sources import LARGEST_BYTES
 from avo.types import ToolError
 
+DELETED = {"content": ""}
+"""What write_file takes to delete a file."""
 EXCHANGE = 2
 """Of renameat2: both names stay, each with what the other had."""
 
 
 def refused(bench: Bench, name: str, **arguments: Any) -> str:
     """What a model reads when the tool could not do it."""
-    answer, worked = asyncio.run(registry(bench).call(name, arguments))
-    assert not worked
-    return answer
+    answer = asyncio.run(registry(bench).call(name, arguments))
+    assert not answer.worked
+    return answer.text
 
 
 @pytest.mark.parametrize(
     "path", ["../lock", "../../x.cpp", "/etc/passwd", "parts/../../x.cpp", ".git/config", ".git/x.cpp", "a/.git/x.cpp"]
 )
-@pytest.mark.parametrize("name", ["read_file", "write_file", "edit_file", "delete_file"])
+@pytest.mark.parametrize("name", ["read_file", "write_file", "edit_file"])
 def test_nothing_outside_of_the_work_tree_is_reached(bench: Bench, name: str, path: str) -> None:
     more = {"write_file": {"content": "x"}, "edit_file": {"old": "a", "new": "b"}}.get(name, {})
     assert "is not in the work tree" in refused(bench, name, path=path, **more)
@@ -51,7 +53,7 @@ def test_a_link_out_of_the_work_tree_is_not_followed(bench: Bench, tmp_path: Pat
     assert outside.read_text() == "secret"
 
 
-@pytest.mark.parametrize("name", ["read_file", "write_file", "edit_file", "delete_file"])
+@pytest.mark.parametrize("name", ["read_file", "write_file", "edit_file"])
 def test_links_are_refused_wherever_they_lead(bench: Bench, tmp_path: Path, name: str) -> None:
     tree = bench.work_tree
     (tree / "dangling.h").symlink_to(tmp_path / "not there")
@@ -82,20 +84,20 @@ def test_what_is_no_plain_file_is_refused_at_once(bench: Bench, tmp_path: Path) 
     (tree / "folder.h").mkdir()
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(os.path.relpath(tree / "socket.h"))
-        for name in ("read_file", "delete_file"):
-            assert "'fifo.h' is a FIFO, not a plain file" in refused(bench, name, path="fifo.h")
-            assert "'hard.h' is a hard link, not a plain file" in refused(bench, name, path="hard.h")
-            assert "'socket.h' is a socket, not a plain file" in refused(bench, name, path="socket.h")
-            assert "no file 'folder.h'" in refused(bench, name, path="folder.h")
+        for name, more in (("read_file", {}), ("write_file", DELETED)):
+            assert "'fifo.h' is a FIFO, not a plain file" in refused(bench, name, path="fifo.h", **more)
+            assert "'hard.h' is a hard link, not a plain file" in refused(bench, name, path="hard.h", **more)
+            assert "'socket.h' is a socket, not a plain file" in refused(bench, name, path="socket.h", **more)
+            assert "no file 'folder.h'" in refused(bench, name, path="folder.h", **more)
     if os.geteuid() == 0:
         os.mknod(tree / "zero.h", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
         assert "'zero.h' is a device, not a plain file" in refused(bench, "read_file", path="zero.h")
-    shown = asyncio.run(files.list_files(bench))
+    shown = asyncio.run(files.read_file(bench)).text
     assert "fifo.h  FIFO" in shown
     assert "hard.h  hard link" in shown
     asyncio.run(files.write_file(bench, "hard.h", "own"))  # takes the name's place: what was linked stays as it was
     assert (tmp_path / "outside.h").read_text() == "a-planted-secret"
-    assert asyncio.run(files.read_file(bench, "hard.h")) == "own"
+    assert asyncio.run(files.read_file(bench, "hard.h")).text == "own"
 
 
 def test_a_huge_file_and_a_huge_folder_are_one_line(bench: Bench) -> None:
@@ -105,7 +107,7 @@ def test_a_huge_file_and_a_huge_folder_are_one_line(bench: Bench) -> None:
     (bench.work_tree / "many").mkdir()
     for number in range(files.MOST_LISTED + 500):
         (bench.work_tree / "many" / f"{number}.txt").touch()
-    shown = asyncio.run(files.list_files(bench)).splitlines()
+    shown = asyncio.run(files.read_file(bench)).text.splitlines()
     assert len(shown) == files.MOST_LISTED + 1
     assert shown[-1].endswith("more files]")
 
@@ -137,7 +139,7 @@ def test_a_folder_that_turns_into_a_link_between_check_and_use_is_not_followed(b
 @pytest.mark.parametrize("path", ["avo_abi.h", "score.json", "parts/avo_abi.h"])
 def test_what_the_harness_writes_stays_as_it_is(bench: Bench, path: str) -> None:
     assert "is written by the harness" in refused(bench, "write_file", path=path, content="x")
-    assert "is written by the harness" in refused(bench, "delete_file", path=path)
+    assert "is written by the harness" in refused(bench, "write_file", path=path, **DELETED)
 
 
 @pytest.mark.parametrize("path", ["x.py", "Makefile", "x.so", ".cpp", "", "x.CPP"])
@@ -161,15 +163,15 @@ def test_text_that_cannot_be_written_is_answered(bench: Bench) -> None:
 
 
 def test_a_file_is_written_read_edited_and_deleted(bench: Bench) -> None:
-    assert asyncio.run(files.write_file(bench, "parts/x.h", "one\ntwo\nthree\n")) == "wrote parts/x.h: 3 lines"
-    assert "parts/x.h  14 bytes" in asyncio.run(files.list_files(bench))
-    assert asyncio.run(files.read_file(bench, "parts/x.h")) == "one\ntwo\nthree"
-    assert asyncio.run(files.read_file(bench, "parts/x.h", 2, 2)) == "two"
-    assert asyncio.run(files.read_file(bench, "parts/x.h", 2)) == "two\nthree"
+    assert asyncio.run(files.write_file(bench, "parts/x.h", "one\ntwo\nthree\n")).text == "wrote parts/x.h: 3 lines"
+    assert "parts/x.h  14 bytes" in asyncio.run(files.read_file(bench)).text
+    assert asyncio.run(files.read_file(bench, "parts/x.h")).text == "one\ntwo\nthree"
+    assert asyncio.run(files.read_file(bench, "parts/x.h", 2, 2)).text == "two"
+    assert asyncio.run(files.read_file(bench, "parts/x.h", 2)).text == "two\nthree"
     asyncio.run(files.edit_file(bench, "parts/x.h", "two", "2"))
     assert (bench.work_tree / "parts" / "x.h").read_text() == "one\n2\nthree\n"
-    asyncio.run(files.delete_file(bench, "parts/x.h"))
-    assert "parts" not in asyncio.run(files.list_files(bench))
+    asyncio.run(files.write_file(bench, "parts/x.h", ""))
+    assert "parts" not in asyncio.run(files.read_file(bench)).text
     assert sorted(path.name for path in bench.work_tree.rglob(".*.new")) == []
 
 
@@ -196,14 +198,14 @@ def test_a_file_too_large_leaves_the_old_one(bench: Bench) -> None:
     assert (bench.work_tree / "matvec.cpp").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["read_file", "delete_file"])
-def test_a_file_that_is_not_there_is_told(bench: Bench, name: str) -> None:
-    assert "no file 'x.cpp'; see list_files" in refused(bench, name, path="x.cpp")
+@pytest.mark.parametrize(("name", "more"), [("read_file", {}), ("write_file", DELETED)])
+def test_a_file_that_is_not_there_is_told(bench: Bench, name: str, more: dict[str, str]) -> None:
+    assert "no file 'x.cpp'; read_file without a path lists" in refused(bench, name, path="x.cpp", **more)
 
 
 def test_a_long_file_is_shown_by_head_and_tail(bench: Bench) -> None:
     asyncio.run(files.write_file(bench, "long.txt", "head\n" + "x" * 100_000 + "\ntail"))
-    shown = asyncio.run(files.read_file(bench, "long.txt"))
+    shown = asyncio.run(files.read_file(bench, "long.txt")).text
     assert shown.startswith("head")
     assert shown.endswith("tail")
     assert "characters left out" in shown

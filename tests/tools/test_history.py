@@ -11,11 +11,12 @@ import pytest
 from avo.memory.lineage import Lineage
 from avo.tools.all_tools import registry
 from avo.tools.bench import Bench
+from avo.tools.history import latest_notes
 from avo.tools.sources import digest
 
 
 def ask(bench: Bench, name: str, **arguments: Any) -> str:
-    return asyncio.run(registry(bench).call(name, arguments))[0]
+    return asyncio.run(registry(bench).call(name, arguments)).text
 
 
 @pytest.fixture
@@ -47,21 +48,19 @@ def test_a_checkout_puts_a_version_into_the_work_tree_and_nothing_else(two: Benc
     assert Lineage(two.work_tree).best().name == "v1"
 
 
-@pytest.mark.parametrize("tool", ["checkout", "read_version"])
+@pytest.mark.parametrize("tool", ["checkout", "read_file"])
 def test_a_version_that_is_not_there_is_answered_with_those_that_are(two: Bench, tool: str) -> None:
     assert ask(two, tool, version="v7") == f"{tool}: no version 'v7'; there are: v0 to v1"
 
 
 def test_an_earlier_version_is_read_without_touching_the_work_tree(two: Bench) -> None:
     before = two.sources()
-    shown = ask(two, "read_version", version="v1")
+    shown = ask(two, "read_file", version="v1")
     assert "Four sums\n\nWhy not." in shown
     assert "scores: wide " in shown
     assert "files: matvec.cpp" in shown
-    assert "SUMS = 4;" in ask(two, "read_version", version="v1", path="matvec.cpp")
-    assert "v1 has no file 'score.json'; it has: matvec.cpp" in ask(
-        two, "read_version", version="v1", path="score.json"
-    )
+    assert "SUMS = 4;" in ask(two, "read_file", version="v1", path="matvec.cpp")
+    assert "v1 has no file 'score.json'; it has: matvec.cpp" in ask(two, "read_file", version="v1", path="score.json")
     assert two.sources() == before
 
 
@@ -83,17 +82,17 @@ def test_attempts_are_listed_and_read_again(bench: Bench) -> None:
     assert second.startswith("a2 INCORRECT_NUMERICAL")
     assert second.endswith("| SUMS=1 BACKWARDS=0 | zeros are fast")
     assert ask(bench, "attempts", last=1) == second
-    shown = ask(bench, "read_attempt", number=2)
+    shown = ask(bench, "attempts", number=2)
     assert shown.startswith("attempt 2, from v0: zeros")
     assert "+        a->y[i] = 0;" in shown
-    assert ask(bench, "read_attempt", number=9) == "read_attempt: no attempt 9; there are 2"
+    assert ask(bench, "attempts", number=9) == "attempts: no attempt 9; there are 2"
 
 
 def test_notes_are_kept_in_order(bench: Bench) -> None:
-    assert ask(bench, "notes") == "none yet"
+    assert latest_notes(bench) == ""
     for text in ("tiles of 64 spill", "prefetching bought nothing"):
         assert ask(bench, "note", text=text) == "noted"
-    assert ask(bench, "notes") == "- tiles of 64 spill\n- prefetching bought nothing"
+    assert latest_notes(bench) == "- tiles of 64 spill\n- prefetching bought nothing"
 
 
 def test_ending_a_step_is_remembered_for_the_loop(bench: Bench) -> None:

@@ -28,7 +28,8 @@ def base(knowledge_base: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def call(bench: Bench, name: str, **arguments: Any) -> tuple[str, bool]:
-    return asyncio.run(registry(bench).call(name, arguments))
+    answer = asyncio.run(registry(bench).call(name, arguments))
+    return answer.text, answer.worked
 
 
 def test_a_search_shows_ids_titles_and_lines(bench: Bench, base: Path) -> None:
@@ -70,7 +71,7 @@ def test_an_id_is_read_on_and_a_file_has_a_table_of_contents(bench: Bench, base:
     assert "licence Apache-2.0" in answer
     assert "2      # spins until" in answer
     assert "next: kernels:hopper/barrier.py#L5-7" in answer
-    assert call(bench, "kb_symbols", path="kernels:hopper/barrier.py") == (
+    assert call(bench, "kb_read", id_or_path="kernels:hopper/barrier.py", lines="contents") == (
         "1-4 wait_for_copy\n5-7 announce_bytes",
         True,
     )
@@ -90,7 +91,7 @@ def test_a_long_answer_is_cut_at_a_line_and_says_where_to_go_on(bench: Bench, ba
         ("kb_search", {"queries": ["x"], "source": "nowhere"}, "no source 'nowhere'; there are: kernels"),
         ("kb_read", {"id_or_path": "../../etc/passwd"}, "no document"),
         ("kb_read", {"id_or_path": "hopper/barrier.py", "lines": "a-b"}, "give A-B"),
-        ("kb_symbols", {"path": "nothing.py"}, "no document"),
+        ("kb_read", {"id_or_path": "nothing.py", "lines": "contents"}, "no document"),
     ],
 )
 def test_what_cannot_be_answered_is_said(
@@ -108,7 +109,7 @@ def test_nothing_found_names_the_filter_to_drop(bench: Bench, base: Path) -> Non
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("kb_search", {"queries": ["x"]}), ("kb_read", {"id_or_path": "x"}), ("kb_symbols", {"path": "x"})],
+    [("kb_search", {"queries": ["x"]}), ("kb_read", {"id_or_path": "x"})],
 )
 def test_without_a_base_every_tool_says_so_in_one_line(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any]

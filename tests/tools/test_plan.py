@@ -16,7 +16,8 @@ from avo.tools.plan import LONGEST, MOST_CLOSED, MOST_OPEN, plan_text
 
 
 def plan(bench: Bench, **arguments: Any) -> tuple[str, bool]:
-    return asyncio.run(registry(bench).call("plan", arguments))
+    answer = asyncio.run(registry(bench).call("plan", arguments))
+    return answer.text, answer.worked
 
 
 def test_a_direction_is_written_down_tried_and_read_again(bench: Bench, tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_a_direction_is_written_down_tried_and_read_again(bench: Bench, tmp_path
         "abandoned",
         "tried",
     ]
-    assert f"# Plan\n{text}" in asyncio.run(brief(bench, resumed=False))
+    assert f"# Plan\n{text}" in asyncio.run(brief(bench, resumed=False)).text
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ Seed = dict[str, bytes]
 
 
 def ask(bench: Bench, name: str, **arguments: Any) -> tuple[str, bool]:
-    return asyncio.run(registry(bench).call(name, arguments))
+    answer = asyncio.run(registry(bench).call(name, arguments))
+    return answer.text, answer.worked
 
 
 def measured(shown: str) -> bool:

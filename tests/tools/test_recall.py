@@ -13,7 +13,8 @@ from avo.tools.recall import MOST_FOUND
 
 
 def recall(bench: Bench, **arguments: Any) -> tuple[str, bool]:
-    return asyncio.run(registry(bench).call("recall", arguments))
+    answer = asyncio.run(registry(bench).call("recall", arguments))
+    return answer.text, answer.worked
 
 
 def said(bench: Bench, text: str, kind: str = "text", tool: str | None = None, agent: str = "worker") -> int:

@@ -39,20 +39,25 @@ def demanding(own_scenario: Path, tmp_path: Path) -> Iterator[Bench]:
         yield opened
 
 
+def asked(bench: Bench, arguments: dict[str, str]) -> tuple[str, bool]:
+    answer = asyncio.run(registry(bench).call("sanitize", arguments))
+    return answer.text, answer.worked
+
+
 def test_on_the_cpu_the_tool_asks_the_compilers_sanitizers(bench: Bench) -> None:
-    shown, worked = asyncio.run(registry(bench).call("sanitize", {}))
+    shown, worked = asked(bench, {})
     assert worked
     assert shown.startswith("clean: address, undefined")
 
 
 def test_a_tool_for_gpus_is_refused_on_the_cpu(bench: Bench) -> None:
-    shown, worked = asyncio.run(registry(bench).call("sanitize", {"tool": "memcheck"}))
+    shown, worked = asked(bench, {"tool": "memcheck"})
     assert not worked
     assert shown.startswith("sanitize: not checked: memcheck is not for the target cpu, which has address, undefined")
 
 
 def test_an_unknown_tool_is_refused_with_the_choices(bench: Bench) -> None:
-    shown, worked = asyncio.run(registry(bench).call("sanitize", {"tool": "valgrind"}))
+    shown, worked = asked(bench, {"tool": "valgrind"})
     assert not worked
     assert all(name in shown for name in TOOLS)
 

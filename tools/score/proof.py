@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from avo.scenarios.loader import Case, Scenario
@@ -16,7 +16,7 @@ from avo.tools.score.inputs import drawn
 from avo.tools.score.judge import Judge
 from avo.tools.score.refresh import HOOK
 from avo.tools.score.steady import OTHER_SEED, SEED, apart, steady
-from avo.tools.soundness import REFUSES_THE_RIGHT, Finding, at, of_the_files
+from avo.tools.soundness import Finding, at, of_the_files
 from avo.types import Rejected, ScenarioError
 
 OTHER_SEEDS = (OTHER_SEED, 3)
@@ -150,7 +150,8 @@ def _of_tolerance(
     except Rejected as rejected:
         if ("", "") not in pending.told:
             pending.told.add(("", ""))
-            yield at(scenario, f"{REFUSES_THE_RIGHT}: {rejected.reason}: raise it", "tolerance")
+            problem = f"refuses the expected values, rounded to the output's dtype: {rejected.reason}: raise it"
+            yield replace(at(scenario, problem, "tolerance"), unmeetable=True)
         return
     for fault, name, outputs in wrong(scenario, wanted) if timed else ():
         if (fault, name) not in pending.told and accepts(scenario, case, wanted, outputs):

@@ -19,9 +19,10 @@ from avo.cli.options import (
     printable,
     resolve_target,
 )
-from avo.operators.external import FOR_AGENTS, answer, begun, external_step, keep_unsaved, unsaved
+from avo.operators.external import answer, begun, external_step, keep_unsaved, unsaved
 from avo.scenarios.loader import load
 from avo.settings import runs_folder
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.tools.commit import commit as gate
 from avo.tools.sources import digest
@@ -65,15 +66,15 @@ def commit(
     run = run or runs_folder() / f"{loaded.name}-{target}"
     with external_step(run, loaded, target, path, seed_from) as bench:
 
-        async def work() -> str:
+        async def work() -> Answer:
             if direction:
                 await bench.evaluate(bench.sources(), direction)
             return await gate(bench, message)
 
         best, left = bench.lineage.best().name, unsaved(bench.lineage) if path else ""
         compared = bench.journal.count("comparisons")
-        text, kept = answer(bench, "commit", f"{path or 'the work tree'}: {message}", work)
-        text = text.partition(FOR_AGENTS)[0]
+        made = answer(bench, "commit", f"{path or 'the work tree'}: {message}", work)
+        text, kept = made.text, made.worked
         if kept:
             keep_unsaved(bench.journal, bench.step, best, left)
             text += LEFT if left else ""

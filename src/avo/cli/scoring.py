@@ -69,12 +69,12 @@ def _kept(
     direction = direction or f"{path or 'the work tree'}, by hand"
     with external_step(run, scenario, resolve_target(target, scenario), path) as bench:
         tried = bench.journal.count("attempts")
-        text, worked = answer(bench, "evaluate", direction, lambda: tool(bench, direction))
-        attempt = bench.journal.attempt_of(digest(bench.sources())) if worked else None
+        made = answer(bench, "evaluate", direction, lambda: tool(bench, direction))
+        attempt = bench.journal.attempt_of(digest(bench.sources())) if made.worked else None
         if attempt is None:
-            raise AvoError(text)
+            raise AvoError(made.text)
         new = bench.journal.count("attempts") > tried
-    return attempt.verdict, text, {"attempt": attempt.id, "new": new, "run": str(run)}
+    return attempt.verdict, made.text, {"attempt": attempt.id, "new": new, "run": str(run)}
 
 
 def build(place: Path, path: Path | None, target: str, as_json: bool) -> None:

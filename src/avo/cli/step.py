@@ -31,6 +31,7 @@ from avo.operators.seed import warn_of_seed
 from avo.run import existing, held, open_run, plant_seed
 from avo.scenarios.loader import load
 from avo.settings import runs_folder
+from avo.tools.answer import Answer
 from avo.types import AvoError
 
 COMMANDS = """# Commands
@@ -135,5 +136,5 @@ def note(
         step = journal.steps()[-1]["id"] if journal.count("steps") else 0
         call = called(journal, step, "note", f"note: {text}", {"text": text})
         number = journal.add_note(step, text)
-        answered(journal, step, call, "note", f"noted as {number}")
+        answered(journal, step, call, "note", Answer(f"noted as {number}"))
     print_json({"note": number, "step": step, "text": text}) if as_json else print(f"noted as {number}")

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from avo.faults import fault_of
 from avo.memory.steering import mark_seen, unseen
-from avo.operators.external import FOR_AGENTS, answered, begin, called, end, readable, told
+from avo.operators.external import answered, begin, called, end, readable, told
 from avo.run import plant_seed
 from avo.settings import without_secrets
 from avo.tools.all_tools import registry
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.tools.discreet import discreet
+from avo.tools.history import latest_notes, lineage
 from avo.tools.lease import wait_again, wait_no_longer
+from avo.tools.payloads import Ended, Interrupted
 from avo.tools.process import kill_all
 from avo.types import AvoError, Cancelled, NothingScored
 
@@ -25,7 +29,6 @@ LONGEST_CALL = 2000
 KILL_AGAIN_SECONDS = 0.05
 """What is stopped may be between two children."""
 
-Answer = tuple[str, bool]
 """What a tool said, and whether it did what was asked."""
 
 
@@ -54,9 +57,17 @@ class Desk:
         """What the step is about, and what was tried so far. Raises AvoError when the seed scores nothing."""
         return await self._heard(lambda: told(self.bench))
 
-    async def listed(self, tool: str) -> str:
-        """The answer of a tool that only reads and needs no arguments, for a resource."""
-        return (await self._heard(lambda: self.registry.call(tool, {})))[0]
+    async def versions(self) -> str:
+        """The versions kept so far. Raises AvoError as `brief` does."""
+        return await self._heard(lambda: lineage(self.bench))
+
+    async def notes(self) -> str:
+        """Lessons that were written down. Raises AvoError as `brief` does."""
+
+        async def listed() -> str:
+            return latest_notes(self.bench) or "none yet"
+
+        return await self._heard(listed)
 
     async def _heard(self, work: Callable[[], Awaitable[T]]) -> T:
         """What `work` returns, once the run is ready. Raises AvoError with a line that a client may read."""
@@ -94,13 +105,13 @@ class Desk:
         try:
             await self._prepared()
         except Cancelled:
-            return "the run cannot begin: stopped by the client", False
+            return Answer("the run cannot begin: stopped by the client", worked=False)
         except Exception as error:
-            return f"the run cannot begin: {self._told(error)}", False
+            return Answer(f"the run cannot begin: {self._told(error)}", worked=False)
         try:
             return await self._in_turn(name, arguments)
         except Exception as error:  # the journal of the call itself: a full disk, for instance
-            return f"{name}: {self._told(error)}", False
+            return Answer(f"{name}: {self._told(error)}", worked=False)
 
     def _told(self, error: Exception) -> str:
         """An error in one line for the client; a fault of avo's own also goes into the artifacts."""
@@ -125,25 +136,26 @@ class Desk:
         step = self.bench.step
         number = called(self.bench.journal, step, name, said[:LONGEST_CALL], arguments)
         versions = len(self.bench.lineage.versions())
-        text, worked = await self._outcome(name, arguments)
+        made = await self._outcome(name, arguments)
         words = unseen(self.bench.journal)
         told = "".join(f"\n[a person says: {entry.text}]" for entry in words)
-        answered(self.bench.journal, step, number, name, text + told)
-        if len(self.bench.lineage.versions()) > versions:
+        answered(self.bench.journal, step, number, name, replace(made, text=made.text + told))
+        text = made.text
+        if len(self.bench.lineage.versions()) > versions:  # also where what came after the commit failed
             version = self.bench.lineage.versions()[-1]
-            text = text.partition(FOR_AGENTS)[0] + self._next("committed", f"{version.name}: {version.message}")
-        elif self.bench.ended or self.bench.exhausted:
-            text = self._next("exhausted" if self.bench.exhausted else "gave_up", self.bench.ended).strip()
+            text += self._next("committed", f"{version.name}: {version.message}")
+        elif isinstance(made.data, Ended):
+            text = self._next("exhausted" if made.data.exhausted else "gave_up", made.data.reason).strip()
         mark_seen(self.bench.journal, words)
-        return readable(text + told), worked
+        return replace(made, text=readable(text + told))
 
     async def _outcome(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         try:
             return await self.registry.call(name, arguments)
         except Cancelled:
-            return f"{name}: stopped by the client", False
+            return Answer(f"{name}: stopped by the client", Interrupted(), False)
         except Exception as error:
-            return f"{name}: {self._told(error)}", False
+            return Answer(f"{name}: {self._told(error)}", worked=False)
 
     def _next(self, outcome: str, summary: str) -> str:
         """Close the step and open the next one; what to tell about it."""

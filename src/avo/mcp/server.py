@@ -13,10 +13,11 @@ from mcp.server.stdio import stdio_server
 from pydantic import AnyUrl
 
 import avo
-from avo.mcp.desk import Answer, Desk
+from avo.mcp.desk import Desk
 from avo.mcp.stdio import Answers, Lines
 from avo.operators.external import RULES
 from avo.operators.signals import heeded
+from avo.tools.answer import Answer
 from avo.tools.bench import Bench
 from avo.types import AvoError
 
@@ -57,8 +58,8 @@ def _server(desk: Desk) -> Server[Any, Any]:
     made: Server[Any, Any] = Server("avo", avo.__version__, RULES.read_text())
     resources: dict[str, tuple[str, Callable[[], Awaitable[str]]]] = {
         "brief": (BRIEF, desk.brief),
-        "lineage": ("The versions kept so far, oldest first.", lambda: desk.listed("lineage")),
-        "notes": ("Lessons that were written down.", lambda: desk.listed("notes")),
+        "lineage": ("The versions kept so far, oldest first.", desk.versions),
+        "notes": ("Lessons that were written down.", desk.notes),
     }
 
     async def list_tools(_: types.ListToolsRequest) -> types.ServerResult:
@@ -73,9 +74,9 @@ def _server(desk: Desk) -> Server[Any, Any]:
 
     async def call_tool(request: types.CallToolRequest) -> types.ServerResult:
         task = desk.start(request.params.name, request.params.arguments or {})
-        text, worked = await _reported(made, request.params.name, desk, task)
-        content: list[types.ContentBlock] = [types.TextContent(type="text", text=text or "(no output)")]
-        return types.ServerResult(types.CallToolResult(content=content, isError=not worked))
+        answer = await _reported(made, request.params.name, desk, task)
+        content: list[types.ContentBlock] = [types.TextContent(type="text", text=answer.text or "(no output)")]
+        return types.ServerResult(types.CallToolResult(content=content, isError=not answer.worked))
 
     async def list_prompts(_: types.ListPromptsRequest) -> types.ServerResult:
         return types.ServerResult(types.ListPromptsResult(prompts=[types.Prompt(name="brief", description=BRIEF)]))

@@ -17,18 +17,22 @@ from avo.memory.lineage import Lineage
 from avo.operators.seed import warn_of_seed
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import Scenario
+from avo.tools.answer import Answer, failed
 from avo.tools.bench import Bench, unified_diff
+from avo.tools.payloads import TASK, Interrupted, packed
 from avo.tools.seeds import folder_sources
 from avo.tools.sources import Sources, read_sources
 from avo.types import AvoError, Rejected, ToolError
 
-INTERRUPTED = "[interrupted: avo ended during this call; what it kept stands in the attempts and the lineage]"
+CUT_OFF = Answer(
+    "[interrupted: avo ended during this call; what it kept stands in the attempts and the lineage]",
+    Interrupted(),
+    False,
+)
 RULES = Path(__file__).with_name("operator.md")
 """What an operator is told before the brief."""
 LOOKED_BACK = 100
 """Messages among which a call without an answer is looked for: no more than a few can be under way."""
-FOR_AGENTS = " The step is over"
-"""Where the part of a tool's answer begins that only avo's own agents need."""
 
 
 @dataclass
@@ -102,9 +106,10 @@ def begun(bench: Bench) -> bool:
 
 async def told(bench: Bench) -> str:
     """The brief of the step, which is journalled as what the operator was told."""
-    text = await brief(bench, edited(bench))
-    bench.journal.add_message(bench.step, EXTERNAL, "task", text, "")
-    return text
+    made = await brief(bench, edited(bench))
+    data = packed({TASK: made.data}) if made.data else None
+    bench.journal.add_message(bench.step, EXTERNAL, "task", made.text, "", data=data)
+    return made.text
 
 
 def called(journal: Journal, step: int, tool: str, text: str, arguments: Mapping[str, Any]) -> int:
@@ -113,9 +118,10 @@ def called(journal: Journal, step: int, tool: str, text: str, arguments: Mapping
     return journal.add_message(step, EXTERNAL, "call", said, payload, tool)
 
 
-def answered(journal: Journal, step: int, call: int, tool: str, text: str) -> None:
+def answered(journal: Journal, step: int, call: int, tool: str, made: Answer) -> None:
     """Journal what call number `call` was answered."""
-    journal.add_message(step, EXTERNAL, "result", readable(text), json.dumps({"call": call}), tool)
+    data = packed({str(call): made.data}) if made.data else None
+    journal.add_message(step, EXTERNAL, "result", readable(made.text), json.dumps({"call": call}), tool, data)
 
 
 def close_open_calls(journal: Journal) -> None:
@@ -124,7 +130,7 @@ def close_open_calls(journal: Journal) -> None:
     done = {json.loads(message.payload)["call"] for message in last if message.kind == "result"}
     for message in last:
         if message.kind == "call" and message.id not in done:
-            answered(journal, message.step, message.id, message.tool or "", INTERRUPTED)
+            answered(journal, message.step, message.id, message.tool or "", CUT_OFF)
 
 
 def readable(text: str) -> str:
@@ -132,21 +138,21 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def answer(bench: Bench, tool: str, said: str, work: Callable[[], Awaitable[str]]) -> tuple[str, bool]:
-    """What a tool answers and whether it did what was asked; both sides are kept as messages."""
+def answer(bench: Bench, tool: str, said: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What a tool answers; both sides are kept as messages."""
 
-    async def call() -> tuple[str, bool]:
+    async def call() -> Answer:
         try:
-            return await work(), True
+            return await work()
         except (ToolError, Rejected) as error:
-            return str(error), False
+            return failed(error)
 
     number = called(bench.journal, bench.step, tool, f"{tool}: {said}", {"said": said})
     try:
-        text, worked = asyncio.run(call())
+        made = asyncio.run(call())
     except AvoError:
         with suppress(AvoError):  # the step stays open; the journal may be what is at fault
-            answered(bench.journal, bench.step, number, tool, INTERRUPTED)
+            answered(bench.journal, bench.step, number, tool, CUT_OFF)
         raise
-    answered(bench.journal, bench.step, number, tool, text)
-    return text, worked
+    answered(bench.journal, bench.step, number, tool, made)
+    return made

@@ -1,11 +1,14 @@
 PYTHON ?= python3
 VENV ?= .venv
-.PHONY: run test check
+.PHONY: run test test-all check
 
 run: $(VENV)/installed
 	$(VENV)/bin/avo run scenario mha_causal
 
 test: $(VENV)/installed-dev
+	$(VENV)/bin/pytest -m "not slow"
+
+test-all: $(VENV)/installed-dev
 	$(VENV)/bin/pytest
 
 check: $(VENV)/installed-dev

@@ -11,9 +11,9 @@ from typing import Any
 from autogen_core.models import CreateResult, LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import ParametersSchema, ToolSchema
 
-from avo.agents.models import client, named
-from avo.agents.prices import how_to_give, model_name, prices
-from avo.agents.resilient import Resilient
+from avo.agents.models.prices import how_to_give, model_name, prices
+from avo.agents.models.resilient import Resilient
+from avo.agents.specs import client, named
 from avo.configuration import Retries, load
 
 TOOL = ToolSchema(

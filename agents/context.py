@@ -20,13 +20,13 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from avo.agents.messages import INTERRUPTED, describe, packed, short, unpacked
+from avo.agents.models.messages import INTERRUPTED, describe, packed, short, unpacked
 from avo.agents.summaries import DIGEST, digest, framed, joined, pinned
 from avo.agents.worker import NAME as WORKER
-from avo.memory.rows import Summary
+from avo.memory.journal.rows import Summary
 from avo.tools import payloads
-from avo.tools.bench import Bench
 from avo.tools.payloads import Interrupted, Payload
+from avo.tools.workspace import Workspace
 
 __all__ = ["CHARACTERS", "INTERRUPTED", "JournalContext"]
 
@@ -58,7 +58,7 @@ class JournalContext(ChatCompletionContext):
     """One agent's messages."""
 
     def __init__(
-        self, agent: str, bench: Bench, tools: Sequence[str] = (), budget: int = CHARACTERS,
+        self, agent: str, workspace: Workspace, tools: Sequence[str] = (), budget: int = CHARACTERS,
         heard: dict[str, Payload] | None = None,
     ) -> None:  # fmt: skip
         """`tools`: the names that an answer to a call of an unknown one lists. `budget`: characters, as JSON.
@@ -67,13 +67,13 @@ class JournalContext(ChatCompletionContext):
         """
         super().__init__()
         self._heard = {} if heard is None else heard
-        self.agent, self.bench, self.tools, self.budget = agent, bench, tools, max(budget, FEWEST)
+        self.agent, self.workspace, self.tools, self.budget = agent, workspace, tools, max(budget, FEWEST)
         self._entries: list[Entry] = []
         self._size = 0
         self._task: Entry | None = None
         self._cut: set[str] = set()
         self._ahead: LLMMessage | None = None
-        self._summary = bench.journal.summary(agent)
+        self._summary = workspace.journal.summary(agent)
         self._frame = self._framed()
         self._load()
 
@@ -116,8 +116,8 @@ class JournalContext(ChatCompletionContext):
                     result.content += CUT
             self._cut.clear()
         kind, tool, text = describe(message)
-        journal, data = self.bench.journal, self._data(kind, message)
-        number = journal.add_message(self.bench.step, self.agent, kind, text, packed(message), tool, data)
+        journal, data = self.workspace.journal, self._data(kind, message)
+        number = journal.add_message(self.workspace.step, self.agent, kind, text, packed(message), tool, data)
         self._append(self._entry(number, message))
         if self._size > self.budget:
             self._compact(int(self.budget * KEPT))
@@ -159,7 +159,7 @@ class JournalContext(ChatCompletionContext):
         after, newest = self._summary.upto if self._summary else 0, list[Entry]()
         size, before = 0, None
         while size <= self.budget:
-            page = self.bench.journal.messages_after(self.agent, after, PAGE, before)
+            page = self.workspace.journal.messages_after(self.agent, after, PAGE, before)
             for row in reversed(page):
                 newest.append(self._entry(row.id, unpacked(row.payload, row.text)))
                 size += newest[-1].size
@@ -170,7 +170,7 @@ class JournalContext(ChatCompletionContext):
             self._append(entry)
         while self._entries and isinstance(self._entries[0].message, FunctionExecutionResultMessage):
             self._size -= self._entries.pop(0).size
-        if self._task is None and (task := self.bench.journal.latest(self.agent, "task")):
+        if self._task is None and (task := self.workspace.journal.latest(self.agent, "task")):
             self._task = self._entry(task.id, unpacked(task.payload, task.text))
         if self._size > self.budget:
             self._compact(int(self.budget * KEPT))
@@ -205,15 +205,15 @@ class JournalContext(ChatCompletionContext):
             self._size = sum(entry.size for entry in self._entries)
             lines = digest([(entry.number, entry.message) for entry in gone])
             text = joined(self._summary.text if self._summary else "", lines, self.budget // 8)
-            kept = pinned(self.bench, self.budget // 8) if self.agent == WORKER else ""
+            kept = pinned(self.workspace, self.budget // 8) if self.agent == WORKER else ""
             self._summarise(gone[-1].number, text, kept, DIGEST)
 
     def _answers(self, index: int) -> bool:
         return isinstance(self._entries[index].message, FunctionExecutionResultMessage)
 
     def _summarise(self, upto: int, text: str, kept: str, writer: str) -> None:
-        self.bench.journal.add_summary(self.bench.step, self.agent, upto, text, kept, writer)
-        self._summary = self.bench.journal.summary(self.agent)
+        self.workspace.journal.add_summary(self.workspace.step, self.agent, upto, text, kept, writer)
+        self._summary = self.workspace.journal.summary(self.agent)
         self._frame = self._framed()
 
     def _framed(self) -> list[LLMMessage]:

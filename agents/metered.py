@@ -17,11 +17,11 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from avo.agents.client import LONGEST_TEXT, STOPPED, Client, Usage, readable, stopped_answer
-from avo.agents.prices import Price
-from avo.memory.steering import mark_seen, unseen
+from avo.agents.models.client import LONGEST_TEXT, STOPPED, Client, Usage, readable, stopped_answer
+from avo.agents.models.prices import Price
+from avo.memory.journal.steering import mark_seen, unseen
 from avo.settings import without_secrets
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 
 STEERING = "steering"
 """Source and kind of a message in which a person speaks to the worker."""
@@ -49,12 +49,12 @@ class Terms:
     prices: Mapping[str, Price | None] = field(default_factory=dict)
     """Agent -> what its model costs; None when that is not known."""
 
-    def enter(self, bench: Bench, agent: str, usage: Usage, seconds: float) -> None:
+    def enter(self, workspace: Workspace, agent: str, usage: Usage, seconds: float) -> None:
         """Write one call into the ledger."""
         price = self.prices.get(agent)
         usd = price.usd(usage.prompt, usage.cached, usage.completion, usage.written) if price else None
-        bench.journal.spend(
-            bench.step, agent, "model", usage.prompt, usage.completion, round(seconds, 3),
+        workspace.journal.spend(
+            workspace.step, agent, "model", usage.prompt, usage.completion, round(seconds, 3),
             cached=usage.cached, model=self.models.get(agent, ""), usd=usd,
         )  # fmt: skip
 
@@ -119,15 +119,15 @@ def answer_of(result: CreateResult) -> AssistantMessage:
     return AssistantMessage(content=result.content, thought=result.thought, source="model")
 
 
-async def steering(bench: Bench, context: ChatCompletionContext) -> Sequence[LLMMessage]:
+async def steering(workspace: Workspace, context: ChatCompletionContext) -> Sequence[LLMMessage]:
     """Put what people said since the last call into the worker's conversation: the messages.
 
     A kill in between tells them twice rather than never.
     """
     told = []
-    for entry in unseen(bench.journal):
+    for entry in unseen(workspace.journal):
         message = UserMessage(content=f"A person steers this run: {entry.text}", source=STEERING)
         await context.add_message(message)
-        mark_seen(bench.journal, [entry])
+        mark_seen(workspace.journal, [entry])
         told.append(message)
     return told

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from avo.agents.worker import NAME as WORKER
-from avo.memory.journal import Attempt, Journal
+from avo.memory.journal.journal import Attempt, Journal
 from avo.tools.payloads import Rejection, payloads_of
 from avo.types import Status
 

@@ -12,7 +12,7 @@ from autogen_core.models import AssistantMessage, UserMessage
 from avo.agents import supervisor, worker
 from avo.agents.context import JournalContext
 from avo.agents.stagnation import stagnation
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 from avo.types import Outcome
 
 NUDGES, MOST_IDLE_TURNS = 1, 4
@@ -33,30 +33,30 @@ class Step:
     """Worker and supervisor in one step."""
 
     def __init__(
-        self, bench: Bench, stopped: Callable[[], bool], worker_agent: worker.Worker,
+        self, workspace: Workspace, stopped: Callable[[], bool], worker_agent: worker.Worker,
         supervisor_agent: supervisor.Supervisor, context: JournalContext, idle_seconds: float = IDLE_SECONDS,
     ) -> None:  # fmt: skip
         """`context`: the worker's."""
-        self.bench, self.stopped, self.context, self.idle_seconds = bench, stopped, context, idle_seconds
+        self.workspace, self.stopped, self.context, self.idle_seconds = workspace, stopped, context, idle_seconds
         self.worker, self.supervisor = worker_agent, supervisor_agent
-        self._versions = len(bench.lineage.versions())
+        self._versions = len(workspace.lineage.versions())
         # -1 is no count of attempts, so the first advice of a step is not fruitless.
         self._speaker, self._fruitless, self._attempts = "", 0, -1
-        bench.ended, bench.exhausted = "", False
+        workspace.ended, workspace.exhausted = "", False
 
     def outcome(self) -> Outcome | None:
         """How the step ended; None while it goes on."""
-        versions = self.bench.lineage.versions()
+        versions = self.workspace.lineage.versions()
         if len(versions) > self._versions:
             return Outcome("committed", f"{versions[-1].name}: {versions[-1].message.partition(chr(10))[0]}")
-        if self.bench.fault:
-            return Outcome("interrupted", str(self.bench.fault))
+        if self.workspace.fault:
+            return Outcome("interrupted", str(self.workspace.fault))
         if self.stopped():
             return Outcome("interrupted", "stopped by the user")
         if self.worker.idle_turns >= MOST_IDLE_TURNS:
             return Outcome("stalled", f"{self.worker.idle_turns} turns without a tool call")
-        if self.bench.ended and not self.bench.exhausted:
-            return Outcome("gave_up", self.bench.ended)
+        if self.workspace.ended and not self.workspace.exhausted:
+            return Outcome("gave_up", self.workspace.ended)
         if self._fruitless >= MOST_FRUITLESS:
             return Outcome("stalled", f"{self._fruitless} rounds of advice without an evaluation")
         if self._speaker == supervisor.NAME and self.supervisor.advice and not self.supervisor.advice.directions:
@@ -65,7 +65,7 @@ class Step:
 
     async def next_speaker(self, messages: Messages) -> str:
         """The supervisor when the worker is stuck, else the worker."""
-        with self.bench.noted():
+        with self.workspace.noted():
             return await self._next()
 
     async def _next(self) -> str:
@@ -74,24 +74,24 @@ class Step:
         self._speaker = supervisor.NAME if trigger else worker.NAME
         self.supervisor.trigger = trigger
         if trigger:
-            attempts = self.bench.journal.count("attempts")
+            attempts = self.workspace.journal.count("attempts")
             self._fruitless = self._fruitless + 1 if attempts == self._attempts else 0
             self._attempts = attempts
             return self._speaker
-        self.bench.ended, self.bench.exhausted = "", False
+        self.workspace.ended, self.workspace.exhausted = "", False
         if before == worker.NAME:
             await self._nudge()
         return self._speaker
 
     def _trigger(self) -> str:
-        if self.bench.exhausted:
-            return f"it says that it has no direction left ({self.bench.ended})"
+        if self.workspace.exhausted:
+            return f"it says that it has no direction left ({self.workspace.ended})"
         if self.worker.idle_turns == NUDGES + 1:
             return f"it ended {self.worker.idle_turns} turns without calling a tool"
         return "" if self.worker.idle_turns else self._stuck()
 
     def _stuck(self) -> str:
-        return stagnation(self.bench.journal, self.bench.scenario.stagnation.patience)
+        return stagnation(self.workspace.journal, self.workspace.scenario.stagnation.patience)
 
     async def _nudge(self) -> None:
         """Ask for the next call, after a wait when there was none: providers want the last word not to be theirs."""
@@ -119,7 +119,7 @@ class StepOver(TerminationCondition):
         return self._over
 
     async def __call__(self, messages: Messages) -> StopMessage | None:
-        with self._step.bench.noted():
+        with self._step.workspace.noted():
             outcome = self._step.outcome()
         self._over = outcome is not None
         return StopMessage(content=outcome.summary, source="avo") if outcome else None

@@ -19,12 +19,12 @@ from autogen_core.models import (
 )
 from autogen_core.tools import ToolSchema
 
-from avo.agents.client import STOPPED
-from avo.memory.rows import Summary
-from avo.tools.bench import Bench
+from avo.agents.models.client import STOPPED
+from avo.memory.journal.rows import Summary
+from avo.sandbox.process import elide
 from avo.tools.history import latest_advice, latest_notes
 from avo.tools.plan import plan_text
-from avo.tools.process import elide
+from avo.tools.workspace import Workspace
 
 MODEL, DIGEST = "model", "digest"
 """Writers of a summary."""
@@ -124,9 +124,9 @@ def _within(lines: Sequence[str], most: int) -> list[str]:
     return kept
 
 
-def pinned(bench: Bench, most: int) -> str:
+def pinned(workspace: Workspace, most: int) -> str:
     """Plan, notes and advice as they stand: what the brief at the beginning of the step may not have."""
-    parts = {"Plan": plan_text(bench), "Notes": latest_notes(bench), "Latest advice": latest_advice(bench)}
+    parts = {"Plan": plan_text(workspace), "Notes": latest_notes(workspace), "Latest advice": latest_advice(workspace)}
     return "\n\n".join(f"# {title}\n{elide(text, most // len(parts))}" for title, text in parts.items() if text)
 
 

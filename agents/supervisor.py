@@ -11,47 +11,20 @@ from autogen_agentchat.base import Response
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage, ToolCallSummaryMessage
 from autogen_core import CancellationToken
 from autogen_core.models import SystemMessage, UserMessage
-from pydantic import BaseModel, ConfigDict
 
-from avo.agents.client import STOPPED
-from avo.agents.spanned import turn
+from avo.agents.models.advice import Advice, Direction
+from avo.agents.models.client import STOPPED
+from avo.agents.models.spanned import turn
 from avo.agents.worker import NAME as WORKER
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench
 from avo.tools.history import advice_line, attempts, latest_notes, lineage, shortened
 from avo.tools.payloads import ADVICE, REVIEW, Advised, Payload, Review
 from avo.tools.plan import plan_text
+from avo.tools.workspace import Workspace
 
 NAME = "supervisor"
 SHOWN_ATTEMPTS, SHOWN_ADVICE = 40, 12
 CONCLUDE = "You have read enough. Answer now, with the JSON object and nothing else."
-
-
-class Direction(BaseModel):
-    """One thing to try."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    title: str
-    why: str = ""
-    start_from: str = "best"
-    measure_first: str = ""
-    knobs: Any = None
-    """Values to set, for a reader that is no language model."""
-
-    @property
-    def change(self) -> dict[str, str]:
-        """The same as texts; empty where it is none."""
-        return {str(k): str(v) for k, v in self.knobs.items()} if isinstance(self.knobs, Mapping) else {}
-
-
-class Advice(BaseModel):
-    """What the supervisor answers. No directions: nothing is left that is worth trying."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    diagnosis: str
-    directions: tuple[Direction, ...] = ()
 
 
 def read_advice(text: str) -> Advice:
@@ -64,14 +37,15 @@ def read_advice(text: str) -> Advice:
     return Advice(diagnosis="(the supervisor's answer was not the JSON asked for)", directions=(Direction(title=text),))
 
 
-async def review(bench: Bench, trigger: str) -> Answer:
+async def review(workspace: Workspace, trigger: str) -> Answer:
     """What the supervisor is shown of the trajectory."""
-    advice = bench.journal.interventions(last=SHOWN_ADVICE)
-    best = bench.lineage.best().name
+    advice = workspace.journal.interventions(last=SHOWN_ADVICE)
+    best = workspace.lineage.best().name
     idle = sum(1 for entry in advice if entry.effect is None and entry.version_before == best)
     parts = {
-        "Versions": shortened(await lineage(bench)), "Latest attempts": (await attempts(bench, SHOWN_ATTEMPTS)).text,
-        "The worker's plan": plan_text(bench), "Notes": latest_notes(bench),
+        "Versions": shortened(await lineage(workspace)),
+        "Latest attempts": (await attempts(workspace, SHOWN_ATTEMPTS)).text,
+        "The worker's plan": plan_text(workspace), "Notes": latest_notes(workspace),
         "Earlier advice, and what came of it": "\n".join(map(advice_line, advice)),
     }  # fmt: skip
     head = f"The worker is stuck: {trigger}.\nAdvice since the last version that led to nothing: {idle}"
@@ -81,10 +55,10 @@ async def review(bench: Bench, trigger: str) -> Answer:
 class Supervisor(AssistantAgent):
     """An AssistantAgent that is shown the trajectory anew each time it has the floor, and whose advice is stored."""
 
-    def __init__(self, bench: Bench, heard: Mapping[str, dict[str, Payload]], **options: Any) -> None:
+    def __init__(self, workspace: Workspace, heard: Mapping[str, dict[str, Payload]], **options: Any) -> None:
         """heard: what programs read of the messages of each agent."""
         super().__init__(NAME, **options)
-        self._bench, self._heard, self._options = bench, heard, options
+        self._workspace, self._heard, self._options = workspace, heard, options
         self.trigger = ""
         """Why it has the floor."""
         self.advice: Advice | None = None
@@ -93,14 +67,14 @@ class Supervisor(AssistantAgent):
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        with self._bench.noted():
+        with self._workspace.noted():
             async for event in self._turn(messages, cancellation_token):
                 yield event
 
     async def _turn(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        asked = await review(self._bench, self.trigger)
+        asked = await review(self._workspace, self.trigger)
         self._heard[NAME][REVIEW] = asked.data or Review(0)
         shown = TextMessage(content=asked.text, source="journal")
         async for event in turn(NAME, super().on_messages_stream([*messages, shown], cancellation_token)):
@@ -119,16 +93,16 @@ class Supervisor(AssistantAgent):
             self.advice = read_advice(text)
             changes = tuple(direction.change for direction in self.advice.directions if direction.change)
             self._heard[WORKER][ADVICE] = Advised(changes)
-            best = self._bench.lineage.best().name
-            self._bench.journal.add_intervention(self._bench.step, self.trigger, self.advice.model_dump(), best)
+            best = self._workspace.lineage.best().name
+            self._workspace.journal.add_intervention(self._workspace.step, self.trigger, self.advice.model_dump(), best)
             yield Response(chat_message=TextMessage(content=advice_text(self.advice), source=NAME))
 
     async def _concluded(self) -> str:
         """What it says when it may not read any further."""
-        context, model, bench = (self._options[key] for key in ("model_context", "model_client", "workbench"))
+        context, model, workspace = (self._options[key] for key in ("model_context", "model_client", "workbench"))
         await context.add_message(UserMessage(content=CONCLUDE, source="avo"))
         shown = [SystemMessage(content=self._options["system_message"]), *await context.get_messages()]
-        result = await model.create(shown, tools=await bench.list_tools(), tool_choice="none")
+        result = await model.create(shown, tools=await workspace.list_tools(), tool_choice="none")
         return result.content if isinstance(result.content, str) else "(it went on reading, and gave no advice)"
 
 

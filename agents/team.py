@@ -10,18 +10,18 @@ from autogen_agentchat.teams import SelectorGroupChat
 from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage, SystemMessage
 
 from avo.agents import supervisor, worker
-from avo.agents.client import STOPPED, Client, Usage
 from avo.agents.context import JournalContext
-from avo.agents.fitted import Fitted, budget_of
+from avo.agents.context_limit import Fitted, budget_of
 from avo.agents.metered import Metered, Terms, steering
-from avo.agents.spanned import Spanned
+from avo.agents.models.client import STOPPED, Client, Usage
+from avo.agents.models.spanned import Spanned
 from avo.agents.step import IDLE_SECONDS, Step, StepOver
 from avo.agents.summaries import MODEL, written
 from avo.agents.workbench import RegistryWorkbench
 from avo.tools.all_tools import registry
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench
 from avo.tools.payloads import TASK, Payload
+from avo.tools.workspace import Workspace
 from avo.types import Outcome
 
 PROMPTS = Path(__file__).parent / "prompts"
@@ -34,12 +34,12 @@ class Team:
     """Vary(P) = Agent(P, K, f): one call is one variation step."""
 
     def __init__(
-        self, bench: Bench, worker_model: ChatCompletionClient, supervisor_model: ChatCompletionClient,
+        self, workspace: Workspace, worker_model: ChatCompletionClient, supervisor_model: ChatCompletionClient,
         stopped: Callable[[], bool], terms: Terms | None = None, idle_seconds: float = IDLE_SECONDS,
     ) -> None:  # fmt: skip
         """idle_seconds: the first wait after a turn without a tool call."""
-        self._bench, self._terms = bench, terms or Terms()
-        self._stopped = lambda: bench.fault is not None or stopped()
+        self._workspace, self._terms = workspace, terms or Terms()
+        self._stopped = lambda: workspace.fault is not None or stopped()
         self._idle_seconds = idle_seconds
         self._models = {worker.NAME: worker_model, supervisor.NAME: supervisor_model}
         self._budgets = {name: budget_of(model) for name, model in self._models.items()}
@@ -51,24 +51,24 @@ class Team:
 
         Agents and chat are made anew from the journal each time: a team that raised or was cancelled cannot go on.
         """
-        tools = registry(self._bench)
+        tools = registry(self._workspace)
         heard: dict[str, dict[str, Payload]] = {name: {TASK: brief.data} if brief.data else {} for name in self._models}
-        benches = {
+        workspaces = {
             name: RegistryWorkbench(tools, reading_only=name == supervisor.NAME, heard=heard[name])
             for name in self._models
         }
         contexts = {
-            name: JournalContext(name, self._bench, benches[name].names, self._budgets[name], heard[name])
+            name: JournalContext(name, self._workspace, workspaces[name].names, self._budgets[name], heard[name])
             for name in self._models
         }
         for name, model in self._models.items():
             if isinstance(model, Client):
                 model.hears(heard[name])
-        self._bench.fault = None
+        self._workspace.fault = None
         for context in contexts.values():
             await context.repair()
-        agents = self._agents(benches, contexts, heard)
-        step = Step(self._bench, self._stopped, *agents, contexts[worker.NAME], self._idle_seconds)
+        agents = self._agents(workspaces, contexts, heard)
+        step = Step(self._workspace, self._stopped, *agents, contexts[worker.NAME], self._idle_seconds)
         chat = SelectorGroupChat(
             [step.worker, step.supervisor], model_client=self.model(worker.NAME),
             selector_func=step.next_speaker, termination_condition=StepOver(step), allow_repeated_speaker=True,
@@ -77,45 +77,45 @@ class Team:
             async for _ in chat.run_stream(task=brief.text):
                 pass
         except Exception as error:  # AutoGen hands on the text alone of what was raised inside of an agent
-            if self._bench.fault:
-                raise self._bench.fault from error
+            if self._workspace.fault:
+                raise self._workspace.fault from error
             raise
         finally:
             self._budgets = {name: context.budget for name, context in contexts.items()}
-        if self._bench.fault:
-            raise self._bench.fault
+        if self._workspace.fault:
+            raise self._workspace.fault
         outcome = step.outcome() or Outcome("gave_up", "the conversation ended")
-        await self._sum_up(contexts[worker.NAME], benches[worker.NAME])
+        await self._sum_up(contexts[worker.NAME], workspaces[worker.NAME])
         return outcome
 
     def _agents(
         self,
-        benches: dict[str, RegistryWorkbench],
+        workspaces: dict[str, RegistryWorkbench],
         contexts: dict[str, JournalContext],
         heard: dict[str, dict[str, Payload]],
     ) -> tuple[worker.Worker, supervisor.Supervisor]:
         def options(name: str) -> dict[str, Any]:
             return {
                 "model_client": Fitted(self.model(name, contexts[name]), contexts[name]),
-                "workbench": benches[name], "model_context": contexts[name], "system_message": _prompt(name),
+                "workbench": workspaces[name], "model_context": contexts[name], "system_message": _prompt(name),
                 "reflect_on_tool_use": False,
             }  # fmt: skip
 
         rounds = {"max_tool_iterations": SUPERVISOR_ROUNDS}
-        overseer = supervisor.Supervisor(self._bench, heard, **rounds, **options(supervisor.NAME))
-        return worker.Worker(self._bench, **options(worker.NAME)), overseer
+        overseer = supervisor.Supervisor(self._workspace, heard, **rounds, **options(supervisor.NAME))
+        return worker.Worker(self._workspace, **options(worker.NAME)), overseer
 
-    async def _sum_up(self, context: JournalContext, bench: RegistryWorkbench) -> None:
+    async def _sum_up(self, context: JournalContext, workspace: RegistryWorkbench) -> None:
         """Let the worker's model sum up a long conversation, in one call; without it a digest does, once it has to."""
         if context.size < context.budget * CROWDED or not getattr(self._models[worker.NAME], "paid", True):
             return
         try:
             text = await written(
                 self.model(worker.NAME), [SystemMessage(content=_prompt(worker.NAME))], await context.get_messages(),
-                await bench.list_tools(),
+                await workspace.list_tools(),
             )  # fmt: skip
         except Exception as error:  # the step is over and stays so; what is wrong with the model shows at its next call
-            self._bench.log(error)
+            self._workspace.log(error)
             return
         if text:
             context.replace(text, MODEL)
@@ -124,14 +124,14 @@ class Team:
         """An agent's model; with a context, its answers and what people say to the run go in there."""
 
         async def paid(usage: Usage, seconds: float, result: CreateResult) -> None:
-            with self._bench.journal.together():
-                self._terms.enter(self._bench, agent, usage, seconds)
+            with self._workspace.journal.together():
+                self._terms.enter(self._workspace, agent, usage, seconds)
                 if context and result.content != STOPPED:
                     answer = AssistantMessage(content=result.content, thought=result.thought, source=agent)
                     await context.answered(answer)
 
         async def said() -> Sequence[LLMMessage]:
-            return await steering(self._bench, context) if context and agent == worker.NAME else []
+            return await steering(self._workspace, context) if context and agent == worker.NAME else []
 
         model = Spanned(self._models[agent], agent, self._terms.models.get(agent, ""))
         estimate = getattr(self._models[agent], "paid", True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import avo
 from avo.installation import how_to_install
 from avo.settings import without_secrets
-from avo.tools.spans import Facts, Opener, trace_with
+from avo.spans import Facts, Opener, trace_with
 from avo.types import AvoError, Missing
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import Any
 from autogen_core import CancellationToken
 from autogen_core.tools import ParametersSchema, TextResultContent, ToolResult, ToolSchema, Workbench
 
-from avo.agents.messages import INTERRUPTED
+from avo.agents.models.messages import INTERRUPTED
 from avo.faults import fault_of
+from avo.scenarios.discreet import discreet
 from avo.settings import without_secrets
 from avo.tools.answer import Answer
-from avo.tools.discreet import discreet
 from avo.tools.payloads import Committed, Ended, Interrupted, Payload
 from avo.tools.registry import Registry, Tool
 from avo.types import Cancelled
@@ -60,8 +60,8 @@ class RegistryWorkbench(Workbench):
     async def _answer(
         self, name: str, arguments: Mapping[str, Any] | None, cancellation_token: CancellationToken | None
     ) -> Answer:
-        bench = self._registry.bench
-        if bench.fault:  # another call of the same answer met it
+        workspace = self._registry.workspace
+        if workspace.fault:  # another call of the same answer met it
             return Answer(INTERRUPTED, Interrupted(), False)
         task = asyncio.ensure_future(self._call(name, arguments))
         if cancellation_token is not None:
@@ -74,14 +74,14 @@ class RegistryWorkbench(Workbench):
         except Exception as error:
             fault = fault_of(error)
             if fault is None:
-                bench.log(error)
-                fault = bench.defects.failed(name, error)
+                workspace.log(error)
+                fault = workspace.defects.failed(name, error)
             if fault:
-                bench.fault = bench.fault or fault
+                workspace.fault = workspace.fault or fault
                 return Answer(INTERRUPTED, Interrupted(), False)
             line = without_secrets(f"{name}: internal error: {type(error).__name__}: {error}")
-            return Answer(discreet(line, bench.scenario), worked=False)
-        bench.defects.worked(name)
+            return Answer(discreet(line, workspace.scenario), worked=False)
+        workspace.defects.worked(name)
         return answer
 
     async def _call(self, name: str, arguments: Mapping[str, Any] | None) -> Answer:

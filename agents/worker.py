@@ -10,8 +10,8 @@ from autogen_agentchat.base import Response
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, ToolCallRequestEvent
 from autogen_core import CancellationToken
 
-from avo.agents.spanned import turn
-from avo.tools.bench import Bench
+from avo.agents.models.spanned import turn
+from avo.tools.workspace import Workspace
 
 NAME = "worker"
 ROUNDS = 25
@@ -21,10 +21,10 @@ ROUNDS = 25
 class Worker(AssistantAgent):
     """An AssistantAgent that counts its tool calls and keeps no second copy of its events."""
 
-    def __init__(self, bench: Bench, **options: Any) -> None:
+    def __init__(self, workspace: Workspace, **options: Any) -> None:
         # AutoGen's default is one round a turn.
         super().__init__(NAME, max_tool_iterations=ROUNDS, **options)
-        self._bench = bench
+        self._workspace = workspace
         self.idle_turns = 0
         """Turns in a row without a tool call."""
 
@@ -32,7 +32,7 @@ class Worker(AssistantAgent):
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         called = False
-        with self._bench.noted():
+        with self._workspace.noted():
             async for event in turn(NAME, super().on_messages_stream(messages, cancellation_token)):
                 called = called or isinstance(event, ToolCallRequestEvent)
                 if isinstance(event, Response):

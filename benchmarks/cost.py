@@ -37,13 +37,16 @@ from pathlib import Path
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 from avo.scenarios.loader import load
-from avo.tools.executor import LocalExecutor
-from avo.tools.seeds import seed_sources
+try:
+    from avo.tools.build.seeds import folder_sources, seed_sources
+    from avo.tools.score.executor import LocalExecutor
+except ModuleNotFoundError:  # before tools/ had rooms
+    from avo.tools.executor import LocalExecutor
+    from avo.tools.seeds import folder_sources, seed_sources
 name, target, folder = sys.argv[1:]
 scenario = load(name)
 executor = LocalExecutor(scenario, target)
 if folder:
-    from avo.tools.seeds import folder_sources
     files = folder_sources(Path(folder))
 else:
     files = seed_sources(scenario, target)

@@ -136,8 +136,8 @@ def child(url: str, folder: Path, turns: int) -> None:
     from autogen_core.models import CreateResult, LLMMessage, ModelInfo
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-    from avo.agents.client import Client
-    from avo.agents.resilient import Place, Resilient, Waits
+    from avo.agents.models.client import Client
+    from avo.agents.models.resilient import Place, Resilient, Waits
     from avo.agents.team import Team
     from avo.evolve import evolve
     from avo.run import open_run, plant_seed

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from trajectories import KINDS, Kind, Story
 
 from avo.agents.stagnation import stagnation
-from avo.memory.journal import Journal
+from avo.memory.journal.journal import Journal
 from avo.scenarios.loader import Stagnation
 
 

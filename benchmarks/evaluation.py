@@ -6,9 +6,9 @@ import json
 import time
 
 from avo.scenarios.loader import load
-from avo.tools.executor import LocalExecutor
-from avo.tools.knobs import with_settings
-from avo.tools.seeds import seed_sources
+from avo.tools.build.knobs import with_settings
+from avo.tools.build.seeds import seed_sources
+from avo.tools.score.executor import LocalExecutor
 
 FAST = {"LANES": "16", "Q_ROWS": "12", "EXP": "1", "K_LAYOUT": "2", "KV_TILE": "64"}
 REPEATS = 5

@@ -13,11 +13,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from avo.scenarios.loader import load
-from avo.tools.executor import LocalExecutor
-from avo.tools.knobs import with_settings
-from avo.tools.score.gpu import gpu, identities
-from avo.tools.seeds import seed_sources
-from avo.tools.sources import Sources
+from avo.tools.build.knobs import with_settings
+from avo.tools.build.seeds import seed_sources
+from avo.tools.build.sources import Sources
+from avo.tools.devices.gpu import gpu, identities
+from avo.tools.score.executor import LocalExecutor
 from avo.types import Comparison, Rejected, Unfit
 
 FAST = {"WARPS": "8", "KEYS": "128", "STAGES": "2", "SWIZZLE": "1", "LONGEST_FIRST": "1"}

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from avo.kb_index.build import build
-from avo.kb_index.fetch import Reach, fetch
-from avo.kb_index.place import current
-from avo.kb_index.sources import Pypi, Source, load, read
+from avo.kb_index.fetch.fetch import Reach, fetch
+from avo.kb_index.fetch.sources import Pypi, Source, load, read
+from avo.kb_index.index.place import current
 
 EDITED = "softmax.py"
 

@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from avo.kb_index.evaluation import evaluate, questions
+from avo.kb_index.index.store import Store
 from avo.kb_index.search import search
-from avo.kb_index.store import Store
 from avo.settings import kb_folder
 
 ROUNDS = 5

@@ -7,8 +7,8 @@ import statistics
 import sys
 
 from avo.scenarios.loader import load
-from avo.tools.executor import LocalExecutor
-from avo.tools.seeds import seed_sources
+from avo.tools.build.seeds import seed_sources
+from avo.tools.score.executor import LocalExecutor
 
 
 def main(evaluations: int, comparisons: int) -> None:

@@ -15,10 +15,10 @@ import torch
 
 from avo.scenarios.abi import SYMBOL, pack
 from avo.scenarios.loader import Case, Scenario, load, shape_of
-from avo.tools.executor import LocalExecutor
-from avo.tools.score.arena import TORCH
-from avo.tools.score.gpu import gpu
-from avo.tools.seeds import folder_sources
+from avo.tools.build.seeds import folder_sources
+from avo.tools.devices.gpu import gpu
+from avo.tools.launch.arena import TORCH
+from avo.tools.score.executor import LocalExecutor
 
 TARGET = "sm_90a"
 

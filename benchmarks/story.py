@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from avo.memory.journal import Journal
+from avo.memory.journal.journal import Journal
 from avo.tools.payloads import Rejection, packed
 from avo.types import CaseScore, Comparison, Status, Verdict
 

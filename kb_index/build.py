@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from avo.kb_index.draft import Draft, before
-from avo.kb_index.fetch import Fetched, Reach, Unreachable, fetch, one_line
-from avo.kb_index.place import in_use, only_builder, sweep
-from avo.kb_index.selection import Skipped
-from avo.kb_index.sources import Source, choose
+from avo.kb_index.fetch.fetch import Fetched, Reach, Unreachable, fetch, one_line
+from avo.kb_index.fetch.selection import Skipped
+from avo.kb_index.fetch.sources import Source, choose
+from avo.kb_index.index.place import in_use, only_builder, sweep
+from avo.kb_index.staging import Draft, before
 from avo.types import AvoError, Missing
 
 KEPT, LOST = "the index as it was stays in use", "no index was made"

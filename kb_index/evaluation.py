@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from avo.kb_index.index.store import Store
 from avo.kb_index.search import Hit, search
-from avo.kb_index.store import Store
 from avo.types import AvoError
 
 DEPTH = 10

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from avo.kb_index.store import Store
+from avo.kb_index.index.store import Store
 from avo.types import AvoError
 
 MOST_LINES = 400

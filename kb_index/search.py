@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from avo.kb_index import lexical
-from avo.kb_index.store import Store
-from avo.kb_index.tokens import query_terms, terms
+from avo.kb_index.index import lexical
+from avo.kb_index.index.store import Store
+from avo.kb_index.index.tokens import query_terms, terms
 from avo.types import AvoError
 
 CANDIDATES = 50

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from avo.memory.journal import SCHEMA, Journal, migrate
+from avo.memory.journal.journal import SCHEMA, Journal, migrate
 from avo.memory.lineage import Lineage
 from avo.types import AvoError, Version
 

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from warm import Warm
 
-from avo.kb_index.chunk import Chunk, Document, Parsed
-from avo.kb_index.store import Store
+from avo.kb_index.index.chunk import Chunk, Document, Parsed
+from avo.kb_index.index.store import Store
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import Scenario, load
-from avo.tools.bench import Bench
-from avo.tools.executor import LocalExecutor
-from avo.tools.seeds import seed_sources
+from avo.tools.build.seeds import seed_sources
+from avo.tools.score.executor import LocalExecutor
+from avo.tools.workspace import Workspace
 
 TINY = Path(__file__).parent / "tiny"
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")
@@ -105,7 +105,7 @@ def core_kb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Where the package index cannot be reached, its tests are left out, unless AVO_TEST_ONLINE says that it has to be.
     """
     from avo.kb_index.build import build
-    from avo.kb_index.sources import load as load_sources
+    from avo.kb_index.fetch.sources import load as load_sources
 
     folder = tmp_path_factory.mktemp("kb")
     names = ("fa4", "cuda-ptx", "nvvm-ops", "avo-notes")
@@ -143,13 +143,13 @@ def own_scenario(tmp_path: Path) -> Path:
 def planted_run(tmp_path_factory: pytest.TempPathFactory, tiny: Scenario) -> Path:
     """A run directory with the seed as v0, to copy from."""
     folder = tmp_path_factory.mktemp("planted") / "run"
-    with open_run(folder, tiny, "cpu", "tuner") as bench:
-        asyncio.run(plant_seed(bench))
+    with open_run(folder, tiny, "cpu", "tuner") as workspace:
+        asyncio.run(plant_seed(workspace))
     return folder
 
 
 @pytest.fixture
-def bench(tmp_path: Path, planted_run: Path, tiny: Scenario, executor: LocalExecutor) -> Iterator[Bench]:
+def workspace(tmp_path: Path, planted_run: Path, tiny: Scenario, executor: LocalExecutor) -> Iterator[Workspace]:
     """A bench of its own for a test, the seed scored and committed; step 1 is open."""
     folder = shutil.copytree(planted_run, tmp_path / "run")
     with open_run(folder, tiny, "cpu", "tuner") as opened:

@@ -20,9 +20,9 @@ import pytest
 from attacks import AT_HOME, AVO, KEY, OWN, REFUSED, SECRETS, TINY, VERSION, Hostile, Scene, attacks
 from servers import serving
 
+from avo.sandbox.isolation import measures_in_force
+from avo.sandbox.process_tree import descendants
 from avo.settings import PACKAGE
-from avo.tools.isolation import measures_in_force
-from avo.tools.kin import descendants
 from avo.types import geomean
 
 

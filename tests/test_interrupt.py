@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from avo.tools.lease import lease
+from avo.tools.devices.lease import lease
 
 TINY = Path(__file__).parent / "tiny"
 AVO = (sys.executable, "-m", "avo")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from avo.memory.journal import SCHEMA
+from avo.memory.journal.journal import SCHEMA
 from avo.run import existing, open_run, plant_seed, seed_sources
 from avo.scenarios.loader import Scenario, load
-from avo.tools.executor import LocalExecutor
+from avo.tools.score.executor import LocalExecutor
 from avo.types import AvoError, Missing, NothingScored
 
 HOLDER = """

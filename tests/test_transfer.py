@@ -18,9 +18,9 @@ from avo.memory.lineage import Lineage
 from avo.run import existing, import_run, open_run, plant_seed
 from avo.scenarios.loader import Scenario, load
 from avo.tools.all_tools import registry
-from avo.tools.bench import Bench
-from avo.tools.brought import brought, first_of_line, transfer
+from avo.tools.origin import brought, first_of_line, transfer
 from avo.tools.payloads import TASK, Begun, packed
+from avo.tools.workspace import Workspace
 from avo.types import AvoError
 
 Done = subprocess.CompletedProcess[str]
@@ -57,12 +57,12 @@ def rewritten(path: Path, *changes: tuple[str, str]) -> None:
 def source(tmp_path_factory: pytest.TempPathFactory, planted_run: Path, tiny: Scenario) -> Path:
     """A run with an evolved version: 16 partial sums, committed through the gate in a step with a brief."""
     folder = Path(shutil.copytree(planted_run, tmp_path_factory.mktemp("source") / "evolved"))
-    with open_run(folder, tiny, "cpu") as bench:
-        bench.step, _ = bench.journal.open_step("v0")
-        bench.journal.add_message(bench.step, "worker", "task", "said", "{}", data=briefed(bench))
-        call(bench, "edit_file", path="matvec.cpp", old="SUMS = 1;", new="SUMS = 16;")
-        call(bench, "commit", message="16 partial sums")
-        bench.journal.close_step(bench.step, "committed", "v1")
+    with open_run(folder, tiny, "cpu") as workspace:
+        workspace.step, _ = workspace.journal.open_step("v0")
+        workspace.journal.add_message(workspace.step, "worker", "task", "said", "{}", data=briefed(workspace))
+        call(workspace, "edit_file", path="matvec.cpp", old="SUMS = 1;", new="SUMS = 16;")
+        call(workspace, "commit", message="16 partial sums")
+        workspace.journal.close_step(workspace.step, "committed", "v1")
     return folder
 
 
@@ -90,28 +90,28 @@ def scaled(own_scenario: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def call(bench: Bench, tool: str, **arguments: object) -> str:
+def call(workspace: Workspace, tool: str, **arguments: object) -> str:
     """A tool call, its answer journalled as the worker's, that has to work."""
-    answer = asyncio.run(registry(bench).call(tool, arguments))
+    answer = asyncio.run(registry(workspace).call(tool, arguments))
     data = packed({"c1": answer.data}) if answer.data else None
-    bench.journal.add_message(bench.step, "worker", "result", "said", "{}", tool, data)
+    workspace.journal.add_message(workspace.step, "worker", "result", "said", "{}", tool, data)
     assert answer.worked, answer.text
     return answer.text
 
 
-def briefed(bench: Bench) -> Mapping[str, Any] | None:
+def briefed(workspace: Workspace) -> Mapping[str, Any] | None:
     """What programs read of the step's brief."""
-    told = asyncio.run(brief(bench, False)).data
+    told = asyncio.run(brief(workspace, False)).data
     assert isinstance(told, Begun)
     return packed({TASK: told})
 
 
-def begin(run: Path, scenario: Path, seed_from: object, work: Callable[[Bench], object]) -> None:
+def begin(run: Path, scenario: Path, seed_from: object, work: Callable[[Workspace], object]) -> None:
     """A run from there, its v0, and a first step in which `work` is done."""
-    with open_run(run, load(str(scenario)), "cpu", seed_from=str(seed_from)) as bench:
-        asyncio.run(plant_seed(bench))
-        bench.step, _ = bench.journal.open_step(bench.lineage.best().name)
-        work(bench)
+    with open_run(run, load(str(scenario)), "cpu", seed_from=str(seed_from)) as workspace:
+        asyncio.run(plant_seed(workspace))
+        workspace.step, _ = workspace.journal.open_step(workspace.lineage.best().name)
+        work(workspace)
 
 
 def test_a_candidate_that_passes_becomes_v0_as_it_is(source: Path, longer: Path, cli: Cli, tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_a_candidate_that_passes_becomes_v0_as_it_is(source: Path, longer: Path,
     for command in (("log",), ("show", "v0")):
         assert f"begun from {trailer}" in cli("lineage", *command, "--run", "new").stdout
     assert "first correct of its line: v0 after" in cli("memory", "stats", "--run", "new").stdout
-    with open_run(tmp_path / "new", load(str(longer)), "cpu") as bench:
-        assert "First: adapt" not in asyncio.run(brief(bench, False)).text
+    with open_run(tmp_path / "new", load(str(longer)), "cpu") as workspace:
+        assert "First: adapt" not in asyncio.run(brief(workspace, False)).text
 
 
 def test_one_that_does_not_is_left_for_the_tuner_to_do_without(source: Path, scaled: Path, cli: Cli) -> None:
@@ -157,8 +157,8 @@ def test_one_that_does_not_is_left_for_the_tuner_to_do_without(source: Path, sca
 
 
 def test_the_first_task_is_to_adapt_it(source: Path, scaled: Path, tmp_path: Path) -> None:
-    def work(bench: Bench) -> None:
-        first = asyncio.run(brief(bench, False)).text
+    def work(workspace: Workspace) -> None:
+        first = asyncio.run(brief(workspace, False)).text
         assert first.index("First: adapt") < first.index("Versions so far")
         assert "v1 of evolved (tiny)" in first
         assert "COMPILE_ERROR: ./matvec.cpp" in first
@@ -170,46 +170,48 @@ def test_the_first_task_is_to_adapt_it(source: Path, scaled: Path, tmp_path: Pat
             assert f"\n{line}\n" in first
         for line in ("-Make y = A x fast: y[i]", "+Make y = alpha A x fast: y[i]"):
             assert f"\n{line}" in first
-        assert call(bench, "read_file", version="seed-from").endswith("there\nfiles: matvec.cpp")
-        assert "SUMS = 16;" in call(bench, "read_file", version="seed-from", path="matvec.cpp")
-        assert "+constexpr int SUMS = 16;" in call(bench, "attempts", number=1)
-        assert registry_error(bench, "read_file", version="seed-from", path="x.cpp") == "seed-from has no file 'x.cpp'"
-        call(bench, "checkout", version="seed-from")
-        assert bench.sources() == Lineage(source / "lineage").files(Lineage(source / "lineage").version("v1"))
-        assert first_of_line(bench.journal, bench.lineage, came(bench)) is None
-        assert bench.journal.best_attempt() == 2  # the seed's, not what does not pass
-        text = (bench.work_tree / "matvec.cpp").read_text()
+        assert call(workspace, "read_file", version="seed-from").endswith("there\nfiles: matvec.cpp")
+        assert "SUMS = 16;" in call(workspace, "read_file", version="seed-from", path="matvec.cpp")
+        assert "+constexpr int SUMS = 16;" in call(workspace, "attempts", number=1)
+        assert (
+            registry_error(workspace, "read_file", version="seed-from", path="x.cpp") == "seed-from has no file 'x.cpp'"
+        )
+        call(workspace, "checkout", version="seed-from")
+        assert workspace.sources() == Lineage(source / "lineage").files(Lineage(source / "lineage").version("v1"))
+        assert first_of_line(workspace.journal, workspace.lineage, came(workspace)) is None
+        assert workspace.journal.best_attempt() == 2  # the seed's, not what does not pass
+        text = (workspace.work_tree / "matvec.cpp").read_text()
         text = text.replace("a->x[", "a->vector[").replace("a->y[i] = y;", "a->y[i] = a->alpha * y;")
-        call(bench, "write_file", path="matvec.cpp", content=text)
-        assert "an improvement" in call(bench, "commit", message="adapted")
-        assert "First: adapt" not in asyncio.run(brief(bench, False)).text
-        found = transfer(bench.journal, bench.lineage)
+        call(workspace, "write_file", path="matvec.cpp", content=text)
+        assert "an improvement" in call(workspace, "commit", message="adapted")
+        assert "First: adapt" not in asyncio.run(brief(workspace, False)).text
+        found = transfer(workspace.journal, workspace.lineage)
         assert found
         assert found["first_correct"] == found["best"] == {"version": "v1", "seconds": None}
 
     begin(tmp_path / "new", scaled, source, work)
 
 
-def registry_error(bench: Bench, tool: str, **arguments: object) -> str:
-    answer = asyncio.run(registry(bench).call(tool, arguments))
+def registry_error(workspace: Workspace, tool: str, **arguments: object) -> str:
+    answer = asyncio.run(registry(workspace).call(tool, arguments))
     assert not answer.worked
     return answer.text.removeprefix(f"{tool}: ").partition(";")[0]
 
 
-def came(bench: Bench) -> Any:
-    found = brought(bench.journal)
+def came(workspace: Workspace) -> Any:
+    found = brought(workspace.journal)
     assert found
     return found
 
 
 def test_a_version_of_the_seed_is_not_taken_for_its_descendant(source: Path, scaled: Path, tmp_path: Path) -> None:
-    def work(bench: Bench) -> None:
-        call(bench, "checkout", version="seed-from")
-        call(bench, "checkout", version="best")
-        call(bench, "edit_file", path="matvec.cpp", old="SUMS = 1;", new="SUMS = 16;")
-        call(bench, "commit", message="16 partial sums, found anew")
-        assert first_of_line(bench.journal, bench.lineage, came(bench)) is None
-        assert "First: adapt" in asyncio.run(brief(bench, False)).text
+    def work(workspace: Workspace) -> None:
+        call(workspace, "checkout", version="seed-from")
+        call(workspace, "checkout", version="best")
+        call(workspace, "edit_file", path="matvec.cpp", old="SUMS = 1;", new="SUMS = 16;")
+        call(workspace, "commit", message="16 partial sums, found anew")
+        assert first_of_line(workspace.journal, workspace.lineage, came(workspace)) is None
+        assert "First: adapt" in asyncio.run(brief(workspace, False)).text
 
     begin(tmp_path / "new", scaled, source, work)
 
@@ -247,18 +249,18 @@ def test_what_was_brought_in_outlives_the_other_run_and_travels(
     assert told(cli("lineage", "checkout", "seed-from", "--run", "there", "--json"))["files"] == ["matvec.cpp"]
     assert (tmp_path / "seed-from" / "matvec.cpp").read_bytes() == wanted["matvec.cpp"]
     assert "alpha" in (tmp_path / "seed-from" / "avo_abi.h").read_text()
-    with open_run(tmp_path / "there", load(str(scaled)), "cpu") as bench:
-        assert asyncio.run(brief(bench, False)).text.partition("\n")[2] == begun["brief"].partition("\n")[2]
+    with open_run(tmp_path / "there", load(str(scaled)), "cpu") as workspace:
+        assert asyncio.run(brief(workspace, False)).text.partition("\n")[2] == begun["brief"].partition("\n")[2]
 
 
 def test_a_kill_before_v0_changes_nothing(source: Path, longer: Path, tmp_path: Path) -> None:
     with open_run(tmp_path / "new", load(str(longer)), "cpu", seed_from=str(source)):
         pass
     (tmp_path / "new" / "lineage" / ".git" / "HEAD").unlink()
-    with open_run(tmp_path / "new", load(str(longer)), "cpu", seed_from=f"{source}@v1") as bench:
-        asyncio.run(plant_seed(bench))
-        assert (bench.journal.count("attempts"), bench.journal.count("messages")) == (1, 0)
-        assert "Seed-From" in bench.lineage.facts(bench.lineage.best())
+    with open_run(tmp_path / "new", load(str(longer)), "cpu", seed_from=f"{source}@v1") as workspace:
+        asyncio.run(plant_seed(workspace))
+        assert (workspace.journal.count("attempts"), workspace.journal.count("messages")) == (1, 0)
+        assert "Seed-From" in workspace.lineage.facts(workspace.lineage.best())
 
 
 def no_run(source: Path) -> str:
@@ -342,14 +344,14 @@ def test_a_run_that_was_begun_otherwise_is_left_alone(
     shutil.copytree(planted_run, tmp_path / "own")
     line = complaint(cli("run", "scenario", TINY, "--run", "own", "--seed-from", source))
     assert "own has versions already (v0 to v0), from its scenario's seed: give another --run" in line
-    begin(tmp_path / "new", longer, source, lambda bench: None)
+    begin(tmp_path / "new", longer, source, lambda workspace: None)
     before = (tmp_path / "new" / "run.toml").read_bytes()
     line = complaint(cli("run", "scenario", longer, "--run", "new", "--seed-from", f"{source}@v0"))
     assert "new has versions already (v0 to v0), from v1 of evolved (tiny): give another --run" in line
     assert (tmp_path / "new" / "run.toml").read_bytes() == before
     for spec in (source, f"{source}@best", f"{source}@v1"):  # the same one, by any name
-        with open_run(tmp_path / "new", load(str(longer)), "cpu", seed_from=str(spec)) as bench:
-            assert len(bench.lineage.versions()) == 1
+        with open_run(tmp_path / "new", load(str(longer)), "cpu", seed_from=str(spec)) as workspace:
+            assert len(workspace.lineage.versions()) == 1
 
 
 @pytest.mark.parametrize(
@@ -362,10 +364,10 @@ def test_a_damaged_record_is_not_used(source: Path, scaled: Path, tmp_path: Path
     with sqlite3.connect(tmp_path / "new" / "avo.db") as db:
         db.execute(damage)
     with (
-        open_run(tmp_path / "new", load(str(scaled)), "cpu") as bench,
+        open_run(tmp_path / "new", load(str(scaled)), "cpu") as workspace,
         pytest.raises(AvoError, match="record of what the run was begun from holds no candidate"),
     ):
-        asyncio.run(plant_seed(bench))
+        asyncio.run(plant_seed(workspace))
 
 
 def test_a_run_from_its_own_seed_tells_of_no_transfer(source: Path, cli: Cli) -> None:
@@ -375,12 +377,12 @@ def test_a_run_from_its_own_seed_tells_of_no_transfer(source: Path, cli: Cli) ->
 
 
 def test_an_attention_kernel_goes_from_mha_to_gqa(tmp_path: Path) -> None:
-    with open_run(tmp_path / "mha", load("mha_causal"), "cpu") as bench:
-        asyncio.run(plant_seed(bench))
-        tree = bench.lineage.best().tree
-    with open_run(tmp_path / "gqa", load("gqa_32_8_causal"), "cpu", seed_from=str(tmp_path / "mha")) as bench:
-        asyncio.run(plant_seed(bench))
-        best = bench.lineage.best()
+    with open_run(tmp_path / "mha", load("mha_causal"), "cpu") as workspace:
+        asyncio.run(plant_seed(workspace))
+        tree = workspace.lineage.best().tree
+    with open_run(tmp_path / "gqa", load("gqa_32_8_causal"), "cpu", seed_from=str(tmp_path / "mha")) as workspace:
+        asyncio.run(plant_seed(workspace))
+        best = workspace.lineage.best()
         assert (best.tree, best.message) == (tree, "v0 of mha (mha_causal), as it is")
-        assert "Hkv" in came(bench).abi or "const avo_bf16* k;" in came(bench).abi
-        assert came(bench).task.startswith("Make causal multi-head attention")
+        assert "Hkv" in came(workspace).abi or "const avo_bf16* k;" in came(workspace).abi
+        assert came(workspace).task.startswith("Make causal multi-head attention")

@@ -15,14 +15,14 @@ PARSING = ("startswith", "endswith", "removeprefix", "removesuffix")
 KEY = re.compile(r"[a-z][a-z0-9_.]*|[^\w\s]+|\s|\x00|:\\t|:\t")
 """What is asked for with `in` as a key or a single mark, in no sentence."""
 ALLOWED = {
-    "agents/components.py": "names of models, as providers give them",
-    "agents/errors.py": "what providers say of a request that failed, and names of their clients' exceptions",
-    "agents/messages.py": "JSON that the module wrote itself",
-    "agents/prices.py": "names of models, and the files of prices of other projects",
-    "agents/providers.py": "names of models, as providers give them",
-    "agents/sse.py": "lines of the protocol of server-sent events",
+    "agents/models/components.py": "names of models, as providers give them",
+    "agents/models/errors.py": "what providers say of a request that failed, and names of their clients' exceptions",
+    "agents/models/messages.py": "JSON that the module wrote itself",
+    "agents/models/prices.py": "names of models, and the files of prices of other projects",
+    "agents/models/providers.py": "names of models, as providers give them",
+    "agents/models/sse.py": "lines of the protocol of server-sent events",
     "agents/stagnation.py": "unified diffs, and what changes from edit to edit in a compiler's message",
-    "agents/wire.py": "addresses, headers and bodies of HTTP",
+    "agents/models/wire.py": "addresses, headers and bodies of HTTP",
     "cli/compare.py": "names of versions that a user types",
     "cli/evolution.py": "the path that this process was started by",
     "cli/group.py": "words that a user types",
@@ -32,14 +32,14 @@ ALLOWED = {
     "installation.py": "requirements of a package, as its metadata has them",
     "interrupt.py": "names of files of frames",
     "mcp/server.py": "addresses of resources that a client sends",
-    "tools/discreet.py": "hides what no agent may read in any text, whoever made it",
+    "scenarios/discreet.py": "hides what no agent may read in any text, whoever made it",
     "tools/files.py": "paths that an agent gives, in every spelling of .git",
-    "tools/knobs.py": "the candidate's own sources",
+    "tools/build/knobs.py": "the candidate's own sources",
     "tools/recall.py": "the words of a question",
-    "tools/redteam.py": "candidates' headers, and whether a reason is the one that the candidate is to be refused for",
+    "tools/audit/redteam.py": "candidates' headers, and whether a reason is the one that is expected",
     "tools/shell.py": "paths of files that a command left",
-    "tools/soundness.py": "the lines of scenario.toml's and reference.py's mistakes, and compilers' logs",
-    "tools/sources.py": "names of files",
+    "tools/audit/soundness.py": "the lines of scenario.toml's and reference.py's mistakes, and compilers' logs",
+    "tools/build/sources.py": "names of files",
 }
 """Module -> the text that it takes apart."""
 

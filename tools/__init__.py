@@ -1,1 +1,1 @@
-"""What an agent can do: plain typed functions that answer text. No AutoGen here."""
+"""What an agent can do: typed functions over one workspace. No AutoGen here. Imports its own rooms."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from avo.tools import commit, evaluate, files, history, knowledge, plan, profile, recall, sanitize, shell
-from avo.tools.bench import Bench
 from avo.tools.registry import Registry, tool
+from avo.tools.workspace import Workspace
 
 READING = (
     files.read_file, history.lineage, history.compare_versions, history.attempts, recall.recall,
@@ -17,7 +17,7 @@ CHANGING = (
 )  # fmt: skip
 
 
-def registry(bench: Bench) -> Registry:
+def registry(workspace: Workspace) -> Registry:
     """Every tool over one bench."""
     tools = [tool(function, changes=False) for function in READING]
-    return Registry(bench, tools + [tool(function, changes=True) for function in CHANGING])
+    return Registry(workspace, tools + [tool(function, changes=True) for function in CHANGING])

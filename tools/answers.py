@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from avo.installation import how_to_install
-from avo.memory.journal import Attempt
-from avo.tools.score.binary import plain, remarks
-from avo.tools.score.builder import Build
+from avo.memory.journal.journal import Attempt
+from avo.tools.build.binary import plain, remarks
+from avo.tools.build.builder import Build
 from avo.types import CaseScore, Comparison, Verdict, Version, figure
 
 DIRECTION_CHARACTERS = 100

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from avo.tools.answer import Answer
 from avo.tools.answers import attempt_line, build_text, verdict_text
-from avo.tools.bench import Bench
-from avo.tools.knobs import with_settings
+from avo.tools.build.knobs import with_settings
+from avo.tools.build.sources import Sources
 from avo.tools.payloads import evaluations
-from avo.tools.sources import Sources
+from avo.tools.workspace import Workspace
 from avo.types import ToolError, figure
 
 MOST_CANDIDATES = 32
@@ -19,44 +19,44 @@ LONGEST_VALUE = 100
 """Characters."""
 
 
-async def build(bench: Bench) -> str:
+async def build(workspace: Workspace) -> str:
     """Compile the work tree without running it: errors and warnings; for a GPU registers, spills, SASS by group."""
-    files = bench.sources()
-    return build_text(await bench.blocking(lambda: bench.executor.build(files)))
+    files = workspace.sources()
+    return build_text(await workspace.blocking(lambda: workspace.executor.build(files)))
 
 
-async def evaluate(bench: Bench, direction: str) -> Answer:
+async def evaluate(workspace: Workspace, direction: str) -> Answer:
     """Score the work tree: compile, check every case against the reference, time it. Nothing is committed.
 
     direction: in a few words, what you changed and why it should be faster; it is kept with the result.
     The same sources are never scored twice: you get the first result again.
     """
-    attempt, new = await bench.evaluate(bench.sources(), direction)
+    attempt, new = await workspace.evaluate(workspace.sources(), direction)
     if not new:
-        bench.journal.add_revisit(bench.step, attempt.id)
+        workspace.journal.add_revisit(workspace.step, attempt.id)
     seen = "" if new else f"(these sources were scored before, as attempt {attempt.id}: {attempt.direction})\n"
-    text = f"{seen}attempt {attempt.id}: {verdict_text(attempt.verdict, bench.scored(bench.lineage.best()))}"
+    text = f"{seen}attempt {attempt.id}: {verdict_text(attempt.verdict, workspace.scored(workspace.lineage.best()))}"
     return Answer(text, evaluations([(attempt, True)]))
 
 
-async def sweep(bench: Bench, knobs: dict[str, list[str | int]], direction: str) -> Answer:
+async def sweep(workspace: Workspace, knobs: dict[str, list[str | int]], direction: str) -> Answer:
     """Score every combination of the given knob values (at most 32) on top of the work tree, which stays as it is.
 
     knobs: for instance {"KV_TILE": [64, 128], "EXP": [1]}; the sources declare them as `// avo:knob NAME {values}`.
     To keep a combination, set its values with edit_file and call commit.
     """
     _check(knobs)
-    files, names = bench.sources(), list(knobs)
+    files, names = workspace.sources(), list(knobs)
 
     def prepared() -> list[Sources]:
         combinations = itertools.product(*(map(str, knobs[name]) for name in names))
         trees = [with_settings(files, dict(zip(names, values, strict=True))) for values in combinations]
-        bench.executor.prepare(trees)
+        workspace.executor.prepare(trees)
         return trees
 
-    attempts = [attempt for attempt, _ in await bench.evaluate_all(await bench.blocking(prepared), direction)]
+    attempts = [attempt for attempt, _ in await workspace.evaluate_all(await workspace.blocking(prepared), direction)]
     ranked = sorted(attempts, key=lambda attempt: -attempt.verdict.score)
-    best, score = bench.scored(bench.lineage.best()), ranked[0].verdict.score
+    best, score = workspace.scored(workspace.lineage.best()), ranked[0].verdict.score
     first = f"best of {len(ranked)}: x{score / best.score:.3f} of {best.name} ({figure(best.score)} {best.unit})"
     return Answer("\n".join([first, *map(attempt_line, ranked)]), evaluations((one, True) for one in ranked))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 
-from avo.tools import beneath
+from avo.sandbox import safe_files
+from avo.sandbox.process import elide
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench
+from avo.tools.build.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
 from avo.tools.history import read_version, tree_of
-from avo.tools.process import elide
-from avo.tools.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
+from avo.tools.workspace import Workspace
 from avo.types import ToolError
 
 LONGEST_ANSWER = 40_000
@@ -18,14 +18,14 @@ LARGEST_READ = 16 << 20
 MOST_LISTED = 1000
 
 
-def inside(bench: Bench, path: str) -> str:
+def inside(workspace: Workspace, path: str) -> str:
     """The name of that file, from the work tree. Raises ToolError when it lies elsewhere or belongs to git."""
     if "\0" in path or len(path) > LONGEST_PATH or not path.isprintable():
         raise ToolError(f"{path[:80]!a} is no path")
-    root = bench.work_tree.resolve().as_posix()
+    root = workspace.work_tree.resolve().as_posix()
     name = posixpath.relpath(posixpath.join(root, path), root)
     parts = name.split("/")
-    if parts[0] == ".." or any(_of_git(part) for part in parts) or _linked(bench, parts):
+    if parts[0] == ".." or any(_of_git(part) for part in parts) or _linked(workspace, parts):
         raise ToolError(f"'{path}' is not in the work tree; use relative paths: read_file without a path lists them")
     return name
 
@@ -36,19 +36,21 @@ def _of_git(part: str) -> bool:
     return plain == ".git" or plain.startswith("git~")
 
 
-def _linked(bench: Bench, parts: list[str]) -> bool:
+def _linked(workspace: Workspace, parts: list[str]) -> bool:
     """Whether a link is on the way, or at its end, whatever it points to."""
     try:
-        return any(beneath.kind(bench.work_tree, "/".join(parts[:end])) == "link" for end in range(1, len(parts) + 1))
+        return any(
+            safe_files.kind(workspace.work_tree, "/".join(parts[:end])) == "link" for end in range(1, len(parts) + 1)
+        )
     except ToolError:  # a file in place of a folder, or a name that is too long: told by whoever opens it
         return False
 
 
-def present(bench: Bench, path: str) -> str:
+def present(workspace: Workspace, path: str) -> str:
     """The same, for a plain file that is there."""
-    name = inside(bench, path)
+    name = inside(workspace, path)
     try:
-        found = beneath.kind(bench.work_tree, name)
+        found = safe_files.kind(workspace.work_tree, name)
     except ToolError:
         found = ""
     if found in ("", "folder"):
@@ -58,9 +60,9 @@ def present(bench: Bench, path: str) -> str:
     return name
 
 
-def writable(bench: Bench, path: str) -> str:
+def writable(workspace: Workspace, path: str) -> str:
     """The same, for a file that an agent may write."""
-    name = inside(bench, path)
+    name = inside(workspace, path)
     last = posixpath.basename(name)
     if last in GENERATED:
         raise ToolError(f"{last} is written by the harness")
@@ -71,11 +73,11 @@ def writable(bench: Bench, path: str) -> str:
     return name
 
 
-def replace(bench: Bench, name: str, content: bytes) -> None:
+def replace(workspace: Workspace, name: str, content: bytes) -> None:
     """Write the whole file or nothing of it. Raises ToolError for what cannot be."""
     if len(content) > LARGEST_BYTES:
         raise ToolError(f"{name} would be larger than {LARGEST_BYTES} bytes")
-    beneath.write(bench.work_tree, name, content)
+    safe_files.write(workspace.work_tree, name, content)
 
 
 def _encoded(text: str) -> bytes:
@@ -85,9 +87,9 @@ def _encoded(text: str) -> bytes:
         raise ToolError(f"the text is not Unicode: {error.reason} at {error.start}") from error
 
 
-def listing(bench: Bench) -> str:
+def listing(workspace: Workspace) -> str:
     """The files of the work tree with their sizes."""
-    entries = [e for e in beneath.walk(bench.work_tree) if not _of_git(e.name.split("/")[0])]
+    entries = [e for e in safe_files.walk(workspace.work_tree) if not _of_git(e.name.split("/")[0])]
     lines = [
         f"{e.name if e.name.isprintable() else ascii(e.name)}  " + (f"{e.size} bytes" if e.kind == "file" else e.kind)
         for e in sorted(entries, key=lambda e: e.name)
@@ -96,35 +98,37 @@ def listing(bench: Bench) -> str:
     return "\n".join(lines[:MOST_LISTED] + [f"[... {left} more files]"] * (left > 0))
 
 
-async def read_file(bench: Bench, path: str = "", first_line: int = 1, last_line: int = 0, version: str = "") -> Answer:
+async def read_file(
+    workspace: Workspace, path: str = "", first_line: int = 1, last_line: int = 0, version: str = ""
+) -> Answer:
     """Read a file, whole or from first_line to last_line (0: to its end); without a path, list the files.
 
     version: v0, v1 … or best, to read there in place of the work tree. avo_abi.h and score.json are made for you.
     """
     if version:
-        text = read_version(bench, version, path)
+        text = read_version(workspace, version, path)
     elif path:
-        text = beneath.read(bench.work_tree, present(bench, path), LARGEST_READ).decode("utf-8", "replace")
+        text = safe_files.read(workspace.work_tree, present(workspace, path), LARGEST_READ).decode("utf-8", "replace")
     else:
-        return Answer(listing(bench), tree_of(bench))
+        return Answer(listing(workspace), tree_of(workspace))
     return Answer(elide("\n".join(text.splitlines()[max(first_line, 1) - 1 : last_line or None]), LONGEST_ANSWER))
 
 
-async def write_file(bench: Bench, path: str, content: str) -> Answer:
+async def write_file(workspace: Workspace, path: str, content: str) -> Answer:
     """Write a whole source file, new or in place of the old one; without content it is deleted."""
     if not content:
-        writable(bench, path)
-        beneath.delete(bench.work_tree, present(bench, path))
-        return Answer(f"deleted {path}", tree_of(bench))
-    replace(bench, writable(bench, path), _encoded(content))
-    return Answer(f"wrote {path}: {len(content.splitlines())} lines", tree_of(bench))
+        writable(workspace, path)
+        safe_files.delete(workspace.work_tree, present(workspace, path))
+        return Answer(f"deleted {path}", tree_of(workspace))
+    replace(workspace, writable(workspace, path), _encoded(content))
+    return Answer(f"wrote {path}: {len(content.splitlines())} lines", tree_of(workspace))
 
 
-async def edit_file(bench: Bench, path: str, old: str, new: str) -> Answer:
+async def edit_file(workspace: Workspace, path: str, old: str, new: str) -> Answer:
     """Replace `old` by `new` in a source file. `old` must stand in it exactly once, character for character."""
-    name = writable(bench, path)
-    content, wanted = beneath.read(bench.work_tree, present(bench, path), LARGEST_BYTES), _encoded(old)
+    name = writable(workspace, path)
+    content, wanted = safe_files.read(workspace.work_tree, present(workspace, path), LARGEST_BYTES), _encoded(old)
     if content.count(wanted) != 1 or not old:
         raise ToolError(f"`old` stands {content.count(wanted) if old else 0} times in {path}; it must stand there once")
-    replace(bench, name, content.replace(wanted, _encoded(new)))
-    return Answer(f"edited {path}", tree_of(bench))
+    replace(workspace, name, content.replace(wanted, _encoded(new)))
+    return Answer(f"edited {path}", tree_of(workspace))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from avo.memory.brought import Brought
-from avo.memory.journal import Intervention
+from avo.memory.journal.journal import Intervention
+from avo.memory.journal.origin import Brought
 from avo.memory.lineage import Lineage
+from avo.sandbox.process import elide
 from avo.tools.answer import Answer
 from avo.tools.answers import attempt_line, verdict_text
-from avo.tools.bench import OLDER, Bench, unified_diff
-from avo.tools.brought import SEED_FROM, brought
-from avo.tools.knobs import knobs_of
+from avo.tools.build.knobs import knobs_of
+from avo.tools.build.sources import Sources, digest, read_sources, write_sources
+from avo.tools.origin import SEED_FROM, brought
 from avo.tools.payloads import Ended, Tree, evaluations
 from avo.tools.plan import LARGEST_NUMBER, plan_text
-from avo.tools.process import elide
-from avo.tools.sources import Sources, digest, read_sources, write_sources
+from avo.tools.workspace import OLDER, Workspace, unified_diff
 from avo.types import RULES, ToolError, Unknown, Version, figure
 
 LONGEST_ANSWER = 30_000
@@ -29,31 +29,31 @@ NOTES = 10_000
 LONGEST_ADVICE, LONGEST_TITLE = 3_000, 160
 
 
-def _version(bench: Bench, name: str) -> Version:
+def _version(workspace: Workspace, name: str) -> Version:
     try:
-        return bench.lineage.version(name)
+        return workspace.lineage.version(name)
     except Unknown as error:
-        more = f", and {SEED_FROM}" if brought(bench.journal) else ""
+        more = f", and {SEED_FROM}" if brought(workspace.journal) else ""
         raise ToolError(f"{error}{more}") from error
 
 
-def _brought(bench: Bench) -> Brought:
-    if came := brought(bench.journal):
+def _brought(workspace: Workspace) -> Brought:
+    if came := brought(workspace.journal):
         return came
     raise ToolError(f"this run was not begun from another, so it has no {SEED_FROM}")
 
 
-async def lineage(bench: Bench) -> str:
+async def lineage(workspace: Workspace) -> str:
     """List the versions kept so far, oldest first: score, gain over the best before it, message."""
-    return "\n".join(_line(bench, version) for version in bench.lineage.versions())
+    return "\n".join(_line(workspace, version) for version in workspace.lineage.versions())
 
 
-def _line(bench: Bench, version: Version) -> str:
+def _line(workspace: Workspace, version: Version) -> str:
     """One version with the score that counts; where it was not scored anew, why that does not compare."""
-    attempt = bench.journal.attempt_of(version.tree)
+    attempt = workspace.journal.attempt_of(version.tree)
     if attempt and attempt.verdict.passed:
-        return version_line(bench.scored(version), bench.origin(attempt.verdict))
-    return version_line(version, scored_by(bench.lineage, version))
+        return version_line(workspace.scored(version), workspace.origin(attempt.verdict))
+    return version_line(version, scored_by(workspace.lineage, version))
 
 
 def scored_by(lineage: Lineage, version: Version) -> str:
@@ -75,15 +75,18 @@ def version_line(version: Version, origin: str = "") -> str:
     return f"{version.name} {figure(version.score)} {version.unit} x{version.gain:.3f}{kind}  {title}"
 
 
-def read_version(bench: Bench, version: str, path: str) -> str:
+def read_version(workspace: Workspace, version: str, path: str) -> str:
     """A source file of a version, or of what was brought in; without a path, its message, scores and files."""
     if version == SEED_FROM:
-        came = _brought(bench)
+        came = _brought(workspace)
         return _read(came.files, path, SEED_FROM, _origin(came))
-    found = _version(bench, version)
-    scores = ", ".join(f"{case} {figure(value)}" for case, value in bench.scored(found).scores.items())
+    found = _version(workspace, version)
+    scores = ", ".join(f"{case} {figure(value)}" for case, value in workspace.scored(found).scores.items())
     return _read(
-        bench.lineage.files(found), path, found.name, f"{_line(bench, found)}\n{found.message}\nscores: {scores}"
+        workspace.lineage.files(found),
+        path,
+        found.name,
+        f"{_line(workspace, found)}\n{found.message}\nscores: {scores}",
     )
 
 
@@ -96,10 +99,10 @@ def _read(files: Sources, path: str, name: str, head: str) -> str:
     return files[path].decode("utf-8", "replace")
 
 
-async def compare_versions(bench: Bench, first: str, second: str) -> str:
+async def compare_versions(workspace: Workspace, first: str, second: str) -> str:
     """Show how two versions (v0 … or best) differ: their scores by case and the diff of their sources."""
-    (line, before, old), (other, after, new) = _side(bench, first), _side(bench, second)
-    unit = bench.scenario.target(bench.target).unit
+    (line, before, old), (other, after, new) = _side(workspace, first), _side(workspace, second)
+    unit = workspace.scenario.target(workspace.target).unit
     cases = "".join(
         f"{case:10} {figure(value):>10} -> {figure(after[case]):>10} {unit}  x{after[case] / value:.3f}\n"
         for case, value in before.items()
@@ -108,13 +111,13 @@ async def compare_versions(bench: Bench, first: str, second: str) -> str:
     return elide(f"{line}\n{other}\n{cases}{unified_diff(old, new)}", LONGEST_ANSWER)
 
 
-def _side(bench: Bench, name: str) -> tuple[str, Mapping[str, float], Sources]:
+def _side(workspace: Workspace, name: str) -> tuple[str, Mapping[str, float], Sources]:
     """A version, or what was brought in: its line, its scores here, its sources."""
     if name != SEED_FROM:
-        found = _version(bench, name)
-        return _line(bench, found), bench.scored(found).scores, bench.lineage.files(found)
-    came = _brought(bench)
-    tried = bench.journal.attempt_of(digest(came.files))
+        found = _version(workspace, name)
+        return _line(workspace, found), workspace.scored(found).scores, workspace.lineage.files(found)
+    came = _brought(workspace)
+    tried = workspace.journal.attempt_of(digest(came.files))
     here = f"{tried.verdict.status} here" if tried else "not tried here"
     return f"{_origin(came)}, {here}", tried.verdict.scores if tried else {}, came.files
 
@@ -123,66 +126,66 @@ def _origin(came: Brought) -> str:
     return f"{SEED_FROM}: {came.label}, {figure(came.score)} {came.unit} there"
 
 
-def tree_of(bench: Bench, version: str = "") -> Tree:
+def tree_of(workspace: Workspace, version: str = "") -> Tree:
     """The work tree as programs read it; `version`: what was checked out just now."""
     try:
-        files = bench.sources()
+        files = workspace.sources()
         return Tree(tuple(files), tuple(knobs_of(files).values()), version=version)
     except (ToolError, OSError) as error:  # it may change meanwhile by other hands
         return Tree((), problem=str(error), version=version)
 
 
-async def checkout(bench: Bench, version: str) -> Answer:
+async def checkout(workspace: Workspace, version: str) -> Answer:
     """Put the sources of a version (v0 … or best) into the work tree; what was not committed is gone."""
     if version == SEED_FROM:
-        came = _brought(bench)
-        bench.lineage.restore()
-        for name in read_sources(bench.work_tree):
-            (bench.work_tree / name).unlink()
-        write_sources(came.files, bench.work_tree)
-        return Answer(f"the work tree is what was brought in now: {came.label}", tree_of(bench, SEED_FROM))
-    found = _version(bench, version)
-    bench.lineage.restore(found)
-    return Answer(f"the work tree is {found.name} now", tree_of(bench, found.name))
+        came = _brought(workspace)
+        workspace.lineage.restore()
+        for name in read_sources(workspace.work_tree):
+            (workspace.work_tree / name).unlink()
+        write_sources(came.files, workspace.work_tree)
+        return Answer(f"the work tree is what was brought in now: {came.label}", tree_of(workspace, SEED_FROM))
+    found = _version(workspace, version)
+    workspace.lineage.restore(found)
+    return Answer(f"the work tree is {found.name} now", tree_of(workspace, found.name))
 
 
-async def attempts(bench: Bench, last: int = 30, number: int = 0) -> Answer:
+async def attempts(workspace: Workspace, last: int = 30, number: int = 0) -> Answer:
     """List the latest evaluations of this run (0: 2,000 of them): number, status, score or reason, knobs, direction.
 
     number: shows that one whole, with its verdict and its diff against the version it started from.
     """
     if number:
-        return Answer(read_attempt(bench, number))
-    listed = bench.journal.attempts(min(last, MOST_LISTED) if last > 0 else MOST_LISTED)
-    origins = [bench.origin(entry.verdict) for entry in listed]
+        return Answer(read_attempt(workspace, number))
+    listed = workspace.journal.attempts(min(last, MOST_LISTED) if last > 0 else MOST_LISTED)
+    origins = [workspace.origin(entry.verdict) for entry in listed]
     text = "\n".join(attempt_line(entry, origin) for entry, origin in zip(listed, origins, strict=True))
     return Answer(text or "none yet", evaluations(zip(listed, (not origin for origin in origins), strict=True)))
 
 
-def read_attempt(bench: Bench, number: int) -> str:
+def read_attempt(workspace: Workspace, number: int) -> str:
     """One evaluation whole. Raises ToolError when there is none of that number."""
     try:
-        attempt = bench.journal.attempt(min(abs(number), LARGEST_NUMBER))
+        attempt = workspace.journal.attempt(min(abs(number), LARGEST_NUMBER))
     except Unknown as error:
         raise ToolError(str(error)) from error
     text = f"attempt {attempt.id}, from {attempt.parent}: {attempt.direction}\n"
     if attempt.forgotten:
         text += f"(it counts no more: {attempt.why_forgotten})\n"
-    elif origin := bench.origin(attempt.verdict):
+    elif origin := workspace.origin(attempt.verdict):
         text += f"(scored {origin}; `evaluate` scores these sources anew)\n"
     text += verdict_text(attempt.verdict)
     return elide(f"{text}\n{attempt.diff}", LONGEST_ANSWER)
 
 
-async def note(bench: Bench, text: str) -> str:
+async def note(workspace: Workspace, text: str) -> str:
     """Write down a lesson for later steps: what worked, what did not and why. Every brief shows the notes."""
-    bench.journal.add_note(bench.step, elide(text, LONGEST_NOTE))
+    workspace.journal.add_note(workspace.step, elide(text, LONGEST_NOTE))
     return "noted"
 
 
-def latest_notes(bench: Bench) -> str:
+def latest_notes(workspace: Workspace) -> str:
     """As many of the latest notes as fit, in order; empty when there is none."""
-    found, size = bench.journal.notes(), 0
+    found, size = workspace.journal.notes(), 0
     lines: list[str] = []
     for entry in reversed(found):
         size += len(entry["text"])
@@ -193,18 +196,18 @@ def latest_notes(bench: Bench) -> str:
     return "\n".join([*([f"[... {left} older notes: see recall ...]"] if left else []), *reversed(lines)])
 
 
-def latest_advice(bench: Bench) -> str:
+def latest_advice(workspace: Workspace) -> str:
     """What the supervisor said last, and what came of it; empty when it said nothing."""
-    found = bench.journal.interventions(last=1)
+    found = workspace.journal.interventions(last=1)
     if not found:
         return ""
     lines = [f"- {entry['title']} (start from {entry.get('start_from') or 'best'})" for entry in directions(found[0])]
     return elide("\n".join([f"{found[0].advice.get('diagnosis', '')} [{found[0].outcome}]", *lines]), LONGEST_ADVICE)
 
 
-def guidance(bench: Bench) -> list[str]:
+def guidance(workspace: Workspace) -> list[str]:
     """Plan and latest advice, as parts of a brief; none when there are none."""
-    parts = {"Plan": plan_text(bench), "Latest advice of the supervisor": latest_advice(bench)}
+    parts = {"Plan": plan_text(workspace), "Latest advice of the supervisor": latest_advice(workspace)}
     return [f"# {title}\n{text}" for title, text in parts.items() if text]
 
 
@@ -219,7 +222,7 @@ def directions(advice: Intervention) -> list[dict[str, Any]]:
     return [entry for entry in advice.advice.get("directions", ()) if isinstance(entry, dict) and entry.get("title")]
 
 
-async def end_step(bench: Bench, reason: str, exhausted: bool = False) -> Answer:
+async def end_step(workspace: Workspace, reason: str, exhausted: bool = False) -> Answer:
     """Give this step up without a commit. exhausted: only when you have no direction left that is worth trying."""
-    bench.ended, bench.exhausted = reason, exhausted
+    workspace.ended, workspace.exhausted = reason, exhausted
     return Answer("The step is given up.", Ended(reason, exhausted))

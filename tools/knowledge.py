@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from avo.sandbox.process import elide
 from avo.settings import kb_folder
-from avo.tools.bench import Bench
-from avo.tools.process import elide
+from avo.tools.workspace import Workspace
 from avo.types import AvoError, ToolError
 
 if TYPE_CHECKING:
-    from avo.kb_index.store import Store
+    from avo.kb_index.index.store import Store
 
 T = TypeVar("T")
 LONGEST_ANSWER = 5800
@@ -27,7 +27,7 @@ _open: dict[Path, Store] = {}
 """The store in use, by its folder."""
 
 
-async def kb_search(bench: Bench, queries: list[str], arch: str = "", source: str = "") -> str:
+async def kb_search(workspace: Workspace, queries: list[str], arch: str = "", source: str = "") -> str:
     """Find passages in the knowledge base: PTX instructions, CUDA and CuTe documentation, sources of attention kernels.
 
     queries: one question in two or three forms, in words and by names, e.g. ["wait on a barrier until a copy has
@@ -37,12 +37,12 @@ async def kb_search(bench: Bench, queries: list[str], arch: str = "", source: st
     if not 0 < len(queries) <= MOST_QUERIES or not any(query.strip() for query in queries):
         raise ToolError(f"give 1 to {MOST_QUERIES} queries")
     asked = [query[:1000] for query in queries]
-    arch = "" if arch == EVERY_ARCH else arch or bench.target
+    arch = "" if arch == EVERY_ARCH else arch or workspace.target
 
     def found(store: Store) -> tuple[list[str], str]:
         from avo.kb_index.search import advice, search
 
-        hits = search(store, asked, HITS, source, arch, tags=bench.scenario.tags)
+        hits = search(store, asked, HITS, source, arch, tags=workspace.scenario.tags)
         if not hits:
             wider = f' (arch "{EVERY_ARCH}" drops that filter)' if arch else ""
             return [], advice(store, asked, source, arch) + wider
@@ -54,11 +54,11 @@ async def kb_search(bench: Bench, queries: list[str], arch: str = "", source: st
         return [hit.id for hit in hits], "\n\n".join([*shown, "read on: kb_read(id), or kb_read(id, lines)"])
 
     ids, text = _ask(found)
-    bench.journal.add_consulted(bench.step, ids, " | ".join(asked))
+    workspace.journal.add_consulted(workspace.step, ids, " | ".join(asked))
     return elide(text, LONGEST_ANSWER)
 
 
-async def kb_read(bench: Bench, id_or_path: str, lines: str = "") -> str:
+async def kb_read(workspace: Workspace, id_or_path: str, lines: str = "") -> str:
     """Read the knowledge base with line numbers: the id of a hit, or source:path with lines, e.g. "120-180".
 
     lines: "contents" lists the functions, classes or sections of the document, with their lines.
@@ -77,7 +77,7 @@ async def kb_read(bench: Bench, id_or_path: str, lines: str = "") -> str:
         return [place], passage.text(LONGEST_ANSWER)
 
     places, text = _ask(found)
-    bench.journal.add_consulted(bench.step, places, "")
+    workspace.journal.add_consulted(workspace.step, places, "")
     return text
 
 
@@ -94,7 +94,7 @@ def _ask(work: Callable[[Store], T]) -> T:
 
 def _opened(folder: Path) -> Store:
     """Kept open between calls, for loading Chroma takes half a second; the one before is closed, and its files gone."""
-    from avo.kb_index.store import Store
+    from avo.kb_index.index.store import Store
 
     if folder not in _open:
         for other in [*_open]:

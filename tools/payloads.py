@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from avo.memory.rows import Attempt, Message
-from avo.tools.knobs import Knob
+from avo.memory.journal.rows import Attempt, Message
+from avo.tools.build.knobs import Knob
 
 TASK, REVIEW, ADVICE = "task", "review", "advice"
 """Keys of payloads that belong to no call, by the kind of their message."""

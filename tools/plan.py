@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from avo.memory.rows import Direction
-from avo.tools.bench import Bench
+from avo.memory.journal.rows import Direction
+from avo.tools.workspace import Workspace
 from avo.types import ToolError, Unknown
 
 OPEN = "open"
@@ -18,7 +18,7 @@ LONGEST = 400
 
 
 async def plan(
-    bench: Bench, direction: str = "", state: Literal["open", "tried", "abandoned"] = "open", why: str = "",
+    workspace: Workspace, direction: str = "", state: Literal["open", "tried", "abandoned"] = "open", why: str = "",
     number: int = 0,
 ) -> str:  # fmt: skip
     """Write down a direction worth trying, or what came of one; answers with the plan. It is shown at every step.
@@ -30,17 +30,17 @@ async def plan(
         raise ToolError("give a direction to add it, or the number of one to change it")
     if number:
         try:
-            bench.journal.change_direction(min(max(number, -1), LARGEST_NUMBER), state, _short(why))
+            workspace.journal.change_direction(min(max(number, -1), LARGEST_NUMBER), state, _short(why))
         except Unknown as error:
             raise ToolError(str(error)) from error
     elif direction.strip():
-        bench.journal.add_direction(bench.step, _short(direction), state, _short(why))
-    return plan_text(bench) or "no directions yet"
+        workspace.journal.add_direction(workspace.step, _short(direction), state, _short(why))
+    return plan_text(workspace) or "no directions yet"
 
 
-def plan_text(bench: Bench) -> str:
+def plan_text(workspace: Workspace) -> str:
     """The open directions, then the latest that are closed; empty when there is none."""
-    found = bench.journal.plan()
+    found = workspace.journal.plan()
     still = [entry for entry in found if entry.state == OPEN]
     closed = [entry for entry in found if entry.state != OPEN]
     shown = [*still[-MOST_OPEN:], *closed[-MOST_CLOSED:]]

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from avo.scenarios.loader import Case, Scenario, family
-from avo.tools.bench import Bench
-from avo.tools.executor import Executor
-from avo.tools.lease import lease
-from avo.tools.score.builder import Build
-from avo.tools.sources import Sources
+from avo.tools.build.builder import Build
+from avo.tools.build.sources import Sources
+from avo.tools.devices.lease import lease
+from avo.tools.score.executor import Executor
+from avo.tools.workspace import Workspace
 from avo.types import Missing, ToolError, Unknown
 
 KEPT = 20
@@ -30,19 +30,21 @@ class Profile:
     """All numbers."""
 
 
-async def profile(bench: Bench, case: str = "") -> str:
+async def profile(workspace: Workspace, case: str = "") -> str:
     """Find out why the work tree is as fast as it is: what bounds it, where it waits, its hottest source lines.
 
     case: id of a timed case; without it the one with the most work. On a GPU by Nsight Compute, on the CPU by perf;
     where they are not to be had you get what the compiler and the machine code tell. Nothing is scored.
     """
-    files = bench.sources()
-    keep = _room(bench.artifacts / "profiles")
+    files = workspace.sources()
+    keep = _room(workspace.artifacts / "profiles")
     try:
-        chosen = timed_case(bench.scenario, bench.target, case)
+        chosen = timed_case(workspace.scenario, workspace.target, case)
     except Unknown as error:
         raise ToolError(str(error)) from error
-    found = await bench.blocking(lambda: profiled(bench.executor, files, bench.scenario, bench.target, chosen, keep))
+    found = await workspace.blocking(
+        lambda: profiled(workspace.executor, files, workspace.scenario, workspace.target, chosen, keep)
+    )
     return found.text
 
 
@@ -78,9 +80,9 @@ def profiled(
 
 def _on_gpu(built: Build, files: Sources, scenario: Scenario, target: str, case: Case, keep: Path | None) -> Profile:
     from avo.tools.answers import build_text
-    from avo.tools.score import ncu, ncu_text
-    from avo.tools.score.gpu import require_gpu
-    from avo.tools.score.instrument import Unread
+    from avo.tools.devices.gpu import require_gpu
+    from avo.tools.instruments import ncu, ncu_text
+    from avo.tools.instruments.harness import Unread
 
     static = {"kernels": [asdict(kernel) for kernel in built.kernels], "sass": dict(built.sass)}
     try:
@@ -98,9 +100,9 @@ def _on_gpu(built: Build, files: Sources, scenario: Scenario, target: str, case:
 
 
 def _on_cpu(files: Sources, scenario: Scenario, case: Case, keep: Path | None) -> Profile:
-    from avo.tools.score import cpu_profile, perf
-    from avo.tools.score.cache import cached_build
-    from avo.tools.score.instrument import Unread
+    from avo.tools.build.cache import cached_build
+    from avo.tools.instruments import cpu_profile, perf
+    from avo.tools.instruments.harness import Unread
 
     built = cached_build(files, _with_lines(scenario), "cpu")
     watched, why = None, ""

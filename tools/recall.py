@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from avo.memory.rows import Message
-from avo.tools.bench import Bench
+from avo.memory.journal.rows import Message
+from avo.sandbox.process import elide
 from avo.tools.history import LONGEST_ANSWER
 from avo.tools.plan import LARGEST_NUMBER
-from avo.tools.process import elide
+from avo.tools.workspace import Workspace
 from avo.types import ToolError, Unknown
 
 MOST_FOUND = 12
@@ -18,7 +18,7 @@ AROUND = 160
 WORD = re.compile(r"[\w.+#-]{2,}")
 
 
-async def recall(bench: Bench, query: str = "", number: int = 0) -> str:
+async def recall(workspace: Workspace, query: str = "", number: int = 0) -> str:
     """Search everything that was said and done in this run, also what you are not shown any more.
 
     query: a few words or names; what holds most of them comes first, with its number. Notes are searched too.
@@ -26,15 +26,17 @@ async def recall(bench: Bench, query: str = "", number: int = 0) -> str:
     """
     if number:
         try:
-            message = bench.journal.message(min(abs(number), LARGEST_NUMBER))
+            message = workspace.journal.message(min(abs(number), LARGEST_NUMBER))
         except Unknown as error:
             raise ToolError(str(error)) from error
         return elide(f"{_head(message)}\n{message.text}", LONGEST_ANSWER)
     words = list(dict.fromkeys(word.lower() for word in WORD.findall(query)))
     if not words:
         raise ToolError("give a query of at least one word, or the number of a message")
-    found = bench.journal.recall(words, MOST_FOUND)
-    notes = [entry["text"] for entry in bench.journal.notes() if any(word in entry["text"].lower() for word in words)]
+    found = workspace.journal.recall(words, MOST_FOUND)
+    notes = [
+        entry["text"] for entry in workspace.journal.notes() if any(word in entry["text"].lower() for word in words)
+    ]
     lines = [f"{_head(message)}: {_around(message.text, words)}" for message in found]
     lines += [f"note: {_around(text, words)}" for text in notes[-MOST_NOTES:]]
     return "\n".join(lines) or "nothing holds any of these words"

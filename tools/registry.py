@@ -11,10 +11,10 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
+from avo.sandbox.process import elide
+from avo.spans import Facts, span
 from avo.tools.answer import Answer, failed
-from avo.tools.bench import Bench
-from avo.tools.process import elide
-from avo.tools.spans import Facts, span
+from avo.tools.workspace import Workspace
 from avo.types import Rejected, ToolError
 
 MOST_PROBLEMS, LONGEST_KEY = 8, 60
@@ -86,23 +86,23 @@ def _problems(error: ValidationError) -> str:
     return "; ".join([*told, *([f"and {len(found) - len(told)} more"] if len(found) > len(told) else [])])
 
 
-def _facts(name: str, bench: Bench) -> Facts:
+def _facts(name: str, workspace: Workspace) -> Facts:
     tool = {"gen_ai.tool.name": name, "gen_ai.tool.type": "function"}
-    return {"gen_ai.operation.name": "execute_tool", **tool, "avo.step": bench.step}
+    return {"gen_ai.operation.name": "execute_tool", **tool, "avo.step": workspace.step}
 
 
 class Registry:
     """The tools over one bench. `call` answers also what could not be done; bugs of ours surface."""
 
-    def __init__(self, bench: Bench, tools: list[Tool]) -> None:
-        self.bench = bench
+    def __init__(self, workspace: Workspace, tools: list[Tool]) -> None:
+        self.workspace = workspace
         self.tools = {entry.name: entry for entry in tools}
 
     async def call(self, name: str, arguments: Mapping[str, Any] | str | None) -> Answer:
         """Run a tool."""
         if name not in self.tools:
             return Answer(f"there is no tool '{name}'; there are: {', '.join(self.tools)}", worked=False)
-        with span(f"execute_tool {name}", _facts(name, self.bench)) as facts:
+        with span(f"execute_tool {name}", _facts(name, self.workspace)) as facts:
             answer = await self._call(name, arguments)
             facts |= {} if answer.worked else {"error.type": "ToolError"}
         return answer
@@ -115,7 +115,7 @@ class Registry:
             checked = entry.arguments.model_validate(arguments or {})
             values = {field: getattr(checked, field) for field in entry.arguments.model_fields}
             _check_text(values)
-            made = await entry.function(self.bench, **values)
+            made = await entry.function(self.workspace, **values)
             return Answer(made) if isinstance(made, str) else made
         except ValidationError as error:
             known = ", ".join(entry.arguments.model_fields) or "none"

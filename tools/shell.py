@@ -6,12 +6,12 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from avo.tools.bench import Bench
-from avo.tools.beneath import delete, read, walk, write
-from avo.tools.enclosed import TREE, Limits, enclosed
-from avo.tools.process import Finished, elide
-from avo.tools.score.compilers import compiler_of
-from avo.tools.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
+from avo.sandbox.command import TREE, Limits, enclosed
+from avo.sandbox.process import Finished, elide
+from avo.sandbox.safe_files import delete, read, walk, write
+from avo.tools.build.compilers import compiler_of
+from avo.tools.build.sources import GENERATED, LARGEST_BYTES, NAME, SUFFIXES
+from avo.tools.workspace import Workspace
 from avo.types import Missing, ToolError
 
 LONGEST_SECONDS = 600
@@ -23,7 +23,7 @@ MOST_SOURCE_BYTES = 16 << 20
 """What is taken over at most, in all."""
 
 
-async def shell(bench: Bench, command: str, seconds: int = 60) -> str:
+async def shell(workspace: Workspace, command: str, seconds: int = 60) -> str:
     """Run a shell command in a copy of the work tree: compilers and binutils are there (c++, objdump, readelf …).
 
     Changes to sources are taken over when it ends. No network; killed after `seconds`. Scores do not come from here.
@@ -33,9 +33,11 @@ async def shell(bench: Bench, command: str, seconds: int = 60) -> str:
     if len(command.encode()) > LONGEST_COMMAND:
         raise ToolError(f"a command has at most {LONGEST_COMMAND:,} bytes: put long texts into files by write_file")
     limit = min(max(seconds, 1), LONGEST_SECONDS)
-    folders, path = toolchain(bench.target)
-    unsafe, command = bench.unsafe_shell, path + command
-    done, left = await bench.blocking(lambda: in_cell(bench.work_tree, command, limit, tools=folders, unsafe=unsafe))
+    folders, path = toolchain(workspace.target)
+    unsafe, command = workspace.unsafe_shell, path + command
+    done, left = await workspace.blocking(
+        lambda: in_cell(workspace.work_tree, command, limit, tools=folders, unsafe=unsafe)
+    )
     ending = f"killed after {limit} s" if done.timed_out else f"exit code {done.code}"
     if done.killed:
         ending = f"killed: {done.killed}"

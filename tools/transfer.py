@@ -8,18 +8,18 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from avo.memory.archive import JOURNAL, LINEAGE, SETTINGS, settings_in
-from avo.memory.brought import Brought
-from avo.memory.journal import EXTERNAL, Attempt, Journal
+from avo.memory.journal.journal import EXTERNAL, Attempt, Journal
+from avo.memory.journal.origin import Brought
 from avo.memory.lineage import Lineage
+from avo.sandbox.process import elide
 from avo.scenarios.abi import HEADER, header
 from avo.scenarios.loader import load
 from avo.tools.answers import verdict_text
-from avo.tools.bench import Bench
-from avo.tools.brought import SEED_FROM, brought, first_of_line
-from avo.tools.knobs import settings_of
+from avo.tools.build.knobs import settings_of
+from avo.tools.build.sources import digest
+from avo.tools.origin import SEED_FROM, brought, first_of_line
 from avo.tools.payloads import TASK, Begun, payloads_of
-from avo.tools.process import elide
-from avo.tools.sources import digest
+from avo.tools.workspace import Workspace
 from avo.types import AvoError, Missing, figure
 
 OPTION = "--seed-from"
@@ -108,27 +108,27 @@ def _task(settings: dict[str, str], journal: Journal) -> str:
     return ""
 
 
-async def tried(bench: Bench, came: Brought) -> Attempt:
+async def tried(workspace: Workspace, came: Brought) -> Attempt:
     """What was brought in, scored as it is.
 
     No knobs are kept of what does not pass: a value that fails there says nothing of the seed's.
     """
     tree = digest(came.files)
     # the scenario or the machine may have been mended since
-    bench.journal.forget(tree, "it is tried again", rejected=True)
-    if known := bench.known(came.files):
+    workspace.journal.forget(tree, "it is tried again", rejected=True)
+    if known := workspace.known(came.files):
         return known
-    verdict = await bench.blocking(lambda: bench.verdict(came.files))
+    verdict = await workspace.blocking(lambda: workspace.verdict(came.files))
     knobs = settings_of(came.files) if verdict.passed else {}
-    return bench.record(came.files, f"brought in: {came.label}", verdict, knobs)
+    return workspace.record(came.files, f"brought in: {came.label}", verdict, knobs)
 
 
-def adaptation(bench: Bench) -> list[str]:
+def adaptation(workspace: Workspace) -> list[str]:
     """The first task of a run whose seed was brought in and does not pass, as a part of a brief; none otherwise."""
-    came = brought(bench.journal)
-    if came is None or first_of_line(bench.journal, bench.lineage, came):
+    came = brought(workspace.journal)
+    if came is None or first_of_line(workspace.journal, workspace.lineage, came):
         return []
-    attempt = bench.journal.attempt_of(digest(came.files))
+    attempt = workspace.journal.attempt_of(digest(came.files))
     verdict = elide(verdict_text(attempt.verdict), LONGEST_PART) if attempt else "it was not tried"
     where = f"`attempts` with number {attempt.id} has all of it" if attempt else "`evaluate` tries it"
     text = (
@@ -139,8 +139,8 @@ def adaptation(bench: Bench) -> list[str]:
         f"commit: the gate compares them with the best version, as it does any. Then make them faster.\n"
         f"Verdict on it here ({where}):\n{verdict}"
     )
-    abi = _differs(came.abi, header(bench.scenario), came.scenario, HEADER)
-    task = _differs(came.task, bench.scenario.task, came.scenario, "task")
+    abi = _differs(came.abi, header(workspace.scenario), came.scenario, HEADER)
+    task = _differs(came.task, workspace.scenario.task, came.scenario, "task")
     return [
         f"# First: adapt what was brought in\n{text}",
         f"# What differs in {HEADER}, there and here\n{abi}",

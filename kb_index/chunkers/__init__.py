@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from avo.kb_index.chunk import Document, Parsed
 from avo.kb_index.chunkers import cuda, html, markdown, ops, pdf, plain, ptx_header, python
 from avo.kb_index.chunkers.pieces import LARGEST, Unreadable
+from avo.kb_index.index.chunk import Document, Parsed
 from avo.types import AvoError
 
 __all__ = ["CHUNKERS", "Unreadable", "parse"]

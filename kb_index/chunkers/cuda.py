@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from avo.kb_index.chunk import LONGEST, Document, Parsed
 from avo.kb_index.chunkers.outline import Language, Named, named_by, stretches
 from avo.kb_index.chunkers.pieces import assemble, by_indentation, decoded, one_line
 from avo.kb_index.chunkers.plain import without_structure
+from avo.kb_index.index.chunk import LONGEST, Document, Parsed
 
 if TYPE_CHECKING:
     from tree_sitter import Node

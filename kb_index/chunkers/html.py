@@ -6,10 +6,10 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from avo.kb_index.chunk import Document, Parsed
 from avo.kb_index.chunkers.markdown import IN_FENCE
 from avo.kb_index.chunkers.pieces import Stretch, Unreadable, assemble, by_paragraph, decoded, one_line
 from avo.kb_index.chunkers.sections import Heading, in_sections
+from avo.kb_index.index.chunk import Document, Parsed
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode as Node

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from avo.kb_index.chunk import Document, Parsed
 from avo.kb_index.chunkers.pieces import by_paragraph, decoded
 from avo.kb_index.chunkers.sections import Heading, in_sections
+from avo.kb_index.index.chunk import Document, Parsed
 
 FENCES = ("```", "~~~")
 IN_FENCE = 60

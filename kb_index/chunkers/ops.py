@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from avo.kb_index.chunk import Document, Parsed
 from avo.kb_index.chunkers import python
 from avo.kb_index.chunkers.pieces import Stretch, assemble, by_paragraph, decoded, one_line
+from avo.kb_index.index.chunk import Document, Parsed
 
 LINK = re.compile(r"https?://[^\s)\]>]+")
 NOT_OPERANDS = {"self", "results", "loc", "ip"}

@@ -7,8 +7,8 @@ import logging
 import re
 from pathlib import PurePosixPath
 
-from avo.kb_index.chunk import Document, Parsed
 from avo.kb_index.chunkers.pieces import CONTROL, Stretch, Unreadable, assemble, by_paragraph, one_line
+from avo.kb_index.index.chunk import Document, Parsed
 
 HYPHEN = re.compile(r"(?<=[a-z])-\n[ \t]*(?=[a-z])")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from avo.kb_index import arch
-from avo.kb_index.chunk import LONGEST, Chunk, Document
+from avo.kb_index.index import arch
+from avo.kb_index.index.chunk import LONGEST, Chunk, Document
 
 LARGEST = 64 << 20
 """Bytes of a document; no manual is larger, and everything is held in memory."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from avo.kb_index.chunk import LONGEST, Document, Parsed
 from avo.kb_index.chunkers.pieces import Stretch, assemble, by_indentation, by_paragraph, cut, decoded, one_line
+from avo.kb_index.index.chunk import LONGEST, Document, Parsed
 
 
 def parse(document: Document) -> Parsed:

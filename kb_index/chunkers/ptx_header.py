@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from avo.kb_index import arch
-from avo.kb_index.chunk import LONGEST, Document, Parsed
 from avo.kb_index.chunkers import cuda
 from avo.kb_index.chunkers.pieces import Stretch, assemble, decoded, one_line
+from avo.kb_index.index import arch
+from avo.kb_index.index.chunk import LONGEST, Document, Parsed
 
 NAME = re.compile(r"(\w+)\s*\(")
 SPECIAL = re.compile(r"%(%\w[\w.]*)")

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from avo.kb_index.chunk import LONGEST, Document, Parsed
 from avo.kb_index.chunkers.outline import Language, Named, stretches
 from avo.kb_index.chunkers.pieces import assemble, by_indentation, decoded, one_line
 from avo.kb_index.chunkers.plain import without_structure
+from avo.kb_index.index.chunk import LONGEST, Document, Parsed
 
 LARGEST_TREE = 4 << 20
 """Characters; a syntax tree needs some hundred times as many bytes."""

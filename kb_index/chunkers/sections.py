@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from avo.kb_index.chunk import Chunk, Document
 from avo.kb_index.chunkers.pieces import LONGEST_TITLE, Stretch, assemble, one_line
+from avo.kb_index.index.chunk import Chunk, Document
 
 JOINT = " > "
 

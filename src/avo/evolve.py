@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from avo.faults import fault_of
-from avo.memory.journal import Journal
+from avo.memory.journal.journal import Journal
+from avo.memory.journal.steering import recalled
 from avo.memory.lineage import Lineage
-from avo.memory.steering import recalled
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench, scored
+from avo.tools.build.sources import digest
 from avo.tools.history import attempts, guidance, latest_notes, lineage, shortened
 from avo.tools.payloads import Begun
-from avo.tools.sources import digest
 from avo.tools.transfer import adaptation
+from avo.tools.workspace import Workspace, scored
 from avo.types import Outcome, ToolError
 
 STUCK = ("stalled", "error")
@@ -68,24 +68,24 @@ class Limits:
         return "time" if self.minutes and journal.elapsed() >= self.minutes * 60 else ""
 
 
-async def evolve(bench: Bench, operator: Operator, limits: Bounds, failed: Callable[[Exception], str]) -> str:
+async def evolve(workspace: Workspace, operator: Operator, limits: Bounds, failed: Callable[[Exception], str]) -> str:
     """Vary the best version until something says stop; returns the stop reason. Resumes where the journal ends.
 
     Raises AvoError, with the step open, for what no agent can mend.
     """
-    while not (reason := limits.reached(bench.journal, bench.lineage)):
-        bench.step, resumed = bench.journal.open_step(bench.lineage.best().name)
+    while not (reason := limits.reached(workspace.journal, workspace.lineage)):
+        workspace.step, resumed = workspace.journal.open_step(workspace.lineage.best().name)
         try:
-            outcome = await operator.vary(await brief(bench, resumed))
+            outcome = await operator.vary(await brief(workspace, resumed))
         except Exception as error:
             if fault := fault_of(error):  # nobody in the step can mend it: it stays open, the same command goes on
                 raise fault from error
             outcome = Outcome("error", failed(error))
         if outcome.kind == "interrupted":  # the step stays open, with its edits: the same command goes on with it
-            return limits.reached(bench.journal, bench.lineage) or outcome.kind
-        bench.lineage.restore()  # the work tree is the best version again, whatever happened
-        bench.journal.close_step(bench.step, outcome.kind, outcome.summary)
-        if outcome.kind == "exhausted" or stuck(bench.journal):
+            return limits.reached(workspace.journal, workspace.lineage) or outcome.kind
+        workspace.lineage.restore()  # the work tree is the best version again, whatever happened
+        workspace.journal.close_step(workspace.step, outcome.kind, outcome.summary)
+        if outcome.kind == "exhausted" or stuck(workspace.journal):
             return outcome.kind
     return reason
 
@@ -102,28 +102,30 @@ def steered(journal: Journal) -> list[str]:
     return [f"# What people said to you, the latest last\n{said}"] if said else []
 
 
-def edited(bench: Bench) -> bool:
+def edited(workspace: Workspace) -> bool:
     """Whether the work tree is not just the best version: a step was interrupted, or another operator left edits."""
     try:
-        return digest(bench.sources()) != bench.lineage.best().tree
+        return digest(workspace.sources()) != workspace.lineage.best().tree
     except ToolError:
         return True
 
 
-async def brief(bench: Bench, resumed: bool) -> Answer:
+async def brief(workspace: Workspace, resumed: bool) -> Answer:
     """What the worker is told at the beginning of a step."""
     again = " (resumed): it was interrupted; the work tree is as it was left" if resumed else ""
     parts = [
         # BRIEF in tools/transfer.py reads the task out of this.
-        f"# Step {bench.step}{again}\n{bench.scenario.task.strip()}\nTarget: {bench.target}.",
-        *adaptation(bench),
-        f"# Versions so far\n{shortened(await lineage(bench))}",
-        f"# Latest attempts\n{(await attempts(bench, 10)).text}",
-        f"# Notes\n{latest_notes(bench) or 'none yet'}",
-        *guidance(bench),
-        *steered(bench.journal),
-        f"The work tree holds {bench.lineage.best().name}{' and the edits since' if edited(bench) else ''}. "
+        f"# Step {workspace.step}{again}\n{workspace.scenario.task.strip()}\nTarget: {workspace.target}.",
+        *adaptation(workspace),
+        f"# Versions so far\n{shortened(await lineage(workspace))}",
+        f"# Latest attempts\n{(await attempts(workspace, 10)).text}",
+        f"# Notes\n{latest_notes(workspace) or 'none yet'}",
+        *guidance(workspace),
+        *steered(workspace.journal),
+        f"The work tree holds {workspace.lineage.best().name}{' and the edits since' if edited(workspace) else ''}. "
         "Make it faster.",
     ]
-    versions, refused = len(bench.lineage.versions()), tuple(bench.journal.slower())
-    return Answer("\n\n".join(parts), Begun(bench.step, resumed, versions, bench.scenario.task.strip(), refused))
+    versions, refused = len(workspace.lineage.versions()), tuple(workspace.journal.slower())
+    return Answer(
+        "\n\n".join(parts), Begun(workspace.step, resumed, versions, workspace.scenario.task.strip(), refused)
+    )

@@ -45,7 +45,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     """
     global _pressed
     again, _pressed = _pressed, True
-    for module, name in (("avo.tools.lease", "wait_no_longer"), ("avo.tools.process", "kill_all")):
+    for module, name in (("avo.tools.devices.lease", "wait_no_longer"), ("avo.sandbox.process", "kill_all")):
         if (loaded := sys.modules.get(module)) and (stop := getattr(loaded, name, None)):
             stop()
     if again or _loading(frame):

@@ -11,16 +11,16 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from avo.memory.archive import JOURNAL, LINEAGE, SETTINGS, Manifest, settings_in, unpack
-from avo.memory.journal import COUNTED, Attempt, Journal
+from avo.memory.journal.journal import COUNTED, Attempt, Journal
 from avo.memory.lineage import Lineage
 from avo.scenarios.loader import Scenario, load
 from avo.settings import made, printable, runs_folder
-from avo.tools.bench import Bench
-from avo.tools.brought import brought
-from avo.tools.executor import LocalExecutor
-from avo.tools.seeds import seed_folder, seed_sources
-from avo.tools.sources import NAME, Sources, digest, write_sources
+from avo.tools.build.seeds import seed_folder, seed_sources
+from avo.tools.build.sources import NAME, Sources, digest, write_sources
+from avo.tools.origin import brought
+from avo.tools.score.executor import LocalExecutor
 from avo.tools.transfer import bring, tried
+from avo.tools.workspace import Workspace
 from avo.types import AvoError, Missing, NothingScored, Version
 
 ARTIFACTS = "artifacts"
@@ -30,7 +30,9 @@ KEPT, PLACE = ("scenario", "target", "model", "digest"), "path"
 
 
 @contextmanager
-def open_run(folder: Path, scenario: Scenario, target: str, model: str = "", seed_from: str = "") -> Iterator[Bench]:
+def open_run(
+    folder: Path, scenario: Scenario, target: str, model: str = "", seed_from: str = ""
+) -> Iterator[Workspace]:
     """The bench of the run in `folder`, which is made when it is not there. Raises AvoError when it is another's.
 
     model: as run.toml is to name it; without one, what stands there stays.
@@ -48,9 +50,9 @@ def open_run(folder: Path, scenario: Scenario, target: str, model: str = "", see
             journal.keep_brought(came)
         artifacts = folder / ARTIFACTS
         artifacts.mkdir(exist_ok=True)
-        bench = Bench(scenario, target, lineage, journal, LocalExecutor(scenario, target), artifacts)
+        workspace = Workspace(scenario, target, lineage, journal, LocalExecutor(scenario, target), artifacts)
         try:
-            yield bench
+            yield workspace
         finally:
             journal.close()
 
@@ -124,43 +126,49 @@ def _write_settings(path: Path, settings: Mapping[str, str]) -> None:
         scratch.replace(path)
 
 
-async def plant_seed(bench: Bench) -> None:
+async def plant_seed(workspace: Workspace) -> None:
     """Commit v0, unless that was done: what was brought in, if it passes, else the scenario's seed.
 
     Raises NothingScored when that does not pass either. What was scored by an older judge, or on another machine, is
     scored here first, as far as others are measured against it.
     """
-    if bench.lineage.versions():
-        _mend_work_tree(bench)
-        await _score_anew(bench)
+    if workspace.lineage.versions():
+        _mend_work_tree(workspace)
+        await _score_anew(workspace)
         return
-    came = brought(bench.journal)
-    if came and (attempt := await tried(bench, came)).verdict.passed:
+    came = brought(workspace.journal)
+    if came and (attempt := await tried(workspace, came)).verdict.passed:
         files, title, direction = came.files, f"{came.label}, as it is", "brought in"
     else:
-        files, attempt = await _seed(bench)
-        title, direction = f"Seed of {bench.scenario.name}", "the seed"
-    trailers = {"Target": bench.target, "Direction": direction, "Attempts": str(bench.journal.count("attempts"))}
+        files, attempt = await _seed(workspace)
+        title, direction = f"Seed of {workspace.scenario.name}", "the seed"
+    trailers = {
+        "Target": workspace.target,
+        "Direction": direction,
+        "Attempts": str(workspace.journal.count("attempts")),
+    }
     origin = {"Seed-From": came.origin} if came else {}
-    bench.lineage.commit(files, bench.added(), attempt.tree, attempt.verdict, title, trailers=trailers | origin)
-    bench.lineage.restore()
+    workspace.lineage.commit(files, workspace.added(), attempt.tree, attempt.verdict, title, trailers=trailers | origin)
+    workspace.lineage.restore()
 
 
-async def _score_anew(bench: Bench) -> None:
+async def _score_anew(workspace: Workspace) -> None:
     """Score the best version and the champion, unless this judge did so here. Raises AvoError when one fails."""
-    for version in {version.name: version for version in (bench.lineage.champion(), bench.lineage.best())}.values():
-        verdict = bench.lineage.verdict(version)
-        attempt = bench.journal.attempt_of(version.tree)
+    for version in {
+        version.name: version for version in (workspace.lineage.champion(), workspace.lineage.best())
+    }.values():
+        verdict = workspace.lineage.verdict(version)
+        attempt = workspace.journal.attempt_of(version.tree)
         if attempt and attempt.verdict.passed:
             verdict = attempt.verdict
-        why = bench.origin(verdict)
+        why = workspace.origin(verdict)
         if not why and not (attempt and not attempt.verdict.passed):
             continue
-        files = bench.lineage.files(version)
-        bench.journal.forget(version.tree, "it is tried again", rejected=True)
-        attempt, _ = await bench.evaluate(files, f"{version.name}, scored anew")
+        files = workspace.lineage.files(version)
+        workspace.journal.forget(version.tree, "it is tried again", rejected=True)
+        attempt, _ = await workspace.evaluate(files, f"{version.name}, scored anew")
         if not attempt.verdict.passed:
-            run, problem = bench.lineage.folder.parent, attempt.verdict
+            run, problem = workspace.lineage.folder.parent, attempt.verdict
             number = int(version.name[1:])
             other = f"--seed-from {run}@v{number - 1}" if number else f"--seed-from {run}@vN"
             raise AvoError(
@@ -169,44 +177,44 @@ async def _score_anew(bench: Bench) -> None:
             )
 
 
-def seed_edited(bench: Bench) -> str:
+def seed_edited(workspace: Workspace) -> str:
     """One line when the scenario's seed is not the one that the run began from; empty when it is."""
-    first = bench.lineage.version("v0")
-    came = brought(bench.journal)
+    first = workspace.lineage.version("v0")
+    came = brought(workspace.journal)
     if came and digest(came.files) == first.tree:
         return ""  # what was brought in is v0
     with suppress(AvoError):  # a seed that cannot be read any more plays no part either
-        if digest(seed_sources(bench.scenario, bench.target)) != first.tree:
-            place = seed_folder(bench.scenario, bench.target)
-            how = f"begin another --run, or keep it as a version: avo commit {bench.scenario.path} {place}"
-            how += f" --target {bench.target} --run {bench.lineage.folder.parent} -m 'the edited seed'"
+        if digest(seed_sources(workspace.scenario, workspace.target)) != first.tree:
+            place = seed_folder(workspace.scenario, workspace.target)
+            how = f"begin another --run, or keep it as a version: avo commit {workspace.scenario.path} {place}"
+            how += f" --target {workspace.target} --run {workspace.lineage.folder.parent} -m 'the edited seed'"
             return f"the seed in {place} was edited since this run began from it, and plays no part in it: {how}"
     return ""
 
 
-async def _seed(bench: Bench) -> tuple[Sources, Attempt]:
+async def _seed(workspace: Workspace) -> tuple[Sources, Attempt]:
     """The scenario's own seed, scored. Raises NothingScored when it does not pass."""
-    files = seed_sources(bench.scenario, bench.target)
-    write_sources(files, bench.work_tree)
-    bench.journal.forget(
+    files = seed_sources(workspace.scenario, workspace.target)
+    write_sources(files, workspace.work_tree)
+    workspace.journal.forget(
         digest(files), "it is tried again", rejected=True
     )  # the scenario or the machine may have been mended since
-    attempt, _ = await bench.evaluate(files, "the seed")
+    attempt, _ = await workspace.evaluate(files, "the seed")
     if not attempt.verdict.passed:
         verdict = attempt.verdict
-        raise NothingScored(f"the seed of {bench.scenario.name} scores nothing: {verdict.status}: {verdict.reason}")
+        raise NothingScored(f"the seed of {workspace.scenario.name} scores nothing: {verdict.status}: {verdict.reason}")
     return files, attempt
 
 
-def _mend_work_tree(bench: Bench) -> None:
+def _mend_work_tree(workspace: Workspace) -> None:
     """Restore it when a kill came after a version and before that; a step from the best version keeps its own.
 
     It then still holds the score of an older version, which nobody edits.
     """
-    best = bench.lineage.best()
-    going = any(step["ended"] is None and step["parent"] == best.name for step in bench.journal.steps())
-    if not going and not bench.lineage.restored(best):
-        bench.lineage.restore()
+    best = workspace.lineage.best()
+    going = any(step["ended"] is None and step["parent"] == best.name for step in workspace.journal.steps())
+    if not going and not workspace.lineage.restored(best):
+        workspace.lineage.restore()
 
 
 @contextmanager

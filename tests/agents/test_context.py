@@ -17,8 +17,8 @@ from autogen_core.models import (
 )
 
 from avo.agents.context import CHARACTERS, INTERRUPTED, JournalContext
-from avo.agents.messages import describe
-from avo.tools.bench import Bench
+from avo.agents.models.messages import describe
+from avo.tools.workspace import Workspace
 
 LONG = 30_000
 
@@ -37,8 +37,8 @@ def result(*ids: str, text: str = "text", tool: str = "read_file") -> FunctionEx
     return FunctionExecutionResultMessage(content=results)
 
 
-def context(bench: Bench, *messages: LLMMessage, agent: str = "worker") -> JournalContext:
-    opened = JournalContext(agent, bench)
+def context(workspace: Workspace, *messages: LLMMessage, agent: str = "worker") -> JournalContext:
+    opened = JournalContext(agent, workspace)
 
     async def fill() -> None:
         for message in messages:
@@ -66,43 +66,43 @@ def unpaired(messages: list[LLMMessage]) -> set[str]:
     return open_calls | alone
 
 
-def test_a_message_that_the_journal_did_not_take_is_not_shown(bench: Bench) -> None:
-    opened = context(bench, task())
-    bench.journal.close()
+def test_a_message_that_the_journal_did_not_take_is_not_shown(workspace: Workspace) -> None:
+    opened = context(workspace, task())
+    workspace.journal.close()
     with pytest.raises(sqlite3.ProgrammingError):
         asyncio.run(opened.add_message(call("c1")))
     assert shown(opened) == [task()]
 
 
-def test_every_message_is_in_the_journal_with_kind_tool_and_text(bench: Bench) -> None:
+def test_every_message_is_in_the_journal_with_kind_tool_and_text(workspace: Workspace) -> None:
     advice = UserMessage(content="try tiles", source="supervisor")
     said = AssistantMessage(content="done", source="worker")
-    context(bench, task(), advice, call("c1", thought="look first"), result("c1", text="int x;"), said)
-    assert [(entry.kind, entry.tool, entry.text) for entry in bench.journal.messages("worker")] == [
+    context(workspace, task(), advice, call("c1", thought="look first"), result("c1", text="int x;"), said)
+    assert [(entry.kind, entry.tool, entry.text) for entry in workspace.journal.messages("worker")] == [
         ("task", None, "# Step 1"),
         ("advice", None, "try tiles"),
         ("call", "read_file", 'look first\nread_file({"path": "matvec.cpp"})'),
         ("result", "read_file", "int x;"),
         ("text", None, "done"),
     ]
-    assert {entry.step for entry in bench.journal.messages()} == {bench.step}
+    assert {entry.step for entry in workspace.journal.messages()} == {workspace.step}
 
 
-def test_a_restart_shows_the_same_messages_and_writes_none(bench: Bench) -> None:
-    before = shown(context(bench, task(), call("c1"), result("c1")))
-    count = bench.journal.count("messages")
-    assert shown(context(bench)) == before
-    assert bench.journal.count("messages") == count
+def test_a_restart_shows_the_same_messages_and_writes_none(workspace: Workspace) -> None:
+    before = shown(context(workspace, task(), call("c1"), result("c1")))
+    count = workspace.journal.count("messages")
+    assert shown(context(workspace)) == before
+    assert workspace.journal.count("messages") == count
 
 
-def test_worker_and_supervisor_have_conversations_of_their_own(bench: Bench) -> None:
-    context(bench, task("for the worker"))
-    assert shown(context(bench, agent="supervisor")) == []
+def test_worker_and_supervisor_have_conversations_of_their_own(workspace: Workspace) -> None:
+    context(workspace, task("for the worker"))
+    assert shown(context(workspace, agent="supervisor")) == []
 
 
-def test_a_call_that_a_killed_process_left_open_is_answered_in_journal_and_context(bench: Bench) -> None:
-    context(bench, task(), call("c1", "c2"))
-    opened = context(bench)
+def test_a_call_that_a_killed_process_left_open_is_answered_in_journal_and_context(workspace: Workspace) -> None:
+    context(workspace, task(), call("c1", "c2"))
+    opened = context(workspace)
     asyncio.run(opened.repair())
     last = shown(opened)[-1]
     assert isinstance(last, FunctionExecutionResultMessage)
@@ -110,12 +110,14 @@ def test_a_call_that_a_killed_process_left_open_is_answered_in_journal_and_conte
         ("c1", INTERRUPTED, True),
         ("c2", INTERRUPTED, True),
     ]
-    assert shown(context(bench)) == shown(opened)
+    assert shown(context(workspace)) == shown(opened)
 
 
 @pytest.mark.parametrize("last", [(), (call("c1"), result("c1")), (AssistantMessage(content="x", source="worker"),)])
-def test_a_conversation_without_an_open_call_needs_no_repair(bench: Bench, last: tuple[LLMMessage, ...]) -> None:
-    opened = context(bench, task(), *last)
+def test_a_conversation_without_an_open_call_needs_no_repair(
+    workspace: Workspace, last: tuple[LLMMessage, ...]
+) -> None:
+    opened = context(workspace, task(), *last)
     asyncio.run(opened.repair())
     assert len(shown(opened)) == 1 + len(last)
 
@@ -123,9 +125,9 @@ def test_a_conversation_without_an_open_call_needs_no_repair(bench: Bench, last:
 BUDGET = 40_000
 
 
-def filled(bench: Bench, rounds: int, *, size: int = 3_000, budget: int = BUDGET) -> JournalContext:
+def filled(workspace: Workspace, rounds: int, *, size: int = 3_000, budget: int = BUDGET) -> JournalContext:
     """A conversation of a task and many calls with their results."""
-    opened = JournalContext("worker", bench, budget=budget)
+    opened = JournalContext("worker", workspace, budget=budget)
 
     async def fill() -> None:
         await opened.add_message(task())
@@ -141,8 +143,8 @@ def size(messages: list[LLMMessage]) -> int:
     return sum(len(entry.model_dump_json()) for entry in messages)
 
 
-def test_a_long_conversation_is_bounded_and_never_splits_a_call_from_its_result(bench: Bench) -> None:
-    opened = context(bench, task())
+def test_a_long_conversation_is_bounded_and_never_splits_a_call_from_its_result(workspace: Workspace) -> None:
+    opened = context(workspace, task())
     for number in range(40):
         thought, text = ("y" * LONG, "x") if number % 3 else ("y", "x" * LONG)
         for message in (call(f"c{number}", thought=thought), result(f"c{number}", text=text)):
@@ -151,11 +153,11 @@ def test_a_long_conversation_is_bounded_and_never_splits_a_call_from_its_result(
             assert size(messages) <= CHARACTERS + LONG
             assert unpaired(messages) <= ({f"c{number}"} if message.type == "AssistantMessage" else set())
     assert len(shown(opened)) < 40
-    assert bench.journal.count("messages") == 81
+    assert workspace.journal.count("messages") == 81
 
 
-def test_the_task_of_the_step_stays_first_when_the_oldest_go(bench: Bench) -> None:
-    opened = context(bench, task("# Step 1"), task("# Step 2"))
+def test_the_task_of_the_step_stays_first_when_the_oldest_go(workspace: Workspace) -> None:
+    opened = context(workspace, task("# Step 1"), task("# Step 2"))
     for number in range(20):
         asyncio.run(opened.add_message(call(f"c{number}")))
         asyncio.run(opened.add_message(result(f"c{number}", text="x" * LONG)))
@@ -166,8 +168,10 @@ def test_the_task_of_the_step_stays_first_when_the_oldest_go(bench: Bench) -> No
 
 
 @pytest.mark.parametrize("budget", [BUDGET, 4 * BUDGET])
-def test_one_answer_longer_than_all_is_elided_for_the_model_and_whole_in_the_journal(bench: Bench, budget: int) -> None:
-    opened = filled(bench, 3, budget=budget)
+def test_one_answer_longer_than_all_is_elided_for_the_model_and_whole_in_the_journal(
+    workspace: Workspace, budget: int
+) -> None:
+    opened = filled(workspace, 3, budget=budget)
     text = "head" + "x" * (2 * budget) + "tail"
     for message in (call("long"), result("long", text=text)):
         asyncio.run(opened.add_message(message))
@@ -179,14 +183,14 @@ def test_one_answer_longer_than_all_is_elided_for_the_model_and_whole_in_the_jou
     assert "characters left out" in last.content[0].content
     assert size(messages) <= budget
     assert not unpaired(messages)
-    assert bench.journal.messages("worker", last=1)[0].text == text
-    assert shown(JournalContext("worker", bench, budget=budget)) == messages
+    assert workspace.journal.messages("worker", last=1)[0].text == text
+    assert shown(JournalContext("worker", workspace, budget=budget)) == messages
 
 
-def test_a_call_with_endless_arguments_is_elided_and_stays_json(bench: Bench) -> None:
+def test_a_call_with_endless_arguments_is_elided_and_stays_json(workspace: Workspace) -> None:
     whole = json.dumps({"path": "k.cpp", "content": "int x;\n" * BUDGET, "lines": [1] * BUDGET})
     made = AssistantMessage(content=[FunctionCall(id="c", name="write_file", arguments=whole)], source="worker")
-    opened = JournalContext("worker", bench, budget=BUDGET)
+    opened = JournalContext("worker", workspace, budget=BUDGET)
     for message in (task(), made, result("c")):
         asyncio.run(opened.add_message(message))
     asked = shown(opened)[1]
@@ -194,18 +198,18 @@ def test_a_call_with_endless_arguments_is_elided_and_stays_json(bench: Bench) ->
     assert isinstance(asked.content[0], FunctionCall)
     assert json.loads(asked.content[0].arguments)["path"] == "k.cpp"
     assert size(shown(opened)) <= BUDGET
-    assert whole in bench.journal.messages("worker")[1].text
+    assert whole in workspace.journal.messages("worker")[1].text
 
 
 @pytest.mark.parametrize("rounds", [3, 12, 50])
-def test_a_restart_shows_what_was_shown_before_however_long_the_conversation(bench: Bench, rounds: int) -> None:
-    before = shown(filled(bench, rounds))
+def test_a_restart_shows_what_was_shown_before_however_long_the_conversation(workspace: Workspace, rounds: int) -> None:
+    before = shown(filled(workspace, rounds))
     assert size(before) <= BUDGET * 1.5
-    assert shown(JournalContext("worker", bench, budget=BUDGET)) == before
+    assert shown(JournalContext("worker", workspace, budget=BUDGET)) == before
 
 
-def test_the_beginning_stays_the_same_from_call_to_call_until_a_compaction(bench: Bench) -> None:
-    opened = filled(bench, 2)
+def test_the_beginning_stays_the_same_from_call_to_call_until_a_compaction(workspace: Workspace) -> None:
+    opened = filled(workspace, 2)
     kept, changes = shown(opened), 0
     for number in range(100, 150):
         for message in (call(f"c{number}"), result(f"c{number}", text="x" * 2_000)):
@@ -216,8 +220,8 @@ def test_the_beginning_stays_the_same_from_call_to_call_until_a_compaction(bench
     assert 1 <= changes <= 10
 
 
-def test_what_was_measured_kept_and_said_stands_in_the_digest(bench: Bench) -> None:
-    opened = JournalContext("worker", bench, budget=BUDGET)
+def test_what_was_measured_kept_and_said_stands_in_the_digest(workspace: Workspace) -> None:
+    opened = JournalContext("worker", workspace, budget=BUDGET)
     told = [
         call("c1", tool="evaluate"), result("c1", tool="evaluate", text="attempt 7: PASSED 9.10 GFLOP/s\ncase …"),
         call("c2", tool="note"), result("c2", tool="note", text="noted"),
@@ -240,18 +244,18 @@ def test_what_was_measured_kept_and_said_stands_in_the_digest(bench: Bench) -> N
     assert "other calls: read_file" in digest
 
 
-def test_plan_notes_and_advice_are_pinned_when_older_messages_go(bench: Bench) -> None:
-    bench.journal.add_direction(1, "swap the loops", "open", "fewer misses")
-    bench.journal.add_note(1, "LANES of 16 spill")
+def test_plan_notes_and_advice_are_pinned_when_older_messages_go(workspace: Workspace) -> None:
+    workspace.journal.add_direction(1, "swap the loops", "open", "fewer misses")
+    workspace.journal.add_note(1, "LANES of 16 spill")
     advice = {"diagnosis": "memory bound", "directions": [{"title": "tile"}]}
-    bench.journal.add_intervention(1, "lost", advice, "v0")
-    pinned = str(shown(filled(bench, 40))[1].content)
+    workspace.journal.add_intervention(1, "lost", advice, "v0")
+    pinned = str(shown(filled(workspace, 40))[1].content)
     for line in ("1. open: swap the loops (fewer misses)", "- LANES of 16 spill", "memory bound", "- tile"):
         assert line in pinned
 
 
-def test_digests_of_days_stay_short_and_keep_the_first_and_the_latest(bench: Bench) -> None:
-    opened = JournalContext("worker", bench, budget=BUDGET)
+def test_digests_of_days_stay_short_and_keep_the_first_and_the_latest(workspace: Workspace) -> None:
+    opened = JournalContext("worker", workspace, budget=BUDGET)
     for number in range(250):
         calls = [FunctionCall(id=f"c{number}", name="note", arguments=json.dumps({"text": f"lesson {number} " * 5}))]
         asyncio.run(opened.add_message(AssistantMessage(content=calls, source="worker")))
@@ -263,8 +267,8 @@ def test_digests_of_days_stay_short_and_keep_the_first_and_the_latest(bench: Ben
     assert digest.count("lines left out") == 1
 
 
-def test_shortening_halves_what_is_shown_again_and_again_until_nothing_can_go(bench: Bench) -> None:
-    opened = filled(bench, 60, budget=400_000)
+def test_shortening_halves_what_is_shown_again_and_again_until_nothing_can_go(workspace: Workspace) -> None:
+    opened = filled(workspace, 60, budget=400_000)
     sizes = [size(shown(opened))]
     while opened.shorten():
         sizes.append(size(shown(opened)))
@@ -278,37 +282,39 @@ def test_shortening_halves_what_is_shown_again_and_again_until_nothing_can_go(be
     assert size(shown(opened)) < 16_000
 
 
-def test_a_journal_of_an_older_avo_is_compacted_at_its_first_start(bench: Bench) -> None:
+def test_a_journal_of_an_older_avo_is_compacted_at_its_first_start(workspace: Workspace) -> None:
     pairs = [message for number in range(250) for message in (call(f"c{number}"), result(f"c{number}", text="x" * 900))]
     for message in [task(), *pairs]:  # as it was written then: the payload holds the text too
         kind, tool, text = describe(message)
-        bench.journal.add_message(1, "worker", kind, text, message.model_dump_json(), tool)
-    opened = JournalContext("worker", bench, budget=BUDGET)
+        workspace.journal.add_message(1, "worker", kind, text, message.model_dump_json(), tool)
+    opened = JournalContext("worker", workspace, budget=BUDGET)
     messages = shown(opened)
     assert messages[0] == task()
     assert not unpaired(messages)
     assert size(messages) <= BUDGET
-    assert shown(JournalContext("worker", bench, budget=BUDGET)) == messages
+    assert shown(JournalContext("worker", workspace, budget=BUDGET)) == messages
 
 
-def test_a_text_stands_in_the_journal_once(bench: Bench) -> None:
+def test_a_text_stands_in_the_journal_once(workspace: Workspace) -> None:
     secret = "a line that is nowhere else"
     several = result("c2", "c3", text=secret)
     thinking = call("c2", "c3", thought=secret)
     for number, message in enumerate([task(secret), call("c1"), result("c1", text=secret), thinking, several]):
-        context(bench, message)
-        row = bench.journal.messages("worker", last=1)[0]
+        context(workspace, message)
+        row = workspace.journal.messages("worker", last=1)[0]
         assert (secret in row.payload) == (number == 4)
-        assert shown(context(bench))[-1] == message
+        assert shown(context(workspace))[-1] == message
 
 
 @pytest.mark.parametrize("thought", [None, "", "hm", "shell(x)\nshell({})", "\N{SNOWMAN}\n\n"])
 @pytest.mark.parametrize(
     "arguments", ["{}", '{"command": "a)\\nshell(b"}', "no JSON (", "\N{GREEK SMALL LETTER MU}\n)"]
 )
-def test_thought_and_arguments_come_back_as_they_were(bench: Bench, thought: str | None, arguments: str) -> None:
+def test_thought_and_arguments_come_back_as_they_were(
+    workspace: Workspace, thought: str | None, arguments: str
+) -> None:
     calls = [FunctionCall(id=f"c{n}", name=name, arguments=arguments) for n, name in enumerate(["shell", "lineage"])]
     for some in (calls, calls[:1]):
         message = AssistantMessage(content=some, source="worker", thought=thought)
-        context(bench, message)
-        assert shown(context(bench))[-1] == message
+        context(workspace, message)
+        assert shown(context(workspace))[-1] == message

@@ -12,10 +12,12 @@ import pytest
 from test_trajectories import loaded
 
 from avo.agents.context import JournalContext
-from avo.agents.messages import unpacked
-from avo.memory.journal import Journal
+from avo.agents.models.messages import unpacked
+from avo.memory.journal.journal import Journal
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
+
+pytestmark = pytest.mark.slow
 
 TURNS, BUDGET = 130, 96_000
 

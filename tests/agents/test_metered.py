@@ -10,13 +10,13 @@ import pytest
 from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, RequestUsage, SystemMessage, UserMessage
 
-from avo.agents.client import STOPPED, Client, Usage, stopped_answer
 from avo.agents.context import JournalContext
 from avo.agents.metered import Metered, Terms, steering
-from avo.agents.prices import Price, prices
+from avo.agents.models.client import STOPPED, Client, Usage, stopped_answer
+from avo.agents.models.prices import Price, prices
 from avo.agents.team import Team
-from avo.memory.steering import steer, unseen
-from avo.tools.bench import Bench
+from avo.memory.journal.steering import steer, unseen
+from avo.tools.workspace import Workspace
 
 
 def answer(text: str = "an answer") -> CreateResult:
@@ -37,9 +37,9 @@ class Inner(Client):
         return self.result
 
 
-def metered(inner: Client, bench: Bench, terms: Terms | None = None, **options: Any) -> Metered:
+def metered(inner: Client, workspace: Workspace, terms: Terms | None = None, **options: Any) -> Metered:
     async def paid(usage: Usage, seconds: float, result: CreateResult) -> None:
-        (terms or Terms()).enter(bench, "worker", usage, seconds)
+        (terms or Terms()).enter(workspace, "worker", usage, seconds)
 
     return Metered(inner, paid, options.pop("stopped", lambda: False), **options)
 
@@ -48,45 +48,45 @@ def ask(model: Metered) -> CreateResult:
     return asyncio.run(model.create([SystemMessage(content="be quick")]))
 
 
-def spent(bench: Bench) -> list[dict[str, Any]]:
-    return bench.journal.rows("SELECT * FROM ledger WHERE kind='model'")
+def spent(workspace: Workspace) -> list[dict[str, Any]]:
+    return workspace.journal.rows("SELECT * FROM ledger WHERE kind='model'")
 
 
 async def never() -> bool:
     return False
 
 
-def test_a_call_that_is_not_allowed_is_not_made_and_costs_nothing(bench: Bench) -> None:
+def test_a_call_that_is_not_allowed_is_not_made_and_costs_nothing(workspace: Workspace) -> None:
     inner = Inner(answer())
-    assert ask(metered(inner, bench, stopped=lambda: True)).content == STOPPED
-    assert ask(metered(inner, bench, may_call=never)).content == STOPPED
+    assert ask(metered(inner, workspace, stopped=lambda: True)).content == STOPPED
+    assert ask(metered(inner, workspace, may_call=never)).content == STOPPED
     assert inner.shown == []
-    assert spent(bench) == []
+    assert spent(workspace) == []
 
 
-def test_the_ledger_has_tokens_usd_and_model_of_a_call(bench: Bench) -> None:
+def test_the_ledger_has_tokens_usd_and_model_of_a_call(workspace: Workspace) -> None:
     terms = Terms(models={"worker": "openai:big"}, prices={"worker": Price(10, 1, 40)})
-    assert ask(metered(Inner(answer(), Usage(1000, 400, 100)), bench, terms)).content == "an answer"
-    (row,) = spent(bench)
+    assert ask(metered(Inner(answer(), Usage(1000, 400, 100)), workspace, terms)).content == "an answer"
+    (row,) = spent(workspace)
     assert (row["step"], row["agent"], row["model"]) == (1, "worker", "openai:big")
     assert (row["prompt_tokens"], row["cached_tokens"], row["completion_tokens"]) == (1000, 400, 100)
     assert row["usd"] == pytest.approx(0.0104)
 
 
-def test_what_is_written_to_a_providers_cache_is_paid_as_the_list_says(bench: Bench) -> None:
+def test_what_is_written_to_a_providers_cache_is_paid_as_the_list_says(workspace: Workspace) -> None:
     terms = Terms(prices={"worker": prices().of("anthropic:claude-sonnet-4-5")})
-    ask(metered(Inner(answer(), Usage(1000, 400, 100, 200)), bench, terms))
-    (row,) = spent(bench)
+    ask(metered(Inner(answer(), Usage(1000, 400, 100, 200)), workspace, terms))
+    (row,) = spent(workspace)
     assert row["usd"] == pytest.approx((400 * 3 + 400 * 0.3 + 200 * 3.75 + 100 * 15) / 1e6)
 
 
-def test_without_a_price_the_tokens_that_autogen_counted_stand_alone(bench: Bench) -> None:
-    ask(metered(Inner(answer()), bench))
-    (row,) = spent(bench)
+def test_without_a_price_the_tokens_that_autogen_counted_stand_alone(workspace: Workspace) -> None:
+    ask(metered(Inner(answer()), workspace))
+    (row,) = spent(workspace)
     assert (row["prompt_tokens"], row["completion_tokens"], row["usd"], row["model"]) == (100, 10, None, "")
 
 
-def test_an_answer_is_not_handed_on_when_the_ledger_cannot_be_written(bench: Bench) -> None:
+def test_an_answer_is_not_handed_on_when_the_ledger_cannot_be_written(workspace: Workspace) -> None:
     async def full(usage: Usage, seconds: float, result: CreateResult) -> None:
         raise OSError("disk full")
 
@@ -94,49 +94,49 @@ def test_an_answer_is_not_handed_on_when_the_ledger_cannot_be_written(bench: Ben
         ask(Metered(Inner(answer()), full, lambda: False))
 
 
-def test_a_call_that_was_stopped_costs_what_was_spent_on_it_before(bench: Bench) -> None:
-    ask(metered(Inner(stopped_answer()), bench))
-    assert spent(bench) == []
-    ask(metered(Inner(stopped_answer(), Usage(50, 0, 1)), bench))
-    assert [row["prompt_tokens"] for row in spent(bench)] == [50]
+def test_a_call_that_was_stopped_costs_what_was_spent_on_it_before(workspace: Workspace) -> None:
+    ask(metered(Inner(stopped_answer()), workspace))
+    assert spent(workspace) == []
+    ask(metered(Inner(stopped_answer(), Usage(50, 0, 1)), workspace))
+    assert [row["prompt_tokens"] for row in spent(workspace)] == [50]
 
 
-def test_a_call_that_fails_costs_nothing(bench: Bench) -> None:
+def test_a_call_that_fails_costs_nothing(workspace: Workspace) -> None:
     with pytest.raises(RuntimeError):
-        ask(metered(Inner(RuntimeError("gone")), bench))
-    assert spent(bench) == []
+        ask(metered(Inner(RuntimeError("gone")), workspace))
+    assert spent(workspace) == []
 
 
-def test_an_answer_and_its_price_are_kept_together_before_the_agent_has_it(bench: Bench) -> None:
+def test_an_answer_and_its_price_are_kept_together_before_the_agent_has_it(workspace: Workspace) -> None:
     call = FunctionCall(id="1", name="note", arguments='{"text": "an idea"}')
     result = CreateResult(finish_reason="function_calls", content=[call], usage=RequestUsage(1, 1), cached=False)
-    team, context = Team(bench, Inner(result), Inner(answer()), lambda: False), JournalContext("worker", bench)
+    team, context = Team(workspace, Inner(result), Inner(answer()), lambda: False), JournalContext("worker", workspace)
     ask(team.model("worker", context))  # and here the process is killed
-    assert len(spent(bench)) == 1
-    again = JournalContext("worker", bench)
+    assert len(spent(workspace)) == 1
+    again = JournalContext("worker", workspace)
     asyncio.run(again.repair())
-    assert [message.kind for message in bench.journal.messages("worker")] == ["call", "result"]
+    assert [message.kind for message in workspace.journal.messages("worker")] == ["call", "result"]
 
     ask(team.model("worker", context))  # here it is not, and the agent adds what it was given
     message = AssistantMessage(content=[call], source="worker")
     asyncio.run(context.add_message(message))
     asyncio.run(context.add_message(message))
-    assert [entry.kind for entry in bench.journal.messages("worker")] == ["call", "result", "call", "call"]
+    assert [entry.kind for entry in workspace.journal.messages("worker")] == ["call", "result", "call", "call"]
 
 
-def test_arguments_that_autogen_would_choke_on_are_mended(bench: Bench) -> None:
+def test_arguments_that_autogen_would_choke_on_are_mended(workspace: Workspace) -> None:
     content = [FunctionCall(id="1", name="note", arguments=""), FunctionCall(id="2", name="note", arguments="[" * 9999)]
     result = CreateResult(finish_reason="function_calls", content=content, usage=RequestUsage(1, 1), cached=False)
-    calls = ask(metered(Inner(result), bench)).content
+    calls = ask(metered(Inner(result), workspace)).content
     assert isinstance(calls, list)
     assert calls[0].arguments == "{}"
     assert calls[1].arguments.startswith("(not readable as JSON")
 
 
-def test_what_people_said_comes_after_the_rest_and_stays_in_the_conversation(bench: Bench) -> None:
-    context, inner = JournalContext("worker", bench), Inner(answer())
-    steer(bench.journal, "try four sums")
-    model = metered(inner, bench, said=lambda: steering(bench, context))
+def test_what_people_said_comes_after_the_rest_and_stays_in_the_conversation(workspace: Workspace) -> None:
+    context, inner = JournalContext("worker", workspace), Inner(answer())
+    steer(workspace.journal, "try four sums")
+    model = metered(inner, workspace, said=lambda: steering(workspace, context))
     ask(model)
     ask(model)
     first, second = inner.shown
@@ -144,39 +144,39 @@ def test_what_people_said_comes_after_the_rest_and_stays_in_the_conversation(ben
     assert (first[-1].content, first[-1].source) == ("A person steers this run: try four sums", "steering")
     assert len(second) == len(first) - 1  # the context shows it from now on
     assert asyncio.run(context.get_messages()) == [first[-1]]
-    (message,) = bench.journal.messages("worker")
+    (message,) = workspace.journal.messages("worker")
     assert (message.kind, message.text) == ("steering", first[-1].content)
-    assert unseen(bench.journal) == []
+    assert unseen(workspace.journal) == []
 
 
-def test_what_people_said_waits_while_no_call_is_made(bench: Bench) -> None:
-    steer(bench.journal, "try four sums")
-    context = JournalContext("worker", bench)
-    ask(metered(Inner(answer()), bench, may_call=never, said=lambda: steering(bench, context)))
-    assert [entry.text for entry in unseen(bench.journal)] == ["try four sums"]
+def test_what_people_said_waits_while_no_call_is_made(workspace: Workspace) -> None:
+    steer(workspace.journal, "try four sums")
+    context = JournalContext("worker", workspace)
+    ask(metered(Inner(answer()), workspace, may_call=never, said=lambda: steering(workspace, context)))
+    assert [entry.text for entry in unseen(workspace.journal)] == ["try four sums"]
 
 
-def test_answers_of_no_use_are_entered_when_the_call_fails_after_them(bench: Bench) -> None:
+def test_answers_of_no_use_are_entered_when_the_call_fails_after_them(workspace: Workspace) -> None:
     with pytest.raises(RuntimeError):
-        ask(metered(Inner(RuntimeError("gone"), Usage(50, 0, 2)), bench))
-    (row,) = spent(bench)
+        ask(metered(Inner(RuntimeError("gone"), Usage(50, 0, 2)), workspace))
+    (row,) = spent(workspace)
     assert (row["prompt_tokens"], row["completion_tokens"]) == (50, 2)
 
 
-def test_tokens_that_a_server_does_not_count_are_reckoned(bench: Bench) -> None:
+def test_tokens_that_a_server_does_not_count_are_reckoned(workspace: Workspace) -> None:
     silent = CreateResult(finish_reason="stop", content="x" * 4000, usage=RequestUsage(0, 0), cached=False)
     terms = Terms(prices={"worker": Price(1.0, 1.0, 10.0)})
-    ask(metered(Inner(silent), bench, terms, estimate=True))
-    (row,) = spent(bench)
+    ask(metered(Inner(silent), workspace, terms, estimate=True))
+    (row,) = spent(workspace)
     assert row["prompt_tokens"] > 0
     assert 1000 <= row["completion_tokens"] < 1100
     assert row["usd"] > 0.01
 
 
-def test_half_a_character_beside_a_call_does_not_lose_the_answer(bench: Bench) -> None:
+def test_half_a_character_beside_a_call_does_not_lose_the_answer(workspace: Workspace) -> None:
     odd = CreateResult(
         finish_reason="function_calls", content=[FunctionCall(id="1", name="note", arguments="{}")],
         usage=RequestUsage(100, 10), cached=False, thought="half: \ud83d",
     )  # fmt: skip
-    assert ask(metered(Inner(odd), bench)).thought == "half: ?"
-    assert len(spent(bench)) == 1
+    assert ask(metered(Inner(odd), workspace)).thought == "half: ?"
+    assert len(spent(workspace)) == 1

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from autogen_core.models import CreateResult, LLMMessage, SystemMessage, UserMessage
 
-from avo.agents.client import STOPPED, Client
 from avo.agents.context import JournalContext
-from avo.agents.errors import ContextTooLong
-from avo.agents.fitted import Fitted, budget_of
+from avo.agents.context_limit import Fitted, budget_of
+from avo.agents.models.client import STOPPED, Client
+from avo.agents.models.errors import ContextTooLong
 from avo.agents.summaries import LEFT_OUT, REQUEST, joined
 from avo.agents.team import Team
-from avo.agents.tuner import Tuner, call, say
+from avo.agents.tuner.tuner import Tuner, call, say
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 from avo.types import AvoError, Outcome
 
 ADVICE = '{"diagnosis": "think less", "directions": [{"title": "act"}]}'
@@ -57,29 +57,31 @@ def fails() -> CreateResult:
     raise RuntimeError("503 from the provider")
 
 
-def team(bench: Bench, worker: Client, stopped: Callable[[], bool] = lambda: False) -> Team:
+def team(workspace: Workspace, worker: Client, stopped: Callable[[], bool] = lambda: False) -> Team:
     class Adviser(Writer):
         async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
             return say(ADVICE)
 
-    return Team(bench, worker, Adviser(0, fails), stopped, idle_seconds=0)
+    return Team(workspace, worker, Adviser(0, fails), stopped, idle_seconds=0)
 
 
 def vary(opened: Team, brief: str = "# Step 1") -> Outcome:
     return asyncio.run(asyncio.wait_for(opened.vary(Answer(brief)), 60))
 
 
-def test_a_long_step_is_summed_up_by_the_model_in_one_call_and_the_next_step_is_shown_that(bench: Bench) -> None:
+def test_a_long_step_is_summed_up_by_the_model_in_one_call_and_the_next_step_is_shown_that(
+    workspace: Workspace,
+) -> None:
     worker = Writer(14, lambda: say(SUMMARY))
-    opened = team(bench, worker)
+    opened = team(workspace, worker)
     assert vary(opened).kind == "gave_up"
     assert len(worker.asked) == 1
     assert worker.asked[0]["tool_choice"] == "none"
     before, request = worker.shown[-2:]
     assert request[: len(before)] == before  # the provider's cache serves it
-    summary = bench.journal.summary("worker")
+    summary = workspace.journal.summary("worker")
     assert summary is not None
-    assert (summary.writer, summary.text, summary.upto) == ("model", SUMMARY, bench.journal.count("messages"))
+    assert (summary.writer, summary.text, summary.upto) == ("model", SUMMARY, workspace.journal.count("messages"))
     vary(opened, "# Step 2")
     system, earlier, task = worker.shown[17][:3]
     assert isinstance(system, SystemMessage)
@@ -88,32 +90,32 @@ def test_a_long_step_is_summed_up_by_the_model_in_one_call_and_the_next_step_is_
     assert task == UserMessage(content="# Step 2", source="user")
 
 
-def test_a_short_step_is_not_summed_up(bench: Bench) -> None:
+def test_a_short_step_is_not_summed_up(workspace: Workspace) -> None:
     worker = Writer(2, lambda: say(SUMMARY))
-    vary(team(bench, worker))
+    vary(team(workspace, worker))
     assert worker.asked == []
-    assert bench.journal.summary("worker") is None
+    assert workspace.journal.summary("worker") is None
 
 
 @pytest.mark.parametrize("summary", [fails, reading, lambda: say("  "), lambda: say(STOPPED)])
 def test_what_is_no_summary_is_left_alone_and_a_digest_stands_in_when_it_has_to(
-    bench: Bench, summary: Callable[[], CreateResult]
+    workspace: Workspace, summary: Callable[[], CreateResult]
 ) -> None:
     worker = Writer(14, summary)
-    opened = team(bench, worker)
+    opened = team(workspace, worker)
     assert vary(opened).kind == "gave_up"
     assert len(worker.asked) == 1
-    assert bench.journal.summary("worker") is None
+    assert workspace.journal.summary("worker") is None
     assert vary(opened, "# Step 2").kind == "gave_up"
-    found = bench.journal.summary("worker")
+    found = workspace.journal.summary("worker")
     assert found is not None
     assert found.writer == "digest"
     assert "other calls: read_file" in found.text
 
 
-def test_a_step_that_was_stopped_is_not_summed_up(bench: Bench) -> None:
+def test_a_step_that_was_stopped_is_not_summed_up(workspace: Workspace) -> None:
     worker = Writer(40, lambda: say(SUMMARY))
-    assert vary(team(bench, worker, lambda: len(worker.shown) >= 14)).kind == "interrupted"
+    assert vary(team(workspace, worker, lambda: len(worker.shown) >= 14)).kind == "interrupted"
     assert worker.asked == []
 
 
@@ -128,28 +130,28 @@ class Watched(Tuner):
         return await super().create(messages, **options)
 
 
-def test_a_tuner_is_never_asked_for_a_summary(bench: Bench) -> None:
-    opened = JournalContext("worker", bench)
+def test_a_tuner_is_never_asked_for_a_summary(workspace: Workspace) -> None:
+    opened = JournalContext("worker", workspace)
     asyncio.run(opened.add_message(UserMessage(content="x" * 300_000, source="steering")))
-    assert vary(Team(bench, Watched(), Tuner(), lambda: False), "# Step 1\nv0 1.00 GFLOP/s").kind == "committed"
+    assert vary(Team(workspace, Watched(), Tuner(), lambda: False), "# Step 1\nv0 1.00 GFLOP/s").kind == "committed"
     assert Watched.asked == 0
 
 
-def test_what_is_too_long_for_the_provider_is_shortened_and_the_step_goes_on(bench: Bench) -> None:
+def test_what_is_too_long_for_the_provider_is_shortened_and_the_step_goes_on(workspace: Workspace) -> None:
     worker = Writer(30, lambda: say(SUMMARY), longest=26_000)
     worker.context_tokens = 100_000
-    opened = team(bench, worker)
+    opened = team(workspace, worker)
     assert vary(opened).kind == "gave_up"
     assert 1 <= worker.refused <= 6
     refused = worker.refused
     assert vary(opened, "# Step 2").kind == "gave_up"
     assert worker.refused == refused
-    assert bench.journal.summary("worker") is not None
+    assert workspace.journal.summary("worker") is not None
 
 
-def test_a_context_too_short_for_anything_ends_the_run_in_one_line(bench: Bench) -> None:
+def test_a_context_too_short_for_anything_ends_the_run_in_one_line(workspace: Workspace) -> None:
     worker = Writer(3, fails, longest=10)
-    opened = JournalContext("worker", bench)
+    opened = JournalContext("worker", workspace)
     asyncio.run(opened.add_message(UserMessage(content="# Step 1", source="user")))
     with pytest.raises(AvoError, match="too short even for the latest messages"):
         asyncio.run(Fitted(worker, opened).create([UserMessage(content="# Step 1", source="user")]))

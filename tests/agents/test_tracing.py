@@ -149,7 +149,7 @@ def test_a_client_of_mcp_is_traced_and_its_mistakes_are_errors(
 
 def test_without_the_variables_opentelemetry_is_not_even_imported() -> None:
     code = (
-        "import sys\nfrom avo.agents.tracing import traced\nfrom avo.tools.spans import span\n"
+        "import sys\nfrom avo.agents.tracing import traced\nfrom avo.spans import span\n"
         "with traced(), span('evaluate', {}) as facts:\n    facts['avo.score'] = 1\n"
         "print(*[name for name in sys.modules if name.startswith('opentelemetry')])"
     )

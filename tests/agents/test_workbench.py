@@ -12,19 +12,19 @@ import pytest
 from autogen_core import CancellationToken
 from autogen_core.tools import ToolResult
 
-from avo.agents.messages import INTERRUPTED
+from avo.agents.models.messages import INTERRUPTED
 from avo.agents.workbench import RegistryWorkbench
+from avo.sandbox.confine import landlock_version
+from avo.sandbox.process import kill_all
 from avo.tools.all_tools import CHANGING, READING, registry
-from avo.tools.bench import Bench
-from avo.tools.process import kill_all
 from avo.tools.registry import Registry, tool
-from avo.tools.sandbox import landlock_version
+from avo.tools.workspace import Workspace
 from avo.types import AvoError, Cancelled, Defect, Missing, Rejected, ScenarioError, Status, ToolError
 
 entered, release = threading.Event(), threading.Event()
 
 
-async def fails(bench: Bench, how: str) -> str:
+async def fails(workspace: Workspace, how: str) -> str:
     """Fail in a way that is asked for."""
     errors: dict[str, BaseException] = {
         "bug": ZeroDivisionError("a bug of ours"), "tool": ToolError("mend it"),
@@ -36,9 +36,9 @@ async def fails(bench: Bench, how: str) -> str:
     raise errors[how]
 
 
-async def waits(bench: Bench) -> str:
+async def waits(workspace: Workspace) -> str:
     """Block a thread until it is released."""
-    await bench.blocking(lambda: (entered.set(), release.wait(60)))
+    await workspace.blocking(lambda: (entered.set(), release.wait(60)))
     return "released"
 
 
@@ -48,8 +48,8 @@ async def has_entered() -> None:
     entered.clear()
 
 
-def call(bench: Bench, name: str, arguments: Mapping[str, Any] | None = None) -> tuple[str, bool]:
-    own = Registry(bench, [tool(fails, changes=True), tool(waits, changes=False)])
+def call(workspace: Workspace, name: str, arguments: Mapping[str, Any] | None = None) -> tuple[str, bool]:
+    own = Registry(workspace, [tool(fails, changes=True), tool(waits, changes=False)])
     return read(asyncio.run(RegistryWorkbench(own).call_tool(name, arguments)))
 
 
@@ -67,57 +67,59 @@ def read(result: ToolResult) -> tuple[str, bool]:
         ("bug", "fails: internal error: ZeroDivisionError: a bug of ours"),
     ],
 )
-def test_whatever_a_tool_raises_becomes_an_error_that_says_so(bench: Bench, how: str, answer: str) -> None:
-    assert call(bench, "fails", {"how": how}) == (answer, False)
+def test_whatever_a_tool_raises_becomes_an_error_that_says_so(workspace: Workspace, how: str, answer: str) -> None:
+    assert call(workspace, "fails", {"how": how}) == (answer, False)
 
 
-def test_a_bug_of_ours_leaves_its_traceback_in_the_artifacts(bench: Bench) -> None:
-    call(bench, "fails", {"how": "tool"})
-    assert not (bench.artifacts / "errors.log").exists()
-    call(bench, "fails", {"how": "bug"})
-    call(bench, "fails", {"how": "bug"})
-    assert (bench.artifacts / "errors.log").read_text().count("Traceback") == 2
+def test_a_bug_of_ours_leaves_its_traceback_in_the_artifacts(workspace: Workspace) -> None:
+    call(workspace, "fails", {"how": "tool"})
+    assert not (workspace.artifacts / "errors.log").exists()
+    call(workspace, "fails", {"how": "bug"})
+    call(workspace, "fails", {"how": "bug"})
+    assert (workspace.artifacts / "errors.log").read_text().count("Traceback") == 2
 
 
 @pytest.mark.parametrize(
     ("how", "kind"), [("machine", Missing), ("user", AvoError), ("scenario", ScenarioError), ("disk", Missing)]
 )
-def test_what_no_agent_can_mend_is_kept_at_the_bench_and_not_told(bench: Bench, how: str, kind: type[AvoError]) -> None:
-    assert call(bench, "fails", {"how": how}) == (INTERRUPTED, False)
-    assert type(bench.fault) is kind
-    assert not (bench.artifacts / "errors.log").exists()
-    assert call(bench, "waits") == (INTERRUPTED, False)  # it would wait: nothing begins any more
+def test_what_no_agent_can_mend_is_kept_at_the_bench_and_not_told(
+    workspace: Workspace, how: str, kind: type[AvoError]
+) -> None:
+    assert call(workspace, "fails", {"how": how}) == (INTERRUPTED, False)
+    assert type(workspace.fault) is kind
+    assert not (workspace.artifacts / "errors.log").exists()
+    assert call(workspace, "waits") == (INTERRUPTED, False)  # it would wait: nothing begins any more
 
 
-def test_a_bug_that_comes_three_times_in_a_row_ends_the_run(bench: Bench) -> None:
+def test_a_bug_that_comes_three_times_in_a_row_ends_the_run(workspace: Workspace) -> None:
     for _ in range(2):
-        assert "internal error: ZeroDivisionError" in call(bench, "fails", {"how": "bug"})[0]
-        call(bench, "fails", {"how": "tool"})
-        assert "internal error: ZeroDivisionError" in call(bench, "fails", {"how": "bug"})[0]
-    assert bench.fault is None
-    call(bench, "fails", {"how": "bug"})
-    assert call(bench, "fails", {"how": "bug"}) == (INTERRUPTED, False)
-    assert isinstance(bench.fault, Defect)
-    assert "a bug of ours" in str(bench.fault)
+        assert "internal error: ZeroDivisionError" in call(workspace, "fails", {"how": "bug"})[0]
+        call(workspace, "fails", {"how": "tool"})
+        assert "internal error: ZeroDivisionError" in call(workspace, "fails", {"how": "bug"})[0]
+    assert workspace.fault is None
+    call(workspace, "fails", {"how": "bug"})
+    assert call(workspace, "fails", {"how": "bug"}) == (INTERRUPTED, False)
+    assert isinstance(workspace.fault, Defect)
+    assert "a bug of ours" in str(workspace.fault)
 
 
-def test_an_unknown_tool_is_answered_with_the_names_that_there_are(bench: Bench) -> None:
-    text, worked = call(bench, "compile_it")
+def test_an_unknown_tool_is_answered_with_the_names_that_there_are(workspace: Workspace) -> None:
+    text, worked = call(workspace, "compile_it")
     assert not worked
     assert "no tool 'compile_it'; there are: fails, waits" in text
 
 
 @pytest.mark.parametrize("arguments", [{}, {"how": 3}, {"how": "bug", "why": "x"}])
-def test_wrong_arguments_are_answered_with_what_is_wrong(bench: Bench, arguments: Mapping[str, Any]) -> None:
-    text, worked = call(bench, "fails", arguments)
+def test_wrong_arguments_are_answered_with_what_is_wrong(workspace: Workspace, arguments: Mapping[str, Any]) -> None:
+    text, worked = call(workspace, "fails", arguments)
     assert not worked
     assert text.startswith("fails: ")
     assert "internal error" not in text
 
 
-def test_a_cancelled_call_returns_once_its_thread_has_ended(bench: Bench) -> None:
+def test_a_cancelled_call_returns_once_its_thread_has_ended(workspace: Workspace) -> None:
     async def scene() -> tuple[str, bool, bool]:
-        token, workbench = CancellationToken(), RegistryWorkbench(Registry(bench, [tool(waits, changes=False)]))
+        token, workbench = CancellationToken(), RegistryWorkbench(Registry(workspace, [tool(waits, changes=False)]))
         release.clear()
         under_way = asyncio.ensure_future(workbench.call_tool("waits", {}, token))
         await has_entered()
@@ -131,9 +133,9 @@ def test_a_cancelled_call_returns_once_its_thread_has_ended(bench: Bench) -> Non
 
 
 @pytest.mark.skipif(not landlock_version(), reason="the shell tool needs Landlock")
-def test_a_tool_whose_process_is_killed_returns(bench: Bench) -> None:
+def test_a_tool_whose_process_is_killed_returns(workspace: Workspace) -> None:
     async def scene() -> tuple[str, bool]:
-        workbench = RegistryWorkbench(registry(bench))
+        workbench = RegistryWorkbench(registry(workspace))
         under_way = asyncio.ensure_future(workbench.call_tool("shell", {"command": "sleep 500", "seconds": 500}))
         while not kill_all():
             await asyncio.sleep(0.05)
@@ -142,9 +144,9 @@ def test_a_tool_whose_process_is_killed_returns(bench: Bench) -> None:
     assert asyncio.run(scene()) == ("shell: stopped by the user", False)
 
 
-def test_after_a_cancelled_call_the_next_one_works(bench: Bench) -> None:
+def test_after_a_cancelled_call_the_next_one_works(workspace: Workspace) -> None:
     async def scene() -> tuple[str, bool]:
-        token, workbench = CancellationToken(), RegistryWorkbench(Registry(bench, [tool(waits, changes=False)]))
+        token, workbench = CancellationToken(), RegistryWorkbench(Registry(workspace, [tool(waits, changes=False)]))
         release.clear()
         under_way = asyncio.ensure_future(workbench.call_tool("waits", {}, token))
         await has_entered()
@@ -156,19 +158,19 @@ def test_after_a_cancelled_call_the_next_one_works(bench: Bench) -> None:
     assert asyncio.run(scene()) == ("released", True)
 
 
-def test_reading_only_hides_every_tool_that_changes_and_refuses_its_name(bench: Bench) -> None:
-    workbench = RegistryWorkbench(registry(bench), reading_only=True)
+def test_reading_only_hides_every_tool_that_changes_and_refuses_its_name(workspace: Workspace) -> None:
+    workbench = RegistryWorkbench(registry(workspace), reading_only=True)
     assert [schema["name"] for schema in asyncio.run(workbench.list_tools())] == [f.__name__ for f in READING]
-    before = bench.sources()
+    before = workspace.sources()
     for function in CHANGING:
         text, worked = read(asyncio.run(workbench.call_tool(function.__name__, {"path": "matvec.cpp"})))
         assert not worked
         assert f"no tool '{function.__name__}'" in text
-    assert bench.sources() == before
+    assert workspace.sources() == before
 
 
-def test_every_tool_is_offered_with_its_docstring_and_closed_arguments(bench: Bench) -> None:
-    offered = {entry["name"]: entry for entry in asyncio.run(RegistryWorkbench(registry(bench)).list_tools())}
+def test_every_tool_is_offered_with_its_docstring_and_closed_arguments(workspace: Workspace) -> None:
+    offered = {entry["name"]: entry for entry in asyncio.run(RegistryWorkbench(registry(workspace)).list_tools())}
     assert list(offered) == [function.__name__ for function in (*READING, *CHANGING)]
     assert all(entry.get("description") for entry in offered.values())
     edit = offered["edit_file"]["parameters"]  # type: ignore[typeddict-item]
@@ -176,11 +178,11 @@ def test_every_tool_is_offered_with_its_docstring_and_closed_arguments(bench: Be
     assert edit["additionalProperties"] is False
 
 
-def test_calls_of_one_answer_that_change_something_go_in_the_models_order(bench: Bench) -> None:
+def test_calls_of_one_answer_that_change_something_go_in_the_models_order(workspace: Workspace) -> None:
     """AutoGen starts them all at once."""
 
     async def answer() -> list[ToolResult]:
-        shared = RegistryWorkbench(registry(bench))
+        shared = RegistryWorkbench(registry(workspace))
         edit = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 2;"}
         called = (("edit_file", edit), ("evaluate", {"direction": "two sums"}), ("evaluate", {"direction": "again"}))
         return await asyncio.gather(*(shared.call_tool(name, arguments) for name, arguments in called))
@@ -189,4 +191,4 @@ def test_calls_of_one_answer_that_change_something_go_in_the_models_order(bench:
     assert edited[1]
     assert first[1]
     assert again[1]
-    assert [(a.direction, a.knobs["SUMS"]) for a in bench.journal.attempts()[1:]] == [("two sums", "2")]
+    assert [(a.direction, a.knobs["SUMS"]) for a in workspace.journal.attempts()[1:]] == [("two sums", "2")]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from avo.memory.journal import AGENT, EXTERNAL, Journal
+from avo.memory.journal.journal import AGENT, EXTERNAL, Journal
 from avo.memory.lineage import Lineage
 from avo.run import existing, open_run, plant_seed
 from avo.scenarios.loader import Scenario

@@ -116,7 +116,7 @@ def test_a_cache_folder_that_cannot_be_written_is_missing(tmp_path: Path, cli: C
 
 AS_ANOTHER = """
 import os, sys
-from avo.tools.sandbox import libc
+from avo.sandbox.confine import libc
 libc.personality(8)  # PER_LINUX32: from here on the kernel gives a 32-bit name, as setarch(8) has it
 os.execv(sys.executable, [sys.executable, "-c", "from avo.cli import main; main()", "doctor", "--json"])
 """

@@ -18,7 +18,7 @@ from avo.cli import main
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
-from avo.tools.executor import LocalExecutor
+from avo.tools.score.executor import LocalExecutor
 
 Kb = Callable[..., tuple[int, str, str]]
 

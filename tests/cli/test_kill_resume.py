@@ -13,6 +13,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")
 TINY = Path(__file__).parents[1] / "tiny"
 KILLS = 4

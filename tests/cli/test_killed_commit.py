@@ -20,12 +20,14 @@ from avo.run import held, open_run
 from avo.scenarios.loader import Scenario
 from avo.tools.commit import commit
 
+pytestmark = pytest.mark.slow
+
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 TINY = Path(__file__).parents[1] / "tiny"
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from avo.memory.journal import Journal
+from avo.memory.journal.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.run import open_run
 from avo.scenarios.loader import load

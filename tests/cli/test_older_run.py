@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from avo.memory.journal import Journal
+from avo.memory.journal.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.types import RULES
 
@@ -89,7 +89,7 @@ def test_a_best_version_that_does_not_pass_any_more_is_named_with_the_way_on(run
     lineage = Lineage(run / "lineage")
     verdict = lineage.verdict(lineage.best())
     wrong = {"matvec.cpp": lineage.files(lineage.best())["matvec.cpp"].replace(b"a->y[i] = y;", b"a->y[i] = y * 2;")}
-    from avo.tools.sources import digest
+    from avo.tools.build.sources import digest
 
     older = type(verdict)(**vars(verdict) | {"rules": ""})
     lineage.commit(wrong, {}, digest(wrong), older, "twice", trailers={})

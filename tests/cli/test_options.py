@@ -9,8 +9,8 @@ import pytest
 from avo.cli import options
 from avo.cli.options import resolve_target
 from avo.scenarios.loader import load
-from avo.tools.score import gpu
-from avo.tools.score.gpu import Gpu
+from avo.tools.devices import gpu
+from avo.tools.devices.gpu import Gpu
 from avo.types import AvoError
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from avo.agents.team import Team
-from avo.agents.tuner import Tuner, TunerSupervisor
+from avo.agents.tuner.tuner import Tuner, TunerSupervisor
 from avo.cli import main
 from avo.evolve import Limits, evolve
 from avo.memory.lineage import Lineage
 from avo.run import open_run
 from avo.scenarios.loader import Scenario
-from avo.tools.executor import LocalExecutor
+from avo.tools.score.executor import LocalExecutor
 
 Read = Callable[..., tuple[int, str, str]]
 

@@ -12,8 +12,8 @@ from avo.scenarios.catalog import SHIPPED, places
 from avo.scenarios.layers import sources
 from avo.scenarios.loader import load
 from avo.scenarios.scaffold import create
-from avo.tools.knobs import knobs_of
-from avo.tools.seeds import seed_sources
+from avo.tools.build.knobs import knobs_of
+from avo.tools.build.seeds import seed_sources
 from avo.types import AvoError
 
 

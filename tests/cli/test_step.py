@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from avo.memory.journal import AGENT, EXTERNAL, Journal
+from avo.memory.journal.journal import AGENT, EXTERNAL, Journal
 from avo.run import existing, held
-from avo.tools.lease import lease
+from avo.tools.devices.lease import lease
 
 TINY = Path(__file__).parents[1] / "tiny"
 FASTER = ("SUMS = 1;", "SUMS = 16;")

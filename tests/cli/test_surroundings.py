@@ -65,7 +65,7 @@ def test_a_terminal_that_is_closed_ends_a_run_as_ctrl_c_does(tmp_path: Path, pla
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_it_ends_any_other_command_with_a_last_line(tmp_path: Path, number: signal.Signals) -> None:
-    from avo.tools.lease import lease
+    from avo.tools.devices.lease import lease
 
     variables = os.environ | {"AVO_CACHE": str(tmp_path)}
     with (

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from avo.kb_index.fetch import Reach
-from avo.kb_index.sources import Source, read
+from avo.kb_index.fetch.fetch import Reach
+from avo.kb_index.fetch.sources import Source, read
 
 Wheel = Callable[..., Path]
 Make = Callable[..., Source]

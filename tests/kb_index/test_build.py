@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from avo.kb_index.build import Report, build
-from avo.kb_index.place import current, in_use, only_builder
+from avo.kb_index.fetch.sources import Source, read
+from avo.kb_index.index.place import current, in_use, only_builder
+from avo.kb_index.index.store import Store
 from avo.kb_index.search import search
-from avo.kb_index.sources import Source, read
-from avo.kb_index.store import Store
 from avo.types import AvoError, Missing
 
 Make = Callable[..., Source]
@@ -154,7 +154,7 @@ def test_other_chunkers_make_the_index_from_nothing(
 ) -> None:
     core, extra = make("dir", "a", path=papers), make("dir", "b", path=papers, tier="extra")
     made(folder, core, extra, with_=["b"])
-    monkeypatch.setattr("avo.kb_index.draft.chunkers", lambda: "other")
+    monkeypatch.setattr("avo.kb_index.staging.chunkers", lambda: "other")
     told: list[str] = []
     done = build(folder, [core, extra], report=told.append)
     assert told == ["made with other chunkers: building it from nothing"]
@@ -166,7 +166,7 @@ def test_an_index_that_is_made_from_nothing_holds_the_same_sources(
 ) -> None:
     both = make("dir", "a", path=papers), make("dir", "b", path=papers, tier="extra")
     made(folder, *both, with_=["b"])
-    monkeypatch.setattr("avo.kb_index.draft.chunkers", lambda: "other")
+    monkeypatch.setattr("avo.kb_index.staging.chunkers", lambda: "other")
     made(folder, *both, only=["a"])
     assert {source for source, _ in held(folder)} == {"a", "b"}
 
@@ -265,7 +265,7 @@ CHILD = """
 import resource, sys
 from pathlib import Path
 from avo.kb_index.build import build
-from avo.kb_index.sources import read
+from avo.kb_index.fetch.sources import read
 from avo.types import AvoError
 folder, sources, most = Path(sys.argv[1]), read(Path(sys.argv[2])), int(sys.argv[3])
 if most:

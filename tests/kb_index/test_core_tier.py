@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from avo.kb_index.evaluation import evaluate, questions
-from avo.kb_index.place import current
+from avo.kb_index.index.place import current
+from avo.kb_index.index.store import Store
 from avo.kb_index.reading import read
 from avo.kb_index.search import search
-from avo.kb_index.store import Store
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 FLOOR = 0.8

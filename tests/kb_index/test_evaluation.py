@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from avo.kb_index.evaluation import evaluate, questions
-from avo.kb_index.store import Store
+from avo.kb_index.index.store import Store
 from avo.types import AvoError
 
 

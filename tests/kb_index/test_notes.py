@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from avo.kb_index.chunk import Document
 from avo.kb_index.chunkers.markdown import front_matter, parse
+from avo.kb_index.index.chunk import Document
 
 FOLDER = Path(__file__).parents[2] / "kb_index" / "notes"
 NOTES = sorted(FOLDER.glob("*.md"))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from avo.kb_index.chunk import Chunk, Document, Parsed
+from avo.kb_index.index.chunk import Chunk, Document, Parsed
+from avo.kb_index.index.store import Store
 from avo.kb_index.reading import MOST_LINES, read, symbols
 from avo.kb_index.search import SNIPPET, Filter, advice, search, snippet
-from avo.kb_index.store import Store
 from avo.types import AvoError
 
 

@@ -10,9 +10,11 @@ from avo.memory.lineage import Lineage
 from avo.run import existing, import_run
 from avo.scenarios.loader import load
 from avo.settings import KERNELS
-from avo.tools.executor import LocalExecutor
-from avo.tools.score.binary import remarks
-from avo.tools.sources import read_sources
+from avo.tools.build.binary import remarks
+from avo.tools.build.sources import read_sources
+from avo.tools.score.executor import LocalExecutor
+
+pytestmark = pytest.mark.slow
 
 FOLDER = KERNELS / "mha" / "sm_90a"
 

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from avo.mcp.desk import Desk
-from avo.memory.journal import EXTERNAL
+from avo.memory.journal.journal import EXTERNAL
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench
-from avo.tools.executor import LocalExecutor
-from avo.tools.lease import lease
+from avo.tools.build.sources import Sources
+from avo.tools.devices.lease import lease
 from avo.tools.payloads import Interrupted
-from avo.tools.sources import Sources
+from avo.tools.score.executor import LocalExecutor
+from avo.tools.workspace import Workspace
 from avo.types import AvoError, Missing, ScenarioError, Verdict
 
 SOON = 120
@@ -36,11 +36,11 @@ async def called(desk: Desk, name: str, **arguments: object) -> Answer:
     return await desk.start(name, arguments)
 
 
-def test_a_fault_is_one_line_for_the_client_and_the_desk_goes_on(bench: Bench) -> None:
-    executor = bench.executor = Faulty(bench.scenario, "cpu")
+def test_a_fault_is_one_line_for_the_client_and_the_desk_goes_on(workspace: Workspace) -> None:
+    executor = workspace.executor = Faulty(workspace.scenario, "cpu")
 
     async def scene() -> list[Answer]:
-        desk = Desk(bench)
+        desk = Desk(workspace)
         said = [await called(desk, "edit_file", **EDIT)]
         executor.fault = Missing("GPU 0 has not answered for 20 s")
         said.append(await called(desk, "evaluate", direction="more sums"))
@@ -55,17 +55,17 @@ def test_a_fault_is_one_line_for_the_client_and_the_desk_goes_on(bench: Bench) -
     assert gone == Answer("evaluate: GPU 0 has not answered for 20 s", worked=False)
     assert wrong == Answer("evaluate: reference.py:3: case a hidden test makes no output of […, …]", worked=False)
     assert fine.worked
-    assert bench.journal.count("attempts") == 2
-    assert [step["ended"] for step in bench.journal.steps() if step["operator"] == EXTERNAL] == [None]
+    assert workspace.journal.count("attempts") == 2
+    assert [step["ended"] for step in workspace.journal.steps() if step["operator"] == EXTERNAL] == [None]
 
 
-def test_a_journal_that_is_full_is_told_and_written_again_once_there_is_room(bench: Bench) -> None:
+def test_a_journal_that_is_full_is_told_and_written_again_once_there_is_room(workspace: Workspace) -> None:
     async def scene() -> list[Answer]:
-        desk = Desk(bench)
+        desk = Desk(workspace)
         said = [await called(desk, "read_file")]
-        bench.journal.write(f"PRAGMA max_page_count={bench.journal.value('PRAGMA page_count')}")
+        workspace.journal.write(f"PRAGMA max_page_count={workspace.journal.value('PRAGMA page_count')}")
         said.append(await called(desk, "note", text="x" * 100_000))
-        bench.journal.write("PRAGMA max_page_count=1000000")
+        workspace.journal.write("PRAGMA max_page_count=1000000")
         said.append(await called(desk, "note", text="a lesson"))
         await desk.close()
         return said
@@ -77,16 +77,16 @@ def test_a_journal_that_is_full_is_told_and_written_again_once_there_is_room(ben
     assert later == Answer("noted")
 
 
-def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> None:
-    seed = bench.journal.attempt(1)
-    bench.journal.forget(seed.tree, "for this test")
-    bench.journal.write("UPDATE attempts SET verdict=json_set(verdict, '$.rules', '')")
-    executor = bench.executor = Faulty(bench.scenario, "another machine's")
+def test_what_kept_a_run_from_its_beginning_is_looked_at_again(workspace: Workspace) -> None:
+    seed = workspace.journal.attempt(1)
+    workspace.journal.forget(seed.tree, "for this test")
+    workspace.journal.write("UPDATE attempts SET verdict=json_set(verdict, '$.rules', '')")
+    executor = workspace.executor = Faulty(workspace.scenario, "another machine's")
     executor.target, executor.fault = "cpu", Missing("no compiler")
     executor._here = ["another machine"]
 
     async def scene() -> tuple[Answer, Answer, str]:
-        desk = Desk(bench)
+        desk = Desk(workspace)
         with pytest.raises(AvoError, match="no compiler"):
             await desk.brief()
         refused = await called(desk, "read_file")
@@ -101,9 +101,9 @@ def test_what_kept_a_run_from_its_beginning_is_looked_at_again(bench: Bench) -> 
     assert "# Versions so far" in brief
 
 
-def test_a_call_that_waits_for_a_device_holds_up_nobody_who_leaves(bench: Bench) -> None:
+def test_a_call_that_waits_for_a_device_holds_up_nobody_who_leaves(workspace: Workspace) -> None:
     async def scene() -> Answer:
-        desk = Desk(bench)
+        desk = Desk(workspace)
         assert (await called(desk, "edit_file", **EDIT)).worked
         task = desk.start("evaluate", {"direction": "more sums"})
         while desk._working is not task:

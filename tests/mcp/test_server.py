@@ -21,12 +21,12 @@ import pytest
 from mcp import McpError
 
 from avo.installation import how_to_install
-from avo.memory.journal import AGENT, EXTERNAL, Journal
+from avo.memory.journal.journal import AGENT, EXTERNAL, Journal
+from avo.memory.journal.steering import steer
 from avo.memory.lineage import Lineage
-from avo.memory.steering import steer
 from avo.run import existing
 from avo.settings import PACKAGE
-from avo.tools.lease import lease
+from avo.tools.devices.lease import lease
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

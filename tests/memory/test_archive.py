@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from avo.memory.archive import BUNDLE, JOURNAL, LINEAGE, MANIFEST, SETTINGS, export
-from avo.memory.journal import SCHEMA, Journal, migrate
+from avo.memory.journal.journal import SCHEMA, Journal, migrate
 from avo.memory.lineage import Lineage
 from avo.run import import_run
-from avo.tools.sources import digest
+from avo.tools.build.sources import digest
 from avo.types import AvoError, CaseScore, Comparison, Status, Verdict
 
 Parts = dict[str, bytes]

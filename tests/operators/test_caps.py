@@ -19,9 +19,9 @@ import pytest
 from servers import Fault, serving
 
 from avo.evolve import Limits
-from avo.memory.steering import go_on, pause, paused
+from avo.memory.journal.steering import go_on, pause, paused
 from avo.operators.caps import Caps
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")
 TINY = Path(__file__).parents[1] / "tiny"
@@ -156,35 +156,35 @@ def test_a_model_that_hangs_is_left_at_the_limit_and_at_ctrl_c(
     assert rows(run, "SELECT outcome FROM steps") == [(None,)]
 
 
-def test_a_pause_takes_no_time_and_a_limit_holds_while_it_lasts(bench: Bench) -> None:
+def test_a_pause_takes_no_time_and_a_limit_holds_while_it_lasts(workspace: Workspace) -> None:
     async def play(limits: Limits, *, interrupt: bool) -> tuple[float, bool]:
         said: list[str] = []
-        caps = Caps(bench, limits, said.append)
+        caps = Caps(workspace, limits, said.append)
         caps.begin()
-        pause(bench.journal)
+        pause(workspace.journal)
         asking = asyncio.create_task(caps.may_call())
         while not said:
             await asyncio.sleep(0.01)
-        before = bench.journal.elapsed()
+        before = workspace.journal.elapsed()
         await asyncio.sleep(0.1)
-        grown = bench.journal.elapsed() - before
+        grown = workspace.journal.elapsed() - before
         assert not asking.done()
         if interrupt:
             caps.interrupted = True
         else:
-            go_on(bench.journal)
+            go_on(workspace.journal)
         return grown, await asking
 
     assert asyncio.run(play(Limits(minutes=9), interrupt=False)) == (0, True)
     assert asyncio.run(play(Limits(attempts=1), interrupt=False)) == (0, False)
     assert asyncio.run(play(Limits(), interrupt=True)) == (0, False)
-    assert paused(bench.journal)
+    assert paused(workspace.journal)
 
 
-def test_what_is_polled_while_a_model_is_waited_for_reads_no_database(bench: Bench) -> None:
-    caps = Caps(bench, Limits(1, 9, 1, 1, 9), print)
+def test_what_is_polled_while_a_model_is_waited_for_reads_no_database(workspace: Workspace) -> None:
+    caps = Caps(workspace, Limits(1, 9, 1, 1, 9), print)
     caps.begin()
-    bench.journal.close()
+    workspace.journal.close()
     assert not caps.stopped()
     caps.interrupted = True
     assert caps.stopped()

@@ -7,26 +7,26 @@ from collections.abc import Callable
 import pytest
 
 from avo.evolve import Limits
-from avo.memory.steering import go_on, pause
+from avo.memory.journal.steering import go_on, pause
 from avo.operators.progress import Progress
 from avo.operators.session import Session
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 from avo.types import ScenarioError
 
 
 @pytest.fixture
-def progress(bench: Bench) -> Progress:
-    shown = Progress(bench, Limits(steps=3, minutes=9, budget_usd=2, attempts=20))
+def progress(workspace: Workspace) -> Progress:
+    shown = Progress(workspace, Limits(steps=3, minutes=9, budget_usd=2, attempts=20))
     shown.show()
     return shown
 
 
 @pytest.fixture
-def next_line(bench: Bench, progress: Progress, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+def next_line(workspace: Workspace, progress: Progress, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
     """Begins a step, and gives the line that is printed then where there is no terminal."""
 
     def show() -> str:
-        bench.step += 1
+        workspace.step += 1
         capsys.readouterr()
         progress.show()
         (line,) = capsys.readouterr().err.splitlines()
@@ -36,21 +36,21 @@ def next_line(bench: Bench, progress: Progress, capsys: pytest.CaptureFixture[st
 
 
 def test_it_tells_step_best_version_attempts_and_what_the_limits_leave(
-    bench: Bench, next_line: Callable[[], str]
+    workspace: Workspace, next_line: Callable[[], str]
 ) -> None:
-    bench.journal.begin_session()
-    bench.journal.spend(1, "worker", "model", usd=0.5)
-    bench.journal.spend(1, "supervisor", "model", usd=0.25)
+    workspace.journal.begin_session()
+    workspace.journal.spend(1, "worker", "model", usd=0.5)
+    workspace.journal.spend(1, "supervisor", "model", usd=0.25)
     line = next_line()
     assert line.startswith("step 2 (0 of 3 done), 1 of 20 attempts, best v0 ")
     assert line.endswith(", 0.75 of 2.00 USD, 9.0 min left")
 
 
-def test_without_limits_it_tells_what_was_spent(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(bench, Limits())
+def test_without_limits_it_tells_what_was_spent(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(workspace, Limits())
     progress.show()
-    bench.journal.spend(1, "worker", "model", usd=0.5)
-    bench.step = 2
+    workspace.journal.spend(1, "worker", "model", usd=0.5)
+    workspace.step = 2
     progress.show()
     line = capsys.readouterr().err.strip()
     assert line.startswith("step 2, 1 attempt, best v0 ")
@@ -58,24 +58,24 @@ def test_without_limits_it_tells_what_was_spent(bench: Bench, capsys: pytest.Cap
 
 
 def test_it_tells_of_a_pause_and_of_a_model_that_is_waited_for(
-    bench: Bench, progress: Progress, next_line: Callable[[], str], capsys: pytest.CaptureFixture[str]
+    workspace: Workspace, progress: Progress, next_line: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     progress.waits("model: 503\x1b[31m; again in 8 s")
     assert capsys.readouterr().err == "model: 503[31m; again in 8 s\n"
     assert next_line().endswith(", model: 503[31m; again in 8 s")
-    pause(bench.journal)
+    pause(workspace.journal)
     assert ", paused since 2" in next_line()
-    go_on(bench.journal)
-    bench.journal.spend(1, "worker", "model")
+    go_on(workspace.journal)
+    workspace.journal.spend(1, "worker", "model")
     assert next_line().endswith(" min left")
 
 
 def test_a_step_that_failed_is_told_without_keys_and_in_one_line(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SOME_API_KEY", "sk-0123456789")
     session = object.__new__(Session)
-    session._bench, session._progress = bench, Progress(bench, Limits())
+    session._bench, session._progress = workspace, Progress(workspace, Limits())
     line = session._failed(ValueError("x" * 480 + " Error: sk-0123456789 was refused\nand more"))
     assert line.startswith("ValueError: xxx")
     assert "sk-" not in line
@@ -84,12 +84,12 @@ def test_a_step_that_failed_is_told_without_keys_and_in_one_line(
 
 
 def test_a_step_that_failed_is_told_with_the_file_and_no_key_is_left_where_it_is_cut(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = "sk-" + "0123456789" * 4
     monkeypatch.setenv("SOME_API_KEY", key)
     session = object.__new__(Session)
-    session._bench, session._progress = bench, Progress(bench, Limits())
+    session._bench, session._progress = workspace, Progress(workspace, Limits())
     told = session._failed(ScenarioError("/s/reference.py: make_inputs(case 'a'): ValueError: bad shape"))
     assert told == "ScenarioError: /s/reference.py: make_inputs(case 'a'): ValueError: bad shape"
     assert "sk-01" not in session._failed(ValueError("x" * 475 + key))

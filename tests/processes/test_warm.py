@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from warm import Warm
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parents[1] / "tiny"
 
 

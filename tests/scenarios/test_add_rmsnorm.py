@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from avo.scenarios.loader import Case, load
-from avo.tools.executor import LocalExecutor
-from avo.tools.knobs import knobs_of, with_settings
+from avo.tools.audit.soundness import examine
+from avo.tools.build.knobs import knobs_of, with_settings
+from avo.tools.build.seeds import seed_sources
+from avo.tools.reference.check import error_ratio
 from avo.tools.score.baselines import Absent, answer
-from avo.tools.score.check import error_ratio
-from avo.tools.seeds import seed_sources
-from avo.tools.soundness import examine
+from avo.tools.score.executor import LocalExecutor
 from avo.types import Rejected, Status
 
 SCENARIO = load("add_rmsnorm")

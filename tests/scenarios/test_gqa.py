@@ -9,10 +9,10 @@ import torch
 
 from avo.scenarios.catalog import names
 from avo.scenarios.loader import Case, Scenario, load
-from avo.tools.executor import LocalExecutor
-from avo.tools.score.check import error_ratio
-from avo.tools.seeds import seed_sources
-from avo.tools.sources import Sources
+from avo.tools.build.seeds import seed_sources
+from avo.tools.build.sources import Sources
+from avo.tools.reference.check import error_ratio
+from avo.tools.score.executor import LocalExecutor
 from avo.types import Rejected, Status
 
 NAMES = [name for name in names() if name.startswith("gqa_")]

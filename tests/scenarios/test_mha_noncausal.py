@@ -9,10 +9,10 @@ import torch
 
 from avo.scenarios.attention.reference import ROWS
 from avo.scenarios.loader import Case, Scenario, load
-from avo.tools.executor import LocalExecutor
-from avo.tools.knobs import with_settings
-from avo.tools.score.check import error_ratio
-from avo.tools.seeds import seed_sources
+from avo.tools.build.knobs import with_settings
+from avo.tools.build.seeds import seed_sources
+from avo.tools.reference.check import error_ratio
+from avo.tools.score.executor import LocalExecutor
 from avo.types import Status
 
 SCENARIO, CAUSAL = load("mha_noncausal"), load("mha_causal")

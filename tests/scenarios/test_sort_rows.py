@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from avo.scenarios.loader import Case, Scenario, load
-from avo.tools.executor import LocalExecutor
-from avo.tools.knobs import knobs_of, with_settings
-from avo.tools.seeds import seed_sources
+from avo.tools.build.knobs import knobs_of, with_settings
+from avo.tools.build.seeds import seed_sources
+from avo.tools.score.executor import LocalExecutor
 from avo.types import Status
 
 SCENARIO = load("sort_rows")

@@ -9,69 +9,69 @@ import pytest
 
 from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
-from avo.tools.bench import Bench
-from avo.tools.executor import LocalExecutor
-from avo.tools.sources import Sources, digest
+from avo.tools.build.sources import Sources, digest
+from avo.tools.score.executor import LocalExecutor
+from avo.tools.workspace import Workspace
 from avo.types import Missing, Status, Verdict
 
 
-def ask(bench: Bench, name: str, **arguments: Any) -> str:
-    return asyncio.run(registry(bench).call(name, arguments)).text
+def ask(workspace: Workspace, name: str, **arguments: Any) -> str:
+    return asyncio.run(registry(workspace).call(name, arguments)).text
 
 
-def change(bench: Bench, old: str, new: str) -> None:
+def change(workspace: Workspace, old: str, new: str) -> None:
     """Replace a text of the work tree's matvec.cpp, which must be there."""
-    path = bench.work_tree / "matvec.cpp"
+    path = workspace.work_tree / "matvec.cpp"
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
 
 
-def test_an_evaluation_is_a_row_with_verdict_diff_and_knobs(bench: Bench) -> None:
-    change(bench, "SUMS = 1;", "SUMS = 16;")
-    shown = ask(bench, "evaluate", direction="sixteen sums")
+def test_an_evaluation_is_a_row_with_verdict_diff_and_knobs(workspace: Workspace) -> None:
+    change(workspace, "SUMS = 1;", "SUMS = 16;")
+    shown = ask(workspace, "evaluate", direction="sixteen sums")
     assert shown.startswith("attempt 2: PASSED ")
     assert "of v0, the latest version" in shown
     assert "of torch_mv" in shown
-    attempt = bench.journal.attempts()[-1]
+    attempt = workspace.journal.attempts()[-1]
     assert (attempt.parent, attempt.direction, attempt.step) == ("v0", "sixteen sums", 1)
     assert attempt.knobs == {"SUMS": "16", "BACKWARDS": "0"}
     assert "-constexpr int SUMS = 1;" in attempt.diff
     assert "+constexpr int SUMS = 16;" in attempt.diff
-    assert attempt.tree == digest(bench.sources())
-    assert attempt.verdict.score > bench.lineage.best().score
+    assert attempt.tree == digest(workspace.sources())
+    assert attempt.verdict.score > workspace.lineage.best().score
 
 
-def test_the_same_tree_is_scored_once_and_its_return_counted(bench: Bench) -> None:
-    change(bench, "// y = A x", "// y  =  A x")
-    first = ask(bench, "evaluate", direction="a comment")
-    again = ask(bench, "evaluate", direction="the same, under another name")
+def test_the_same_tree_is_scored_once_and_its_return_counted(workspace: Workspace) -> None:
+    change(workspace, "// y = A x", "// y  =  A x")
+    first = ask(workspace, "evaluate", direction="a comment")
+    again = ask(workspace, "evaluate", direction="the same, under another name")
     assert again == f"(these sources were scored before, as attempt 2: a comment)\n{first}"
-    assert bench.journal.count("attempts") == 2
-    assert bench.journal.count("revisits") == 1
-    assert sum(row["entries"] for row in bench.journal.spent() if row["kind"] == "evaluation") == 2
+    assert workspace.journal.count("attempts") == 2
+    assert workspace.journal.count("revisits") == 1
+    assert sum(row["entries"] for row in workspace.journal.spent() if row["kind"] == "evaluation") == 2
 
 
-def test_a_compile_error_is_told_by_its_first_error(bench: Bench) -> None:
-    change(bench, "float y = 0;", "flaot y = 0;")
-    shown = ask(bench, "evaluate", direction="a slip")
+def test_a_compile_error_is_told_by_its_first_error(workspace: Workspace) -> None:
+    change(workspace, "float y = 0;", "flaot y = 0;")
+    shown = ask(workspace, "evaluate", direction="a slip")
     first = shown.partition("\n")[0]
     assert first.startswith("attempt 2: COMPILE_ERROR: ")
     assert "flaot" in first
     assert "score 0" in shown
-    assert bench.journal.attempts()[-1].verdict.score == 0
-    assert "flaot" in ask(bench, "build")
+    assert workspace.journal.attempts()[-1].verdict.score == 0
+    assert "flaot" in ask(workspace, "build")
 
 
-def test_a_build_scores_nothing(bench: Bench) -> None:
-    shown = ask(bench, "build")
+def test_a_build_scores_nothing(workspace: Workspace) -> None:
+    shown = ask(workspace, "build")
     assert shown.startswith("compiled in ")
     assert "no diagnostics" in shown
-    assert bench.journal.count("attempts") == 1
+    assert workspace.journal.count("attempts") == 1
 
 
-def test_warnings_are_part_of_the_answer(bench: Bench) -> None:
-    change(bench, "float y = 0;", '#warning "look here"\n        float y = 0;')
-    assert "look here" in ask(bench, "evaluate", direction="a warning")
+def test_warnings_are_part_of_the_answer(workspace: Workspace) -> None:
+    change(workspace, "float y = 0;", '#warning "look here"\n        float y = 0;')
+    assert "look here" in ask(workspace, "evaluate", direction="a warning")
 
 
 @pytest.mark.parametrize(
@@ -88,29 +88,29 @@ def test_warnings_are_part_of_the_answer(bench: Bench) -> None:
         (Status.UNSUPPORTED, "return 1;"),
     ],
 )
-def test_no_answer_names_a_hidden_test(bench: Bench, status: Status, line: str) -> None:
-    change(bench, "a->y[i] = y;", f"a->y[i] = y;\n        if (a->C == 300) {{ {line} }}")
-    shown = ask(bench, "evaluate", direction="wrong in a hidden test only")
+def test_no_answer_names_a_hidden_test(workspace: Workspace, status: Status, line: str) -> None:
+    change(workspace, "a->y[i] = y;", f"a->y[i] = y;\n        if (a->C == 300) {{ {line} }}")
+    shown = ask(workspace, "evaluate", direction="wrong in a hidden test only")
     assert f"{status}: " in shown
     assert "(case a hidden test)" in shown
     for tool, arguments in (("attempts", {"number": 2}), ("attempts", {}), ("commit", {"message": "x"})):
-        shown += ask(bench, tool, **arguments)
+        shown += ask(workspace, tool, **arguments)
     assert "large" not in shown
 
 
-def test_a_visible_test_is_named(bench: Bench) -> None:
-    change(bench, "a->y[i] = y;", "a->y[i] = a->C == 77 ? 3 : y;")
-    assert "(case odd)" in ask(bench, "evaluate", direction="wrong")
+def test_a_visible_test_is_named(workspace: Workspace) -> None:
+    change(workspace, "a->y[i] = y;", "a->y[i] = a->C == 77 ? 3 : y;")
+    assert "(case odd)" in ask(workspace, "evaluate", direction="wrong")
 
 
-def test_a_sweep_scores_every_combination_and_leaves_the_work_tree(bench: Bench) -> None:
-    before = bench.sources()
-    shown = ask(bench, "sweep", knobs={"SUMS": [1, "16"], "BACKWARDS": [0, 1]}, direction="all of them")
+def test_a_sweep_scores_every_combination_and_leaves_the_work_tree(workspace: Workspace) -> None:
+    before = workspace.sources()
+    shown = ask(workspace, "sweep", knobs={"SUMS": [1, "16"], "BACKWARDS": [0, 1]}, direction="all of them")
     head, *lines = shown.splitlines()
     assert head.startswith("best of 4: x")
     assert len(lines) == 4
-    assert bench.sources() == before
-    assert bench.journal.count("attempts") == 4  # the seed is one of them and was scored already
+    assert workspace.sources() == before
+    assert workspace.journal.count("attempts") == 4  # the seed is one of them and was scored already
     values = [float(line.split()[2]) for line in lines]
     assert values == sorted(values, reverse=True)
     assert "SUMS=16" in lines[0]
@@ -134,16 +134,16 @@ def test_a_sweep_scores_every_combination_and_leaves_the_work_tree(bench: Bench)
         ({"SUMS": [None] * 1000}, "and 1992 more"),
     ],
 )
-def test_a_sweep_that_cannot_be_done_does_nothing(bench: Bench, knobs: dict[str, Any], answer: str) -> None:
-    shown = ask(bench, "sweep", knobs=knobs, direction="x")
+def test_a_sweep_that_cannot_be_done_does_nothing(workspace: Workspace, knobs: dict[str, Any], answer: str) -> None:
+    shown = ask(workspace, "sweep", knobs=knobs, direction="x")
     assert answer in shown
     assert len(shown) < 2000
-    assert bench.journal.count("attempts") == 1
+    assert workspace.journal.count("attempts") == 1
 
 
-def test_a_sweep_tells_of_those_that_fail(bench: Bench) -> None:
-    change(bench, "float y = 0;", "static_assert(SUMS != 4);\n        float y = 0;")
-    shown = ask(bench, "sweep", knobs={"SUMS": [4]}, direction="x")
+def test_a_sweep_tells_of_those_that_fail(workspace: Workspace) -> None:
+    change(workspace, "float y = 0;", "static_assert(SUMS != 4);\n        float y = 0;")
+    shown = ask(workspace, "sweep", knobs={"SUMS": [4]}, direction="x")
     assert shown.startswith("best of 1: x0.000 of v0")
     assert "COMPILE_ERROR" in shown
 
@@ -161,9 +161,9 @@ class TwoDevices(LocalExecutor):
         return super().evaluate(files)
 
 
-def test_what_one_device_said_is_kept_when_another_fails(bench: Bench, tiny: Scenario) -> None:
-    bench.executor, seed = TwoDevices(tiny, "cpu"), bench.sources()
+def test_what_one_device_said_is_kept_when_another_fails(workspace: Workspace, tiny: Scenario) -> None:
+    workspace.executor, seed = TwoDevices(tiny, "cpu"), workspace.sources()
     trees = [seed | {"matvec.cpp": seed["matvec.cpp"].replace(b"SUMS = 1;", b"SUMS = %d;" % n)} for n in (16, 8)]
     with pytest.raises(Missing, match="GPU 1 has not answered"):
-        asyncio.run(bench.evaluate_all(trees, "more sums"))
-    assert [bench.journal.attempt_of(digest(tree)) is not None for tree in trees] == [False, True]
+        asyncio.run(workspace.evaluate_all(trees, "more sums"))
+    assert [workspace.journal.attempt_of(digest(tree)) is not None for tree in trees] == [False, True]

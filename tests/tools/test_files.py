@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from avo.sandbox.confine import AT_FDCWD, libc
 from avo.tools import files
 from avo.tools.all_tools import registry
-from avo.tools.bench import Bench
-from avo.tools.sandbox import AT_FDCWD, libc
-from avo.tools.sources import LARGEST_BYTES
+from avo.tools.build.sources import LARGEST_BYTES
+from avo.tools.workspace import Workspace
 from avo.types import ToolError
 
 DELETED = {"content": ""}
@@ -26,9 +26,9 @@ EXCHANGE = 2
 """Of renameat2: both names stay, each with what the other had."""
 
 
-def refused(bench: Bench, name: str, **arguments: Any) -> str:
+def refused(workspace: Workspace, name: str, **arguments: Any) -> str:
     """What a model reads when the tool could not do it."""
-    answer = asyncio.run(registry(bench).call(name, arguments))
+    answer = asyncio.run(registry(workspace).call(name, arguments))
     assert not answer.worked
     return answer.text
 
@@ -37,25 +37,25 @@ def refused(bench: Bench, name: str, **arguments: Any) -> str:
     "path", ["../lock", "../../x.cpp", "/etc/passwd", "parts/../../x.cpp", ".git/config", ".git/x.cpp", "a/.git/x.cpp"]
 )
 @pytest.mark.parametrize("name", ["read_file", "write_file", "edit_file"])
-def test_nothing_outside_of_the_work_tree_is_reached(bench: Bench, name: str, path: str) -> None:
+def test_nothing_outside_of_the_work_tree_is_reached(workspace: Workspace, name: str, path: str) -> None:
     more = {"write_file": {"content": "x"}, "edit_file": {"old": "a", "new": "b"}}.get(name, {})
-    assert "is not in the work tree" in refused(bench, name, path=path, **more)
+    assert "is not in the work tree" in refused(workspace, name, path=path, **more)
 
 
-def test_a_link_out_of_the_work_tree_is_not_followed(bench: Bench, tmp_path: Path) -> None:
+def test_a_link_out_of_the_work_tree_is_not_followed(workspace: Workspace, tmp_path: Path) -> None:
     outside = tmp_path / "outside.cpp"
     outside.write_text("secret")
-    (bench.work_tree / "x.cpp").symlink_to(outside)
-    (bench.work_tree / "folder").symlink_to(tmp_path)
+    (workspace.work_tree / "x.cpp").symlink_to(outside)
+    (workspace.work_tree / "folder").symlink_to(tmp_path)
     for path in ("x.cpp", "folder/outside.cpp"):
-        assert "is not in the work tree" in refused(bench, "read_file", path=path)
-        assert "is not in the work tree" in refused(bench, "write_file", path=path, content="x")
+        assert "is not in the work tree" in refused(workspace, "read_file", path=path)
+        assert "is not in the work tree" in refused(workspace, "write_file", path=path, content="x")
     assert outside.read_text() == "secret"
 
 
 @pytest.mark.parametrize("name", ["read_file", "write_file", "edit_file"])
-def test_links_are_refused_wherever_they_lead(bench: Bench, tmp_path: Path, name: str) -> None:
-    tree = bench.work_tree
+def test_links_are_refused_wherever_they_lead(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    tree = workspace.work_tree
     (tree / "dangling.h").symlink_to(tmp_path / "not there")
     (tree / "inside.h").symlink_to(tree / "matvec.cpp")
     (tree / "git").symlink_to(".git")
@@ -64,20 +64,20 @@ def test_links_are_refused_wherever_they_lead(bench: Bench, tmp_path: Path, name
     (tree / "loop.h").symlink_to("loop.h")
     more = {"write_file": {"content": "x"}, "edit_file": {"old": "a", "new": "b"}}.get(name, {})
     for path in ("dangling.h", "inside.h", "git/x.h", "up/run.h", "proc/environ", "up/lineage/matvec.cpp", "loop.h"):
-        assert "is not in the work tree" in refused(bench, name, path=path, **more)
+        assert "is not in the work tree" in refused(workspace, name, path=path, **more)
     assert not (tmp_path / "not there").exists()
     assert not (tree / ".git" / "x.h").exists()
 
 
 @pytest.mark.parametrize("path", [".GIT/config", ".Git/x.h", ".git./x.h", ".git /x.h", "git~1/x.h", ".git::$DATA/x.h"])
-def test_git_is_refused_in_every_spelling(bench: Bench, path: str) -> None:
+def test_git_is_refused_in_every_spelling(workspace: Workspace, path: str) -> None:
     for name, more in (("read_file", {}), ("write_file", {"content": "x"})):
-        assert "is not in the work tree" in refused(bench, name, path=path, **more)
+        assert "is not in the work tree" in refused(workspace, name, path=path, **more)
 
 
-def test_what_is_no_plain_file_is_refused_at_once(bench: Bench, tmp_path: Path) -> None:
+def test_what_is_no_plain_file_is_refused_at_once(workspace: Workspace, tmp_path: Path) -> None:
     # Reading a FIFO would wait for a writer for ever.
-    tree = bench.work_tree
+    tree = workspace.work_tree
     (tmp_path / "outside.h").write_text("a-planted-secret")
     os.mkfifo(tree / "fifo.h")
     os.link(tmp_path / "outside.h", tree / "hard.h")
@@ -85,38 +85,40 @@ def test_what_is_no_plain_file_is_refused_at_once(bench: Bench, tmp_path: Path) 
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(os.path.relpath(tree / "socket.h"))
         for name, more in (("read_file", {}), ("write_file", DELETED)):
-            assert "'fifo.h' is a FIFO, not a plain file" in refused(bench, name, path="fifo.h", **more)
-            assert "'hard.h' is a hard link, not a plain file" in refused(bench, name, path="hard.h", **more)
-            assert "'socket.h' is a socket, not a plain file" in refused(bench, name, path="socket.h", **more)
-            assert "no file 'folder.h'" in refused(bench, name, path="folder.h", **more)
+            assert "'fifo.h' is a FIFO, not a plain file" in refused(workspace, name, path="fifo.h", **more)
+            assert "'hard.h' is a hard link, not a plain file" in refused(workspace, name, path="hard.h", **more)
+            assert "'socket.h' is a socket, not a plain file" in refused(workspace, name, path="socket.h", **more)
+            assert "no file 'folder.h'" in refused(workspace, name, path="folder.h", **more)
     if os.geteuid() == 0:
         os.mknod(tree / "zero.h", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
-        assert "'zero.h' is a device, not a plain file" in refused(bench, "read_file", path="zero.h")
-    shown = asyncio.run(files.read_file(bench)).text
+        assert "'zero.h' is a device, not a plain file" in refused(workspace, "read_file", path="zero.h")
+    shown = asyncio.run(files.read_file(workspace)).text
     assert "fifo.h  FIFO" in shown
     assert "hard.h  hard link" in shown
-    asyncio.run(files.write_file(bench, "hard.h", "own"))  # takes the name's place: what was linked stays as it was
+    asyncio.run(files.write_file(workspace, "hard.h", "own"))  # takes the name's place: what was linked stays as it was
     assert (tmp_path / "outside.h").read_text() == "a-planted-secret"
-    assert asyncio.run(files.read_file(bench, "hard.h")).text == "own"
+    assert asyncio.run(files.read_file(workspace, "hard.h")).text == "own"
 
 
-def test_a_huge_file_and_a_huge_folder_are_one_line(bench: Bench) -> None:
-    with (bench.work_tree / "huge.txt").open("wb") as file:
+def test_a_huge_file_and_a_huge_folder_are_one_line(workspace: Workspace) -> None:
+    with (workspace.work_tree / "huge.txt").open("wb") as file:
         file.truncate(1 << 40)
-    assert "huge.txt is larger than 16777216 bytes" in refused(bench, "read_file", path="huge.txt")
-    (bench.work_tree / "many").mkdir()
+    assert "huge.txt is larger than 16777216 bytes" in refused(workspace, "read_file", path="huge.txt")
+    (workspace.work_tree / "many").mkdir()
     for number in range(files.MOST_LISTED + 500):
-        (bench.work_tree / "many" / f"{number}.txt").touch()
-    shown = asyncio.run(files.read_file(bench)).text.splitlines()
+        (workspace.work_tree / "many" / f"{number}.txt").touch()
+    shown = asyncio.run(files.read_file(workspace)).text.splitlines()
     assert len(shown) == files.MOST_LISTED + 1
     assert shown[-1].endswith("more files]")
 
 
-def test_a_folder_that_turns_into_a_link_between_check_and_use_is_not_followed(bench: Bench, tmp_path: Path) -> None:
+def test_a_folder_that_turns_into_a_link_between_check_and_use_is_not_followed(
+    workspace: Workspace, tmp_path: Path
+) -> None:
     (tmp_path / "outside").mkdir()
-    (bench.work_tree / "parts").mkdir()
-    (bench.work_tree / "link").symlink_to(tmp_path / "outside")
-    over, names = threading.Event(), [os.fsencode(bench.work_tree / name) for name in ("parts", "link")]
+    (workspace.work_tree / "parts").mkdir()
+    (workspace.work_tree / "link").symlink_to(tmp_path / "outside")
+    over, names = threading.Event(), [os.fsencode(workspace.work_tree / name) for name in ("parts", "link")]
 
     def swap() -> None:
         while not over.is_set():
@@ -127,7 +129,7 @@ def test_a_folder_that_turns_into_a_link_between_check_and_use_is_not_followed(b
     try:
         for number in range(2000):
             with contextlib.suppress(ToolError):
-                asyncio.run(files.write_file(bench, f"parts/{number}.h", "x"))
+                asyncio.run(files.write_file(workspace, f"parts/{number}.h", "x"))
     finally:
         over.set()
         thread.join()
@@ -137,14 +139,14 @@ def test_a_folder_that_turns_into_a_link_between_check_and_use_is_not_followed(b
 
 
 @pytest.mark.parametrize("path", ["avo_abi.h", "score.json", "parts/avo_abi.h"])
-def test_what_the_harness_writes_stays_as_it_is(bench: Bench, path: str) -> None:
-    assert "is written by the harness" in refused(bench, "write_file", path=path, content="x")
-    assert "is written by the harness" in refused(bench, "write_file", path=path, **DELETED)
+def test_what_the_harness_writes_stays_as_it_is(workspace: Workspace, path: str) -> None:
+    assert "is written by the harness" in refused(workspace, "write_file", path=path, content="x")
+    assert "is written by the harness" in refused(workspace, "write_file", path=path, **DELETED)
 
 
 @pytest.mark.parametrize("path", ["x.py", "Makefile", "x.so", ".cpp", "", "x.CPP"])
-def test_only_sources_are_written(bench: Bench, path: str) -> None:
-    assert "a candidate holds files that end in .cpp" in refused(bench, "write_file", path=path, content="x")
+def test_only_sources_are_written(workspace: Workspace, path: str) -> None:
+    assert "a candidate holds files that end in .cpp" in refused(workspace, "write_file", path=path, content="x")
 
 
 # Each of these names surfaced as another error, at once or when the tree was committed, when this was written.
@@ -152,66 +154,66 @@ def test_only_sources_are_written(bench: Bench, path: str) -> None:
     "path", ["a\0b.cpp", "matvec.cpp/b.cpp", "x" * 300 + ".cpp", "a\ud800.cpp", "a\nb.h", '"a.h'],
     ids=["NUL", "below a file", "too long", "a surrogate", "a line break", "a quote"],
 )  # fmt: skip
-def test_a_name_that_cannot_be_kept_is_answered(bench: Bench, path: str) -> None:
-    refused(bench, "write_file", path=path, content="x")
+def test_a_name_that_cannot_be_kept_is_answered(workspace: Workspace, path: str) -> None:
+    refused(workspace, "write_file", path=path, content="x")
 
 
-def test_text_that_cannot_be_written_is_answered(bench: Bench) -> None:
-    refused(bench, "write_file", path="a.h", content="\ud800")  # surfaced as UnicodeEncodeError
-    (bench.work_tree / "a.txt").write_bytes(b"\xff")
-    refused(bench, "edit_file", path="a.txt", old="a", new="b")  # surfaced as UnicodeDecodeError
+def test_text_that_cannot_be_written_is_answered(workspace: Workspace) -> None:
+    refused(workspace, "write_file", path="a.h", content="\ud800")  # surfaced as UnicodeEncodeError
+    (workspace.work_tree / "a.txt").write_bytes(b"\xff")
+    refused(workspace, "edit_file", path="a.txt", old="a", new="b")  # surfaced as UnicodeDecodeError
 
 
-def test_a_file_is_written_read_edited_and_deleted(bench: Bench) -> None:
-    assert asyncio.run(files.write_file(bench, "parts/x.h", "one\ntwo\nthree\n")).text == "wrote parts/x.h: 3 lines"
-    assert "parts/x.h  14 bytes" in asyncio.run(files.read_file(bench)).text
-    assert asyncio.run(files.read_file(bench, "parts/x.h")).text == "one\ntwo\nthree"
-    assert asyncio.run(files.read_file(bench, "parts/x.h", 2, 2)).text == "two"
-    assert asyncio.run(files.read_file(bench, "parts/x.h", 2)).text == "two\nthree"
-    asyncio.run(files.edit_file(bench, "parts/x.h", "two", "2"))
-    assert (bench.work_tree / "parts" / "x.h").read_text() == "one\n2\nthree\n"
-    asyncio.run(files.write_file(bench, "parts/x.h", ""))
-    assert "parts" not in asyncio.run(files.read_file(bench)).text
-    assert sorted(path.name for path in bench.work_tree.rglob(".*.new")) == []
+def test_a_file_is_written_read_edited_and_deleted(workspace: Workspace) -> None:
+    assert asyncio.run(files.write_file(workspace, "parts/x.h", "one\ntwo\nthree\n")).text == "wrote parts/x.h: 3 lines"
+    assert "parts/x.h  14 bytes" in asyncio.run(files.read_file(workspace)).text
+    assert asyncio.run(files.read_file(workspace, "parts/x.h")).text == "one\ntwo\nthree"
+    assert asyncio.run(files.read_file(workspace, "parts/x.h", 2, 2)).text == "two"
+    assert asyncio.run(files.read_file(workspace, "parts/x.h", 2)).text == "two\nthree"
+    asyncio.run(files.edit_file(workspace, "parts/x.h", "two", "2"))
+    assert (workspace.work_tree / "parts" / "x.h").read_text() == "one\n2\nthree\n"
+    asyncio.run(files.write_file(workspace, "parts/x.h", ""))
+    assert "parts" not in asyncio.run(files.read_file(workspace)).text
+    assert sorted(path.name for path in workspace.work_tree.rglob(".*.new")) == []
 
 
-def test_line_endings_stay_as_they_are_where_nothing_is_edited(bench: Bench) -> None:
+def test_line_endings_stay_as_they_are_where_nothing_is_edited(workspace: Workspace) -> None:
     # An edit turned every \r\n of the file into \n when this was written.
-    (bench.work_tree / "x.h").write_bytes(b"one\r\ntwo\r\n")
-    asyncio.run(files.edit_file(bench, "x.h", "two", "2"))
-    assert (bench.work_tree / "x.h").read_bytes() == b"one\r\n2\r\n"
+    (workspace.work_tree / "x.h").write_bytes(b"one\r\ntwo\r\n")
+    asyncio.run(files.edit_file(workspace, "x.h", "two", "2"))
+    assert (workspace.work_tree / "x.h").read_bytes() == b"one\r\n2\r\n"
 
 
 @pytest.mark.parametrize(("old", "times"), [("not there", 0), ("int64_t", 3), ("", 0)])
-def test_an_edit_needs_its_text_exactly_once(bench: Bench, old: str, times: int) -> None:
-    before = (bench.work_tree / "matvec.cpp").read_bytes()
+def test_an_edit_needs_its_text_exactly_once(workspace: Workspace, old: str, times: int) -> None:
+    before = (workspace.work_tree / "matvec.cpp").read_bytes()
     assert f"`old` stands {times} times in matvec.cpp" in refused(
-        bench, "edit_file", path="matvec.cpp", old=old, new="x"
+        workspace, "edit_file", path="matvec.cpp", old=old, new="x"
     )
-    assert (bench.work_tree / "matvec.cpp").read_bytes() == before
+    assert (workspace.work_tree / "matvec.cpp").read_bytes() == before
 
 
-def test_a_file_too_large_leaves_the_old_one(bench: Bench) -> None:
-    before = (bench.work_tree / "matvec.cpp").read_bytes()
-    answer = refused(bench, "write_file", path="matvec.cpp", content="x" * (LARGEST_BYTES + 1))
+def test_a_file_too_large_leaves_the_old_one(workspace: Workspace) -> None:
+    before = (workspace.work_tree / "matvec.cpp").read_bytes()
+    answer = refused(workspace, "write_file", path="matvec.cpp", content="x" * (LARGEST_BYTES + 1))
     assert "would be larger than 1048576 bytes" in answer
-    assert (bench.work_tree / "matvec.cpp").read_bytes() == before
+    assert (workspace.work_tree / "matvec.cpp").read_bytes() == before
 
 
 @pytest.mark.parametrize(("name", "more"), [("read_file", {}), ("write_file", DELETED)])
-def test_a_file_that_is_not_there_is_told(bench: Bench, name: str, more: dict[str, str]) -> None:
-    assert "no file 'x.cpp'; read_file without a path lists" in refused(bench, name, path="x.cpp", **more)
+def test_a_file_that_is_not_there_is_told(workspace: Workspace, name: str, more: dict[str, str]) -> None:
+    assert "no file 'x.cpp'; read_file without a path lists" in refused(workspace, name, path="x.cpp", **more)
 
 
-def test_a_long_file_is_shown_by_head_and_tail(bench: Bench) -> None:
-    asyncio.run(files.write_file(bench, "long.txt", "head\n" + "x" * 100_000 + "\ntail"))
-    shown = asyncio.run(files.read_file(bench, "long.txt")).text
+def test_a_long_file_is_shown_by_head_and_tail(workspace: Workspace) -> None:
+    asyncio.run(files.write_file(workspace, "long.txt", "head\n" + "x" * 100_000 + "\ntail"))
+    shown = asyncio.run(files.read_file(workspace, "long.txt")).text
     assert shown.startswith("head")
     assert shown.endswith("tail")
     assert "characters left out" in shown
     assert len(shown) < files.LONGEST_ANSWER + 100
 
 
-def test_the_tool_itself_raises_what_the_agent_can_mend(bench: Bench) -> None:
+def test_the_tool_itself_raises_what_the_agent_can_mend(workspace: Workspace) -> None:
     with pytest.raises(ToolError, match="is not in the work tree"):
-        asyncio.run(files.read_file(bench, "/etc/passwd"))
+        asyncio.run(files.read_file(workspace, "/etc/passwd"))

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from avo.tools.all_tools import registry
-from avo.tools.bench import Bench
-from avo.tools.executor import LocalExecutor
 from avo.tools.profile import KEPT, _room, profiled, timed_case
+from avo.tools.score.executor import LocalExecutor
+from avo.tools.workspace import Workspace
 from avo.types import AvoError
 
 Seed = dict[str, bytes]
 
 
-def ask(bench: Bench, name: str, **arguments: Any) -> tuple[str, bool]:
-    answer = asyncio.run(registry(bench).call(name, arguments))
+def ask(workspace: Workspace, name: str, **arguments: Any) -> tuple[str, bool]:
+    answer = asyncio.run(registry(workspace).call(name, arguments))
     return answer.text, answer.worked
 
 
@@ -31,41 +31,41 @@ def measured(shown: str) -> bool:
     return shown.startswith("time goes to ")
 
 
-def test_the_hottest_function_and_line_of_a_candidate_are_named(bench: Bench) -> None:
-    path = bench.work_tree / "matvec.cpp"
+def test_the_hottest_function_and_line_of_a_candidate_are_named(workspace: Workspace) -> None:
+    path = workspace.work_tree / "matvec.cpp"
     slow = "float y = 0; for (int k = 0; k < 20000; k++) y += __builtin_sqrtf(y + k);"
     assert "float y = 0;" in path.read_text()
     path.write_text(path.read_text().replace("float y = 0;", slow))
-    shown, worked = ask(bench, "profile")
+    shown, worked = ask(workspace, "profile")
     assert worked
     assert "avo_launch" in shown.splitlines()[0]
     assert "functions:" in shown
     if measured(shown):
         assert "__builtin_sqrtf" in shown.partition("source lines by time:")[2].splitlines()[1]
-        kept = [*(bench.artifacts / "profiles").iterdir()]
+        kept = [*(workspace.artifacts / "profiles").iterdir()]
         assert [path.name for path in kept] == ["0001"]
         assert (kept[0] / "perf-script.txt").stat().st_size
-    assert bench.journal.count("attempts") == 1
+    assert workspace.journal.count("attempts") == 1
 
 
 def test_without_perf_the_machine_code_is_counted(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for folder in os.environ["PATH"].split(":"):
         for path in Path(folder).glob("*") if Path(folder).is_dir() else ():
             if not path.name.startswith("perf") and not (tmp_path / path.name).exists():
                 (tmp_path / path.name).symlink_to(path.resolve())
     monkeypatch.setenv("PATH", str(tmp_path))
-    shown, worked = ask(bench, "profile")
+    shown, worked = ask(workspace, "profile")
     assert worked
     assert shown.startswith("not measured: perf is not installed here")
     assert "avo_launch: " in shown
     assert "instructions" in shown
 
 
-def test_a_case_is_chosen_by_its_id(bench: Bench) -> None:
-    assert ask(bench, "profile", case="wide")[1]
-    shown, worked = ask(bench, "profile", case="odd")  # a test, not a timed case
+def test_a_case_is_chosen_by_its_id(workspace: Workspace) -> None:
+    assert ask(workspace, "profile", case="wide")[1]
+    shown, worked = ask(workspace, "profile", case="odd")  # a test, not a timed case
     assert not worked
     assert "no timed case 'odd' for cpu; there are: wide" in shown
 
@@ -88,9 +88,9 @@ def test_the_reports_of_the_latest_profiles_are_kept(tmp_path: Path) -> None:
     assert names == [f"{number:04}" for number in range(6, KEPT + 6)]
 
 
-def test_what_does_not_compile_is_told_as_by_build(bench: Bench) -> None:
-    (bench.work_tree / "matvec.cpp").write_text("flaot")
-    shown, worked = ask(bench, "profile")
+def test_what_does_not_compile_is_told_as_by_build(workspace: Workspace) -> None:
+    (workspace.work_tree / "matvec.cpp").write_text("flaot")
+    shown, worked = ask(workspace, "profile")
     assert not worked
     assert "flaot" in shown
 

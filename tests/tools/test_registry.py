@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from avo.tools.all_tools import CHANGING, READING, registry
-from avo.tools.bench import Bench
 from avo.tools.registry import Registry, tool
+from avo.tools.workspace import Workspace
 from avo.types import Rejected, Status, ToolError
 
 
-async def greet(bench: Bench, name: str, times: int = 1, loud: bool = False) -> str:
+async def greet(workspace: Workspace, name: str, times: int = 1, loud: bool = False) -> str:
     """Greet somebody."""
     if name == "nobody":
         raise ToolError("there is nobody")
@@ -21,17 +21,17 @@ async def greet(bench: Bench, name: str, times: int = 1, loud: bool = False) -> 
         raise Rejected(Status.TIMEOUT, "took too long")
     if name == "bug":
         raise KeyError("ours")
-    return f"{bench.target}: " + " ".join([f"hello {name.upper() if loud else name}"] * times)
+    return f"{workspace.target}: " + " ".join([f"hello {name.upper() if loud else name}"] * times)
 
 
-async def wait(bench: Bench) -> str:
+async def wait(workspace: Workspace) -> str:
     """Wait."""
     return "waited"
 
 
-def call(bench: Bench, name: str, arguments: Any) -> tuple[str, bool]:
+def call(workspace: Workspace, name: str, arguments: Any) -> tuple[str, bool]:
     tools = [tool(greet, changes=False), tool(wait, changes=True)]
-    answer = asyncio.run(Registry(bench, tools).call(name, arguments))
+    answer = asyncio.run(Registry(workspace, tools).call(name, arguments))
     return answer.text, answer.worked
 
 
@@ -49,13 +49,13 @@ def test_a_schema_is_the_signature_without_the_bench() -> None:
 @pytest.mark.parametrize(
     "arguments", [{"name": "you", "times": 2}, '{"name": "you", "times": 2}', '{"name":"you","times":"2"}']
 )
-def test_arguments_come_as_a_table_or_as_json(bench: Bench, arguments: Any) -> None:
-    assert call(bench, "greet", arguments) == ("cpu: hello you hello you", True)
+def test_arguments_come_as_a_table_or_as_json(workspace: Workspace, arguments: Any) -> None:
+    assert call(workspace, "greet", arguments) == ("cpu: hello you hello you", True)
 
 
 @pytest.mark.parametrize("arguments", ["", "{}", "null", None, {}])
-def test_no_arguments_are_empty_arguments(bench: Bench, arguments: Any) -> None:
-    assert call(bench, "wait", arguments) == ("waited", True)
+def test_no_arguments_are_empty_arguments(workspace: Workspace, arguments: Any) -> None:
+    assert call(workspace, "wait", arguments) == ("waited", True)
 
 
 @pytest.mark.parametrize(
@@ -75,16 +75,16 @@ def test_no_arguments_are_empty_arguments(bench: Bench, arguments: Any) -> None:
         ("greet", {"name": "rejected"}, "greet: TIMEOUT: took too long"),
     ],
 )
-def test_a_mistake_is_answered_in_text(bench: Bench, name: str, arguments: Any, answer: str) -> None:
-    text, worked = call(bench, name, arguments)
+def test_a_mistake_is_answered_in_text(workspace: Workspace, name: str, arguments: Any, answer: str) -> None:
+    text, worked = call(workspace, name, arguments)
     assert answer in text
     assert not worked
 
 
 # Surfaced as ValueError and RecursionError when this was written.
 @pytest.mark.parametrize("arguments", ['{"name": ' + "9" * 5000 + "}", "[" * 100_000], ids=["digits", "brackets"])
-def test_json_beyond_all_measure_is_answered_in_text(bench: Bench, arguments: str) -> None:
-    assert not call(bench, "greet", arguments)[1]
+def test_json_beyond_all_measure_is_answered_in_text(workspace: Workspace, arguments: str) -> None:
+    assert not call(workspace, "greet", arguments)[1]
 
 
 ODD = [
@@ -96,8 +96,8 @@ SLOW = {"evaluate", "commit", "profile", "sanitize", "sweep", "shell", "end_step
 """What begins something whatever most of its arguments are."""
 
 
-def test_whatever_an_argument_is_a_tool_answers_briefly_and_nothing_is_journalled(bench: Bench) -> None:
-    tools, long = registry(bench), list[str]()
+def test_whatever_an_argument_is_a_tool_answers_briefly_and_nothing_is_journalled(workspace: Workspace) -> None:
+    tools, long = registry(workspace), list[str]()
     for name in tools.tools.keys() - SLOW:
         properties = tools.tools[name].schema.get("properties", {})
         usual = {key: GIVEN.get(entry.get("type", ""), "x") for key, entry in properties.items()}
@@ -106,22 +106,22 @@ def test_whatever_an_argument_is_a_tool_answers_briefly_and_nothing_is_journalle
                 answer = asyncio.run(tools.call(name, usual | {key: value})).text
                 long += [f"{name} {key} {value!r:.40}"] if len(answer) > 20_000 else []
     assert long == []
-    assert bench.journal.count("attempts") == 1
+    assert workspace.journal.count("attempts") == 1
 
 
 @pytest.mark.parametrize(("name", "argument"), [("attempts", "number"), ("attempts", "last")])
-def test_a_number_beyond_the_database_is_answered_in_text(bench: Bench, name: str, argument: str) -> None:
+def test_a_number_beyond_the_database_is_answered_in_text(workspace: Workspace, name: str, argument: str) -> None:
     # Surfaced as OverflowError when this was written.
-    assert asyncio.run(registry(bench).call(name, {argument: 10**30})).text
+    assert asyncio.run(registry(workspace).call(name, {argument: 10**30})).text
 
 
-def test_a_bug_of_ours_surfaces(bench: Bench) -> None:
+def test_a_bug_of_ours_surfaces(workspace: Workspace) -> None:
     with pytest.raises(KeyError, match="ours"):
-        call(bench, "greet", {"name": "bug"})
+        call(workspace, "greet", {"name": "bug"})
 
 
-def test_every_tool_has_a_docstring_and_a_schema(bench: Bench) -> None:
-    tools = registry(bench).tools
+def test_every_tool_has_a_docstring_and_a_schema(workspace: Workspace) -> None:
+    tools = registry(workspace).tools
     assert len(tools) == len(READING) + len(CHANGING)
     for entry in tools.values():
         assert entry.description

@@ -13,10 +13,10 @@ import pytest
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import load
 from avo.tools.all_tools import registry
-from avo.tools.bench import Bench
 from avo.tools.commit import commit
+from avo.tools.instruments.sanitizer import CPU_TOOLS, TOOLS
 from avo.tools.sanitize import chosen
-from avo.tools.score.sanitizer import CPU_TOOLS, TOOLS
+from avo.tools.workspace import Workspace
 from avo.types import ToolError
 
 
@@ -28,7 +28,7 @@ def asking(scenario: Path, *tools: str) -> None:
 
 
 @pytest.fixture
-def demanding(own_scenario: Path, tmp_path: Path) -> Iterator[Bench]:
+def demanding(own_scenario: Path, tmp_path: Path) -> Iterator[Workspace]:
     """A run of a scenario that asks for sanitizers."""
     asking(own_scenario, "address", "undefined")
     scenario = load(str(own_scenario))
@@ -39,25 +39,25 @@ def demanding(own_scenario: Path, tmp_path: Path) -> Iterator[Bench]:
         yield opened
 
 
-def asked(bench: Bench, arguments: dict[str, str]) -> tuple[str, bool]:
-    answer = asyncio.run(registry(bench).call("sanitize", arguments))
+def asked(workspace: Workspace, arguments: dict[str, str]) -> tuple[str, bool]:
+    answer = asyncio.run(registry(workspace).call("sanitize", arguments))
     return answer.text, answer.worked
 
 
-def test_on_the_cpu_the_tool_asks_the_compilers_sanitizers(bench: Bench) -> None:
-    shown, worked = asked(bench, {})
+def test_on_the_cpu_the_tool_asks_the_compilers_sanitizers(workspace: Workspace) -> None:
+    shown, worked = asked(workspace, {})
     assert worked
     assert shown.startswith("clean: address, undefined")
 
 
-def test_a_tool_for_gpus_is_refused_on_the_cpu(bench: Bench) -> None:
-    shown, worked = asked(bench, {"tool": "memcheck"})
+def test_a_tool_for_gpus_is_refused_on_the_cpu(workspace: Workspace) -> None:
+    shown, worked = asked(workspace, {"tool": "memcheck"})
     assert not worked
     assert shown.startswith("sanitize: not checked: memcheck is not for the target cpu, which has address, undefined")
 
 
-def test_an_unknown_tool_is_refused_with_the_choices(bench: Bench) -> None:
-    shown, worked = asked(bench, {"tool": "valgrind"})
+def test_an_unknown_tool_is_refused_with_the_choices(workspace: Workspace) -> None:
+    shown, worked = asked(workspace, {"tool": "valgrind"})
     assert not worked
     assert all(name in shown for name in TOOLS)
 
@@ -77,7 +77,7 @@ def test_all_stands_for_every_tool() -> None:
     ],
 )
 def test_a_version_is_not_kept_when_a_sanitizer_finds_something_or_cannot_look(
-    demanding: Bench, faulty: str, reason: str
+    demanding: Workspace, faulty: str, reason: str
 ) -> None:
     path = demanding.work_tree / "matvec.cpp"
     own = "#ifdef __SANITIZE_ADDRESS__\n#error not under a sanitizer\n#endif\n" if "init" in faulty else ""

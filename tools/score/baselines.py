@@ -12,8 +12,8 @@ import torch
 from avo.installation import how_to_install
 from avo.scenarios.blame import wrong
 from avo.scenarios.loader import Case, Scenario, shape_of
-from avo.tools.score.asked import as_foreign, fault
-from avo.tools.score.check import Tensors
+from avo.tools.reference.asked import as_foreign, fault
+from avo.tools.reference.check import Tensors
 from avo.types import ScenarioError
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from avo.scenarios.loader import Case
-from avo.tools.score.arena import Arena, Edge
-from avo.tools.score.check import Tensors, Wanted, expected, ratio_to
-from avo.tools.score.hidden import kept_back
-from avo.tools.score.loaded import Loaded
-from avo.tools.score.parts import Parts
+from avo.tools.launch.arena import Arena, Edge
+from avo.tools.launch.launcher import Loaded
+from avo.tools.reference.check import Tensors, Wanted, expected, ratio_to
+from avo.tools.reference.hidden import kept_back
+from avo.tools.reference.parts import Parts
 from avo.types import Rejected, Status
 
 if TYPE_CHECKING:

@@ -14,20 +14,20 @@ import torch
 
 from avo.installation import how_to_install
 from avo.scenarios.loader import Case, Scenario, family, shape_of
-from avo.tools.score.arena import Arena, Slot, slot_bytes
-from avo.tools.score.buffers import Buffer, DeviceBuffer, HostBuffer
-from avo.tools.score.builder import Build
-from avo.tools.score.compilers import compiler_of, runtime_library
-from avo.tools.score.cuda_runner import MOST_LAUNCHES
+from avo.tools.build.builder import Build
+from avo.tools.build.compilers import compiler_of, runtime_library
+from avo.tools.devices.gpu import clocks, identities, require_answer
+from avo.tools.devices.roofline import peak
+from avo.tools.launch.arena import Arena, Slot, slot_bytes
+from avo.tools.launch.buffers import Buffer, DeviceBuffer, HostBuffer
+from avo.tools.launch.cuda_runner import MOST_LAUNCHES
+from avo.tools.launch.launcher import Loaded, load
+from avo.tools.launch.mixed import Masks
+from avo.tools.reference.inputs import Tensors, drawn
+from avo.tools.reference.memory import require_memory
+from avo.tools.reference.refresh import Pool
+from avo.tools.reference.steady import require_steady
 from avo.tools.score.exam import Exam, examine
-from avo.tools.score.gpu import clocks, identities, require_answer
-from avo.tools.score.inputs import Tensors, drawn
-from avo.tools.score.loaded import Loaded, load
-from avo.tools.score.memory import require_memory
-from avo.tools.score.mixed import Masks
-from avo.tools.score.refresh import Pool
-from avo.tools.score.roofline import peak
-from avo.tools.score.steady import require_steady
 from avo.tools.score.timing import Timing, time_case
 from avo.types import CaseScore, Clocks, Missing, Rejected, Status
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from avo.tools.score.arena import Arena
-from avo.tools.score.builder import Build
+from avo.tools.build.builder import Build
+from avo.tools.launch.arena import Arena
+from avo.tools.launch.launcher import Loaded
+from avo.tools.score.batches import Row
 from avo.tools.score.exam import Exam, examine
 from avo.tools.score.judge import Judge, judged
-from avo.tools.score.loaded import Loaded
 from avo.tools.score.ratios import LEAST_NOISE, Ratios, enough, summary
-from avo.tools.score.rows import Row
 from avo.tools.score.timing import SETS, SLOWER, Fastest, Lot, Player, other_families
 from avo.types import Clocks, Comparison, Rejected, Status, geomean, low, unfit, usual_seconds
 

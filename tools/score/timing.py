@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from avo.scenarios.loader import Case
-from avo.tools.score.arena import Arena, Slot
-from avo.tools.score.check import Tensors, error_ratio
-from avo.tools.score.loaded import Loaded
-from avo.tools.score.parts import Parts
-from avo.tools.score.refresh import Pool
-from avo.tools.score.rows import DECIDING, LEAST_SAMPLES, Row, enough, expected_rows, longer_row
+from avo.tools.launch.arena import Arena, Slot
+from avo.tools.launch.launcher import Loaded
+from avo.tools.reference.check import Tensors, error_ratio
+from avo.tools.reference.parts import Parts
+from avo.tools.reference.refresh import Pool
+from avo.tools.score.batches import DECIDING, LEAST_SAMPLES, Row, enough, expected_rows, longer_row
 from avo.types import Clocks
 
 if TYPE_CHECKING:

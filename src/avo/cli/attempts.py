@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
-from avo.memory.journal import Attempt
+from avo.memory.journal.journal import Attempt
 from avo.run import existing, held
 from avo.tools.answers import attempt_line, verdict_text
-from avo.tools.bench import OLDER
+from avo.tools.workspace import OLDER
 from avo.types import RULES, AvoError
 
 

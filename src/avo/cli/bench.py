@@ -12,11 +12,11 @@ import typer
 from avo.cli.options import AsJson, ScenarioName, Target, output, print_json, printable, resolve_target
 from avo.scenarios.catalog import folder
 from avo.scenarios.loader import load
-from avo.tools.executor import LocalExecutor
-from avo.tools.score.compilers import compiler_of
-from avo.tools.score.gpu import require_gpu
-from avo.tools.seeds import folder_sources, seed_sources
-from avo.tools.sources import Sources
+from avo.tools.build.compilers import compiler_of
+from avo.tools.build.seeds import folder_sources, seed_sources
+from avo.tools.build.sources import Sources
+from avo.tools.devices.gpu import require_gpu
+from avo.tools.score.executor import LocalExecutor
 from avo.types import AvoError, Rejected
 
 
@@ -65,8 +65,8 @@ def bench(
             rejected[name] = str(error)
     with executor.held() as judge:
         # They load torch, as the judge has done by now: what is wrong with the arguments was said without it.
-        from avo.tools.score.contest import contest
-        from avo.tools.score.standings import Standings, machine
+        from avo.tools.bench.contest import contest
+        from avo.tools.bench.report import Standings, machine
 
         result = contest(judge, builds, [name for name in known if name in (only or known)], as_in_paper=paper)
         facts = {**machine(judge), "compiler": compiler_of(target).version}

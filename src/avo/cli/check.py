@@ -7,7 +7,7 @@ import typer
 from avo.cli.options import AsJson, ScenarioName, Target, print_json, printable, resolve_target
 from avo.scenarios.catalog import folder
 from avo.scenarios.loader import load
-from avo.tools.soundness import Report, examine, of_the_files
+from avo.tools.audit.soundness import Report, examine, of_the_files
 from avo.types import AvoError
 
 

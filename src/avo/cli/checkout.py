@@ -10,8 +10,8 @@ import typer
 from avo.cli.options import AsJson, RunFolder, latest_run, output, print_json
 from avo.run import existing
 from avo.scenarios.abi import HEADER
-from avo.tools.brought import sources_of
-from avo.tools.sources import write_sources
+from avo.tools.build.sources import write_sources
+from avo.tools.origin import sources_of
 from avo.types import AvoError
 
 

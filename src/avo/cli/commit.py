@@ -23,9 +23,9 @@ from avo.operators.external import answer, begun, external_step, keep_unsaved, u
 from avo.scenarios.loader import load
 from avo.settings import runs_folder
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench
+from avo.tools.build.sources import digest
 from avo.tools.commit import commit as gate
-from avo.tools.sources import digest
+from avo.tools.workspace import Workspace
 from avo.types import AvoError, ToolError
 
 SHOWN = ("ratio", "low", "high", "noise", "improved", "matched", "cases", "blocks")
@@ -64,37 +64,37 @@ def commit(
     loaded = load(str(place))
     target = resolve_target(target, loaded)
     run = run or runs_folder() / f"{loaded.name}-{target}"
-    with external_step(run, loaded, target, path, seed_from) as bench:
+    with external_step(run, loaded, target, path, seed_from) as workspace:
 
         async def work() -> Answer:
             if direction:
-                await bench.evaluate(bench.sources(), direction)
-            return await gate(bench, message)
+                await workspace.evaluate(workspace.sources(), direction)
+            return await gate(workspace, message)
 
-        best, left = bench.lineage.best().name, unsaved(bench.lineage) if path else ""
-        compared = bench.journal.count("comparisons")
-        made = answer(bench, "commit", f"{path or 'the work tree'}: {message}", work)
+        best, left = workspace.lineage.best().name, unsaved(workspace.lineage) if path else ""
+        compared = workspace.journal.count("comparisons")
+        made = answer(workspace, "commit", f"{path or 'the work tree'}: {message}", work)
         text, kept = made.text, made.worked
         if kept:
-            keep_unsaved(bench.journal, bench.step, best, left)
+            keep_unsaved(workspace.journal, workspace.step, best, left)
             text += LEFT if left else ""
-            bench.lineage.restore()
-        title = f"{bench.lineage.best().name}: {message.partition(chr(10))[0]}" if kept else text.partition("\n")[0]
-        if kept or not begun(bench):
-            bench.journal.close_step(bench.step, "committed" if kept else "refused", title)
-        result = _result(bench, kept, compared) | {"run": str(run), "text": text}
+            workspace.lineage.restore()
+        title = f"{workspace.lineage.best().name}: {message.partition(chr(10))[0]}" if kept else text.partition("\n")[0]
+        if kept or not begun(workspace):
+            workspace.journal.close_step(workspace.step, "committed" if kept else "refused", title)
+        result = _result(workspace, kept, compared) | {"run": str(run), "text": text}
     print_json(result) if as_json else print(printable(text))
     raise typer.Exit(0 if kept else 1)
 
 
-def _result(bench: Bench, kept: bool, compared: int) -> dict[str, Any]:
+def _result(workspace: Workspace, kept: bool, compared: int) -> dict[str, Any]:
     """What the gate found: version, attempt, comparison; null where it did not get that far."""
     try:
-        attempt = bench.journal.attempt_of(digest(bench.sources()))
+        attempt = workspace.journal.attempt_of(digest(workspace.sources()))
     except ToolError:
         attempt = None
-    found = bench.journal.comparisons()[compared:]
-    best = bench.lineage.best()
+    found = workspace.journal.comparisons()[compared:]
+    best = workspace.lineage.best()
     return {
         "accepted": kept, "version": best.name if kept else None, "commit": best.commit if kept else None,
         "attempt": attempt.id if attempt else None, "status": attempt.verdict.status if attempt else None,

@@ -15,10 +15,10 @@ from avo.cli.options import AsJson, RunFolder, ScenarioName, Target, latest_run,
 from avo.run import existing
 from avo.scenarios.loader import load
 from avo.tools.answers import comparison_text
-from avo.tools.brought import sources_of
-from avo.tools.executor import LocalExecutor
-from avo.tools.seeds import folder_sources
-from avo.tools.sources import Sources
+from avo.tools.build.seeds import folder_sources
+from avo.tools.build.sources import Sources
+from avo.tools.origin import sources_of
+from avo.tools.score.executor import LocalExecutor
 from avo.types import AvoError, Comparison, Rejected, Unfit
 
 VERSION = re.compile(r"v\d+|best|seed-from")

@@ -15,13 +15,13 @@ import typer
 from avo import __version__
 from avo.cli.options import AsJson, BaseUrl, print_json, printable
 from avo.installation import DISTRIBUTION, checkout, stranger
+from avo.sandbox.isolation import MEASURES, measures_in_force
+from avo.sandbox.seccomp import REMEDY, lacking
+from avo.sandbox.syscalls import MACHINE
 from avo.settings import cache_place, unsafe_runner
-from avo.tools.isolation import MEASURES, measures_in_force
-from avo.tools.score.compilers import cxx, nvcc
-from avo.tools.score.gpu import names
-from avo.tools.score.roofline import device
-from avo.tools.seccomp import REMEDY, lacking
-from avo.tools.syscalls import MACHINE
+from avo.tools.build.compilers import cxx, nvcc
+from avo.tools.devices.gpu import names
+from avo.tools.devices.roofline import device
 from avo.types import AvoError, Missing
 
 PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-bindings", "chromadb", "gitpython", "typer")

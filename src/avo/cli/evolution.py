@@ -11,8 +11,8 @@ from typing import Any
 
 import typer
 
-from avo.agents.models import clients, named
-from avo.agents.prices import model_name, prices
+from avo.agents.models.prices import model_name, prices
+from avo.agents.specs import clients, named
 from avo.agents.tracing import traced
 from avo.cli.options import print_last, printable, resolve_target
 from avo.configuration import load as settings
@@ -25,11 +25,11 @@ from avo.operators.seed import warn_of_seed
 from avo.operators.session import Session
 from avo.operators.signals import keep_from_children, too_late
 from avo.run import open_run
+from avo.sandbox.isolation import measures_in_force
 from avo.scenarios.loader import load
 from avo.settings import kb_folder, runs_folder
-from avo.tools.bench import OLDER, Bench
-from avo.tools.brought import transfer, transfer_text
-from avo.tools.isolation import measures_in_force
+from avo.tools.origin import transfer, transfer_text
+from avo.tools.workspace import OLDER, Workspace
 from avo.types import RULES, counted, figure
 
 AGENTS = ("worker", "supervisor")
@@ -61,20 +61,20 @@ def start(
 
     used = clients(*specs, base_url)
     keep_from_children()  # before the first git process, which stays for as long as the run is open
-    with traced(), open_run(run, scenario, target, specs[0], seed_from) as bench:
+    with traced(), open_run(run, scenario, target, specs[0], seed_from) as workspace:
         if not (kb_folder() / "current").exists():
             print("avo: no knowledge base: avo kb build (going on without)", file=sys.stderr)
-        warn_of_seed(bench)
-        bench.unsafe_shell = unsafe_shell and _warned()
+        warn_of_seed(workspace)
+        workspace.unsafe_shell = unsafe_shell and _warned()
         by_agent = dict(zip(AGENTS, names, strict=True))
         costs = {agent: table.of(name) for agent, name in by_agent.items()}
-        session = Session(bench, used, limits, Progress(bench, limits), by_agent, costs)
+        session = Session(workspace, used, limits, Progress(workspace, limits), by_agent, costs)
         reason = asyncio.run(session.run())
         too_late()
-        if not bench.lineage.versions():
+        if not workspace.lineage.versions():
             print("avo: stopped before the seed was scored; the same command starts over", file=sys.stderr)
             raise typer.Exit(130)
-        result = _summary(bench, str(run), specs[0], reason)
+        result = _summary(workspace, str(run), specs[0], reason)
     print_last(json.dumps(result) if as_json else printable(_told(result, run)))
     raise typer.Exit({"interrupted": 130, "error": 1}.get(reason, 0))
 
@@ -99,26 +99,27 @@ def _warned() -> bool:
     return unsafe
 
 
-def _summary(bench: Bench, run: str, model: str, reason: str) -> dict[str, Any]:
-    versions = bench.lineage.versions()
-    seed, best = versions[0], bench.lineage.champion()
+def _summary(workspace: Workspace, run: str, model: str, reason: str) -> dict[str, Any]:
+    versions = workspace.lineage.versions()
+    seed, best = versions[0], workspace.lineage.champion()
     gain = round(best.score / seed.score, 3)
 
-    rules = bench.lineage.facts(best).get("Rules", "")
-    came = transfer(bench.journal, bench.lineage)
+    rules = workspace.lineage.facts(best).get("Rules", "")
+    came = transfer(workspace.journal, workspace.lineage)
     return {
-        "run": run, "scenario": bench.scenario.name, "target": bench.target, "model": model, "stop_reason": reason,
-        "steps": bench.journal.count("steps"), "attempts": bench.journal.tried(),
+        "run": run, "scenario": workspace.scenario.name, "target": workspace.target, "model": model,
+        "stop_reason": reason,
+        "steps": workspace.journal.count("steps"), "attempts": workspace.journal.tried(),
         "seed": {"score": seed.score, "unit": seed.unit},
         "best": {"version": best.name, "commit": best.commit, "score": best.score, "gain": gain, "rules": rules},
-        "versions": len(versions) - 1, "usd": _usd(bench),
+        "versions": len(versions) - 1, "usd": _usd(workspace),
     } | ({"seed_from": came} if came else {})  # fmt: skip
 
 
-def _usd(bench: Bench) -> float | None:
+def _usd(workspace: Workspace) -> float | None:
     """What the models cost; None when a price is not known."""
-    unpriced = sum(entry["unpriced"] for entry in bench.journal.spent())
-    return None if unpriced else round(bench.journal.usd(), 4)
+    unpriced = sum(entry["unpriced"] for entry in workspace.journal.spent())
+    return None if unpriced else round(workspace.journal.usd(), 4)
 
 
 def _told(result: dict[str, Any], run: Path) -> str:

@@ -13,11 +13,11 @@ import typer
 from avo.cli.options import AsJson, Source, print_json, printable
 from avo.kb_index.evaluation import evaluate as measure
 from avo.kb_index.evaluation import questions as asked
+from avo.kb_index.index.store import Store
 from avo.kb_index.reading import read as passage
 from avo.kb_index.reading import symbols as outline
 from avo.kb_index.search import advice
 from avo.kb_index.search import search as find
-from avo.kb_index.store import Store
 from avo.settings import kb_folder
 
 Arch = Annotated[str, typer.Option(envvar="AVO_ARCH", help="sm_90, sm_100a, …; what belongs to none always passes.")]

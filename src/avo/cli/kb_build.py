@@ -12,9 +12,9 @@ import typer
 from avo.cli.options import AsJson, Source, print_json, printable
 from avo.kb_index.build import Report, Row
 from avo.kb_index.build import build as make
-from avo.kb_index.place import in_use
-from avo.kb_index.sources import load
-from avo.kb_index.store import Store
+from avo.kb_index.fetch.sources import load
+from avo.kb_index.index.place import in_use
+from avo.kb_index.index.store import Store
 from avo.settings import kb_folder
 from avo.types import Missing
 

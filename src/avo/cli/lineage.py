@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
-from avo.memory.journal import Journal
+from avo.memory.journal.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.run import existing
-from avo.tools.bench import unified_diff
-from avo.tools.brought import SEED_FROM, sources_of
 from avo.tools.history import scored_by, version_line
+from avo.tools.origin import SEED_FROM, sources_of
+from avo.tools.workspace import unified_diff
 from avo.types import Version, figure
 
 VersionName = Annotated[str, typer.Argument(metavar="VERSION", help="v0 (the seed), v1, … or best.")]

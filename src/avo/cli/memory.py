@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from avo.cli.options import AsJson, RunFolder, consulted_text, latest_run, print_json, printable
-from avo.memory.journal import Message
-from avo.memory.steering import paused, unseen
+from avo.memory.journal.journal import Message
+from avo.memory.journal.steering import paused, unseen
 from avo.run import existing
-from avo.tools.brought import transfer, transfer_text
 from avo.tools.history import advice_line
+from avo.tools.origin import transfer, transfer_text
 from avo.tools.plan import direction_line
 from avo.types import counted
 

@@ -96,7 +96,7 @@ def _run_by_gpus(scenario: Scenario) -> list[str]:
     """The scenario's targets whose code one of the GPUs runs that CUDA shows to this process."""
     if not any(Path(device).exists() for device in DRIVERS_DEVICES):
         return []  # to ask CUDA takes its time
-    from avo.tools.score.gpu import gpus  # every command reads its options, few of them ask for a GPU
+    from avo.tools.devices.gpu import gpus  # every command reads its options, few of them ask for a GPU
 
     found = gpus()
     return [name for name in scenario.targets if name != "cpu" and any(gpu.runs(name) for gpu in found)]

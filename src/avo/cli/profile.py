@@ -72,9 +72,10 @@ def sanitize(
     Exit code 1 when they find some.
     """
     executor, files = opened(folder(scenario), path, target)
-    from avo.tools.sanitize import chosen, sanitized  # as above
-    from avo.tools.score.instrument import Unread
-    from avo.tools.score.sanitizer import text
+    # As above.
+    from avo.tools.instruments.harness import Unread
+    from avo.tools.instruments.sanitizer import text
+    from avo.tools.sanitize import chosen, sanitized
 
     try:
         built = executor.build(files)

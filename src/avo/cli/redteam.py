@@ -8,9 +8,9 @@ import typer
 
 from avo.cli.options import AsJson, Target, print_json, printable, resolve_target
 from avo.scenarios.loader import load
-from avo.tools.redteam import SCENARIO, RedTeam, candidates, chosen, summary
-from avo.tools.score.gpu import gpu
-from avo.tools.score.roofline import device
+from avo.tools.audit.redteam import SCENARIO, RedTeam, candidates, chosen, summary
+from avo.tools.devices.gpu import gpu
+from avo.tools.devices.roofline import device
 
 Names = Annotated[list[str] | None, typer.Argument(help="Candidates, * allowed [default: all].", metavar="NAME")]
 

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from avo.cli.options import RunFolder, latest_run
-from avo.memory.journal import Journal
-from avo.memory.steering import go_on, paused
-from avo.memory.steering import pause as hold
-from avo.memory.steering import steer as leave
+from avo.memory.journal.journal import Journal
+from avo.memory.journal.steering import go_on, paused
+from avo.memory.journal.steering import pause as hold
+from avo.memory.journal.steering import steer as leave
 from avo.run import shared_journal
 
 Text = Annotated[

@@ -11,19 +11,10 @@ from typing import Annotated
 import typer
 
 from avo.cli.named import as_named, scenario_place
-from avo.cli.options import (
-    AsJson,
-    RunFolder,
-    SeedFrom,
-    Target,
-    latest_run,
-    print_json,
-    printable,
-    resolve_target,
-)
+from avo.cli.options import AsJson, RunFolder, SeedFrom, Target, latest_run, print_json, printable, resolve_target
 from avo.mcp.client_config import avo_command
 from avo.memory.archive import JOURNAL, SETTINGS, settings_in
-from avo.memory.journal import EXTERNAL, Journal
+from avo.memory.journal.journal import EXTERNAL, Journal
 from avo.operators.external import RULES, answered, called, close_open_calls, readable, told
 from avo.operators.external import begin as begun
 from avo.operators.external import end as close

@@ -9,18 +9,18 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from avo.faults import fault_of
-from avo.memory.steering import mark_seen, unseen
+from avo.memory.journal.steering import mark_seen, unseen
 from avo.operators.external import answered, begin, called, end, readable, told
 from avo.run import plant_seed
+from avo.sandbox.process import kill_all
+from avo.scenarios.discreet import discreet
 from avo.settings import without_secrets
 from avo.tools.all_tools import registry
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench
-from avo.tools.discreet import discreet
+from avo.tools.devices.lease import wait_again, wait_no_longer
 from avo.tools.history import latest_notes, lineage
-from avo.tools.lease import wait_again, wait_no_longer
 from avo.tools.payloads import Ended, Interrupted
-from avo.tools.process import kill_all
+from avo.tools.workspace import Workspace
 from avo.types import AvoError, Cancelled, NothingScored
 
 T = TypeVar("T")
@@ -35,16 +35,16 @@ KILL_AGAIN_SECONDS = 0.05
 class Desk:
     """Tools over one bench. Calls wait until the seed was scored; those that only read do not wait for others."""
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.registry = bench, registry(bench)
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace, self.registry = workspace, registry(workspace)
         self._changing = asyncio.Lock()
         self._working: asyncio.Task[Answer] | None = None
         self._stopping: set[asyncio.Task[None]] = set()
         self._ready = asyncio.create_task(self._prepare())
 
     async def _prepare(self) -> None:
-        await plant_seed(self.bench)
-        begin(self.bench)
+        await plant_seed(self.workspace)
+        begin(self.workspace)
 
     async def _prepared(self) -> None:
         """Wait until the run is ready; what the machine kept it from may have been mended since. Raises AvoError."""
@@ -55,17 +55,17 @@ class Desk:
 
     async def brief(self) -> str:
         """What the step is about, and what was tried so far. Raises AvoError when the seed scores nothing."""
-        return await self._heard(lambda: told(self.bench))
+        return await self._heard(lambda: told(self.workspace))
 
     async def versions(self) -> str:
         """The versions kept so far. Raises AvoError as `brief` does."""
-        return await self._heard(lambda: lineage(self.bench))
+        return await self._heard(lambda: lineage(self.workspace))
 
     async def notes(self) -> str:
         """Lessons that were written down. Raises AvoError as `brief` does."""
 
         async def listed() -> str:
-            return latest_notes(self.bench) or "none yet"
+            return latest_notes(self.workspace) or "none yet"
 
         return await self._heard(listed)
 
@@ -78,7 +78,7 @@ class Desk:
             raise AvoError(self._told(error)) from error
 
     def _line(self, text: str) -> str:
-        return discreet(without_secrets(text), self.bench.scenario)
+        return discreet(without_secrets(text), self.workspace.scenario)
 
     def start(self, name: str, arguments: Mapping[str, Any]) -> asyncio.Task[Answer]:
         """Call a tool; the task never raises but when it is cancelled before its turn came."""
@@ -117,7 +117,7 @@ class Desk:
         """An error in one line for the client; a fault of avo's own also goes into the artifacts."""
         if fault := fault_of(error):
             return self._line(str(fault))
-        self.bench.log(error)
+        self.workspace.log(error)
         return self._line(f"internal error: {type(error).__name__}: {error}")
 
     async def _in_turn(self, name: str, arguments: Mapping[str, Any]) -> Answer:
@@ -133,20 +133,20 @@ class Desk:
 
     async def _call(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         said = f"{name}({json.dumps(arguments)})"
-        step = self.bench.step
-        number = called(self.bench.journal, step, name, said[:LONGEST_CALL], arguments)
-        versions = len(self.bench.lineage.versions())
+        step = self.workspace.step
+        number = called(self.workspace.journal, step, name, said[:LONGEST_CALL], arguments)
+        versions = len(self.workspace.lineage.versions())
         made = await self._outcome(name, arguments)
-        words = unseen(self.bench.journal)
+        words = unseen(self.workspace.journal)
         told = "".join(f"\n[a person says: {entry.text}]" for entry in words)
-        answered(self.bench.journal, step, number, name, replace(made, text=made.text + told))
+        answered(self.workspace.journal, step, number, name, replace(made, text=made.text + told))
         text = made.text
-        if len(self.bench.lineage.versions()) > versions:  # also where what came after the commit failed
-            version = self.bench.lineage.versions()[-1]
+        if len(self.workspace.lineage.versions()) > versions:  # also where what came after the commit failed
+            version = self.workspace.lineage.versions()[-1]
             text += self._next("committed", f"{version.name}: {version.message}")
         elif isinstance(made.data, Ended):
             text = self._next("exhausted" if made.data.exhausted else "gave_up", made.data.reason).strip()
-        mark_seen(self.bench.journal, words)
+        mark_seen(self.workspace.journal, words)
         return replace(made, text=readable(text + told))
 
     async def _outcome(self, name: str, arguments: Mapping[str, Any]) -> Answer:
@@ -159,11 +159,13 @@ class Desk:
 
     def _next(self, outcome: str, summary: str) -> str:
         """Close the step and open the next one; what to tell about it."""
-        over, bench = self.bench.step, self.bench
-        end(bench.journal, bench.lineage, over, outcome, summary)
-        bench.ended, bench.exhausted = "", False
-        begin(bench)
-        return f"\nStep {over} is over, step {bench.step} begins: the work tree holds {bench.lineage.best().name}."
+        over, workspace = self.workspace.step, self.workspace
+        end(workspace.journal, workspace.lineage, over, outcome, summary)
+        workspace.ended, workspace.exhausted = "", False
+        begin(workspace)
+        return (
+            f"\nStep {over} is over, step {workspace.step} begins: the work tree holds {workspace.lineage.best().name}."
+        )
 
 
 async def _killed(task: asyncio.Task[Any]) -> None:

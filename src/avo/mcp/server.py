@@ -18,7 +18,7 @@ from avo.mcp.stdio import Answers, Lines
 from avo.operators.external import RULES
 from avo.operators.signals import heeded
 from avo.tools.answer import Answer
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 from avo.types import AvoError
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ NOT_FOUND = -32002
 BRIEF = "What this step is about: the task, the versions so far, the latest attempts, the notes."
 
 
-async def serve(bench: Bench, stdio: tuple[int, int]) -> int:
+async def serve(workspace: Workspace, stdio: tuple[int, int]) -> int:
     """Serve until the client leaves (0) or a signal comes (its number). Nothing is under way afterwards."""
-    loop, signals, desk = asyncio.get_running_loop(), list[int](), Desk(bench)
+    loop, signals, desk = asyncio.get_running_loop(), list[int](), Desk(workspace)
     lines = Lines(stdio[0])
     answers = Answers(stdio[1], lines.end)
     made = _server(desk)

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 
 from avo.evolve import Limits
-from avo.memory.journal import Journal
+from avo.memory.journal.journal import Journal
+from avo.memory.journal.steering import paused
 from avo.memory.lineage import Lineage
-from avo.memory.steering import paused
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 
 SECONDS = 0.2
 """Between two looks at whether a pause is over."""
@@ -20,8 +20,8 @@ SECONDS = 0.2
 class Caps:
     """Before each model call and each evaluation the limits are looked up; in between, time and Ctrl-C alone count."""
 
-    def __init__(self, bench: Bench, limits: Limits, say: Callable[[str], None]) -> None:
-        self._bench, self._limits, self._say = bench, limits, say
+    def __init__(self, workspace: Workspace, limits: Limits, say: Callable[[str], None]) -> None:
+        self._workspace, self._limits, self._say = workspace, limits, say
         self._reason = ""
         self._deadline = math.inf
         self.interrupted = False
@@ -29,9 +29,9 @@ class Caps:
 
     def begin(self) -> None:
         """From here on, time counts."""
-        self._bench.journal.begin_session()
+        self._workspace.journal.begin_session()
         if self._limits.minutes:
-            left = self._limits.minutes * 60 - self._bench.journal.elapsed()
+            left = self._limits.minutes * 60 - self._workspace.journal.elapsed()
             self._deadline = time.monotonic() + left
 
     def stopped(self) -> bool:
@@ -43,14 +43,14 @@ class Caps:
         """Whether another model call may be made; waits while the run is paused."""
         await self._while_paused()
         if not self.stopped():
-            self._reason = self._limits.reached(self._bench.journal, self._bench.lineage)
+            self._reason = self._limits.reached(self._workspace.journal, self._workspace.lineage)
         return not self.stopped()
 
     def may_score(self, wanted: int) -> int:
         """How many of so many further evaluations may begin."""
         if time.monotonic() >= self._deadline:
             return 0
-        left = self._limits.attempts - self._bench.journal.tried() if self._limits.attempts else wanted
+        left = self._limits.attempts - self._workspace.journal.tried() if self._limits.attempts else wanted
         return max(0, min(wanted, left))
 
     def reached(self, journal: Journal, lineage: Lineage) -> str:
@@ -59,7 +59,7 @@ class Caps:
         return self._reason or self._limits.reached(journal, lineage) or late
 
     async def _while_paused(self) -> None:
-        journal = self._bench.journal
+        journal = self._workspace.journal
         if self.interrupted or not (since := paused(journal)):
             return
         journal.end_session()  # a pause takes no time from --minutes

@@ -12,16 +12,16 @@ from typing import Any
 
 from avo.agents.tracing import traced
 from avo.evolve import brief, edited
-from avo.memory.journal import AGENT, EXTERNAL, Journal
+from avo.memory.journal.journal import AGENT, EXTERNAL, Journal
 from avo.memory.lineage import Lineage
 from avo.operators.seed import warn_of_seed
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import Scenario
 from avo.tools.answer import Answer, failed
-from avo.tools.bench import Bench, unified_diff
+from avo.tools.build.seeds import folder_sources
+from avo.tools.build.sources import Sources, read_sources
 from avo.tools.payloads import TASK, Interrupted, packed
-from avo.tools.seeds import folder_sources
-from avo.tools.sources import Sources, read_sources
+from avo.tools.workspace import Workspace, unified_diff
 from avo.types import AvoError, Rejected, ToolError
 
 CUT_OFF = Answer(
@@ -36,7 +36,7 @@ LOOKED_BACK = 100
 
 
 @dataclass
-class Offered(Bench):
+class Offered(Workspace):
     """A bench whose candidate lies elsewhere than in the work tree, which stays as it is."""
 
     offered: Sources = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Offered(Bench):
 @contextmanager
 def external_step(
     run: Path, scenario: Scenario, target: str, path: Path | None, seed_from: str = ""
-) -> Iterator[Bench]:
+) -> Iterator[Workspace]:
     """The run's bench over the candidate in `path` (default: the work tree); a new run gets its seed first.
 
     The step stays open: evaluations belong to it until a commit, which closes it.
@@ -56,23 +56,23 @@ def external_step(
     if path and not path.is_dir():
         raise AvoError(f"no folder '{path}'")
     offered = folder_sources(path) if path else None
-    with traced(), open_run(run, scenario, target, seed_from=seed_from) as bench:
-        asyncio.run(plant_seed(bench))
-        warn_of_seed(bench)
+    with traced(), open_run(run, scenario, target, seed_from=seed_from) as workspace:
+        asyncio.run(plant_seed(workspace))
+        warn_of_seed(workspace)
         if offered is not None:
-            bench = Offered(**{f.name: getattr(bench, f.name) for f in fields(bench)}, offered=offered)
-        bench.step, _ = bench.journal.open_step(bench.lineage.best().name, EXTERNAL)
-        close_open_calls(bench.journal)
-        yield bench
+            workspace = Offered(**{f.name: getattr(workspace, f.name) for f in fields(workspace)}, offered=offered)
+        workspace.step, _ = workspace.journal.open_step(workspace.lineage.best().name, EXTERNAL)
+        close_open_calls(workspace.journal)
+        yield workspace
 
 
-def begin(bench: Bench) -> None:
+def begin(workspace: Workspace) -> None:
     """Open a step in the work tree, or go on with the one that is open; an agent's interrupted step ends there."""
-    for step in bench.journal.steps():
+    for step in workspace.journal.steps():
         if step["ended"] is None and step["operator"] == AGENT:
-            bench.journal.close_step(step["id"], "interrupted", "another operator went on in the work tree")
-    bench.step, _ = bench.journal.open_step(bench.lineage.best().name, EXTERNAL)
-    close_open_calls(bench.journal)
+            workspace.journal.close_step(step["id"], "interrupted", "another operator went on in the work tree")
+    workspace.step, _ = workspace.journal.open_step(workspace.lineage.best().name, EXTERNAL)
+    close_open_calls(workspace.journal)
 
 
 def end(journal: Journal, lineage: Lineage, step: int, outcome: str, summary: str) -> str:
@@ -98,17 +98,17 @@ def keep_unsaved(journal: Journal, step: int, best: str, left: str) -> None:
         journal.add_message(step, EXTERNAL, "text", readable(f"not committed, against {best}:\n{left}"), "")
 
 
-def begun(bench: Bench) -> bool:
+def begun(workspace: Workspace) -> bool:
     """Whether the operator asked for the brief of this step: then a refusal does not end it."""
-    told = bench.journal.latest(EXTERNAL, "task")
-    return told is not None and told.step == bench.step
+    told = workspace.journal.latest(EXTERNAL, "task")
+    return told is not None and told.step == workspace.step
 
 
-async def told(bench: Bench) -> str:
+async def told(workspace: Workspace) -> str:
     """The brief of the step, which is journalled as what the operator was told."""
-    made = await brief(bench, edited(bench))
+    made = await brief(workspace, edited(workspace))
     data = packed({TASK: made.data}) if made.data else None
-    bench.journal.add_message(bench.step, EXTERNAL, "task", made.text, "", data=data)
+    workspace.journal.add_message(workspace.step, EXTERNAL, "task", made.text, "", data=data)
     return made.text
 
 
@@ -138,7 +138,7 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def answer(bench: Bench, tool: str, said: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
+def answer(workspace: Workspace, tool: str, said: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
     """What a tool answers; both sides are kept as messages."""
 
     async def call() -> Answer:
@@ -147,12 +147,12 @@ def answer(bench: Bench, tool: str, said: str, work: Callable[[], Awaitable[Answ
         except (ToolError, Rejected) as error:
             return failed(error)
 
-    number = called(bench.journal, bench.step, tool, f"{tool}: {said}", {"said": said})
+    number = called(workspace.journal, workspace.step, tool, f"{tool}: {said}", {"said": said})
     try:
         made = asyncio.run(call())
     except AvoError:
         with suppress(AvoError):  # the step stays open; the journal may be what is at fault
-            answered(bench.journal, bench.step, number, tool, CUT_OFF)
+            answered(workspace.journal, workspace.step, number, tool, CUT_OFF)
         raise
-    answered(bench.journal, bench.step, number, tool, made)
+    answered(workspace.journal, workspace.step, number, tool, made)
     return made

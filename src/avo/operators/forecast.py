@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from avo.agents.prices import Price, Prices
+from avo.agents.models.prices import Price, Prices
 from avo.evolve import Limits
-from avo.memory.ledger import Means
+from avo.memory.journal.ledger import Means
 from avo.run import claimed, existing
 from avo.scenarios.loader import Scenario
-from avo.tools.brought import brought
+from avo.tools.origin import brought
 from avo.tools.transfer import bring
 from avo.types import Missing, figure
 

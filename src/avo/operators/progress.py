@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.status import Status
 
 from avo.evolve import Limits
-from avo.memory.journal import Attempt
-from avo.memory.steering import paused
+from avo.memory.journal.journal import Attempt
+from avo.memory.journal.steering import paused
 from avo.settings import printable
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 from avo.types import counted, figure
 
 SECONDS = 0.5
@@ -26,12 +26,12 @@ WIDTH = 80
 class Progress:
     """A line per attempt, version and advice; on a terminal also a status line. All on standard error."""
 
-    def __init__(self, bench: Bench, limits: Limits) -> None:
-        self._bench, self._limits = bench, limits
+    def __init__(self, workspace: Workspace, limits: Limits) -> None:
+        self._workspace, self._limits = workspace, limits
         self._console = Console(stderr=True, highlight=False)
         self._status: Status | None = self._console.status("starting") if sys.stderr.isatty() else None
-        journal = bench.journal
-        self._seen = (journal.count("attempts"), len(bench.lineage.versions()), journal.count("interventions"))
+        journal = workspace.journal
+        self._seen = (journal.count("attempts"), len(workspace.lineage.versions()), journal.count("interventions"))
         self._step = 0
         self._waiting, self._entries = "", 0
 
@@ -57,7 +57,7 @@ class Progress:
     def waits(self, line: str) -> None:
         """A model is waited for: said once, and shown in the status line until the ledger goes on."""
         self.say(line)
-        self._waiting, self._entries = " ".join(line.split())[:WIDTH], self._bench.journal.entries()
+        self._waiting, self._entries = " ".join(line.split())[:WIDTH], self._workspace.journal.entries()
 
     def _show(self) -> None:
         """A run does not end because it cannot be shown."""
@@ -65,11 +65,11 @@ class Progress:
             self.show()
         except Exception as error:
             with contextlib.suppress(OSError):
-                self._bench.log(error)
+                self._workspace.log(error)
 
     def show(self) -> None:
         """What came since the last call."""
-        journal, versions = self._bench.journal, self._bench.lineage.versions()
+        journal, versions = self._workspace.journal, self._workspace.lineage.versions()
         tried, kept, advised = self._seen
         for attempt in journal.attempts(since=tried, forgotten=True):
             self.say(self._attempt(attempt))
@@ -84,9 +84,9 @@ class Progress:
         self._seen = (tried, len(versions), advised)
         if self._status:
             self._status.update(escape(printable(self._line())))
-        elif self._step != self._bench.step and self._step:
+        elif self._step != self._workspace.step and self._step:
             self.say(self._line())
-        self._step = self._bench.step
+        self._step = self._workspace.step
 
     def _attempt(self, attempt: Attempt) -> str:
         verdict = attempt.verdict
@@ -98,15 +98,15 @@ class Progress:
         return f"step {attempt.step:<3} attempt {attempt.id:<4} {result}  {' '.join(attempt.direction.split())[:60]}"
 
     def _line(self) -> str:
-        journal, versions = self._bench.journal, self._bench.lineage.versions()
+        journal, versions = self._workspace.journal, self._workspace.lineage.versions()
         most, steps = self._limits.attempts, self._limits.steps
         parts = [
-            f"step {self._bench.step}" + (f" ({journal.finished_steps()} of {steps} done)" if steps else ""),
+            f"step {self._workspace.step}" + (f" ({journal.finished_steps()} of {steps} done)" if steps else ""),
             f"{journal.tried()} of {most} attempts" if most else counted(journal.tried(), "attempt"),
         ]
         if versions:
-            best, seed = self._bench.scored(self._bench.lineage.champion()), versions[0]
-            gain = f"x{best.score / self._bench.scored(seed).score:.2f} of the seed"
+            best, seed = self._workspace.scored(self._workspace.lineage.champion()), versions[0]
+            gain = f"x{best.score / self._workspace.scored(seed).score:.2f} of the seed"
             parts.append(f"best {best.name} {figure(best.score)} {best.unit} ({gain})")
             passed = [attempt.verdict for attempt in journal.attempts(last=1) if attempt.verdict.passed]
             for name, entry in (passed[0].as_dict()["baselines"] if passed else {}).items():
@@ -120,7 +120,7 @@ class Progress:
 
     def _left(self) -> list[str]:
         """What the limits leave."""
-        journal, limits = self._bench.journal, self._limits
+        journal, limits = self._workspace.journal, self._limits
         parts = []
         if spent := journal.usd():
             parts.append(f"{spent:.2f}{f' of {limits.budget_usd:.2f}' if limits.budget_usd else ''} USD")

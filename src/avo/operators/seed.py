@@ -6,10 +6,10 @@ import sys
 
 from avo.run import seed_edited
 from avo.settings import printable
-from avo.tools.bench import Bench
+from avo.tools.workspace import Workspace
 
 
-def warn_of_seed(bench: Bench) -> None:
+def warn_of_seed(workspace: Workspace) -> None:
     """Say on standard error when the seed was edited since the run began: it is easily taken for what is improved."""
-    if line := seed_edited(bench) if bench.lineage.versions() else "":
+    if line := seed_edited(workspace) if workspace.lineage.versions() else "":
         print(f"avo: {printable(line)}", file=sys.stderr)

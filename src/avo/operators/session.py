@@ -10,19 +10,19 @@ import sys
 from collections.abc import Mapping
 
 from avo.agents.metered import Terms
-from avo.agents.models import Models
-from avo.agents.prices import Price
-from avo.agents.resilient import Resilient
+from avo.agents.models.prices import Price
+from avo.agents.models.resilient import Resilient
+from avo.agents.specs import Models
 from avo.evolve import Limits, evolve
 from avo.operators.caps import Caps
 from avo.operators.progress import Progress
 from avo.operators.signals import heeded
 from avo.run import plant_seed
+from avo.sandbox.process import kill_all
 from avo.settings import without_secrets
-from avo.tools.bench import Bench
-from avo.tools.executor import LocalExecutor
-from avo.tools.lease import wait_again, wait_no_longer
-from avo.tools.process import kill_all
+from avo.tools.devices.lease import wait_again, wait_no_longer
+from avo.tools.score.executor import LocalExecutor
+from avo.tools.workspace import Workspace
 from avo.types import Cancelled
 
 LONGEST = 500
@@ -36,16 +36,16 @@ class Session:
     """
 
     def __init__(
-        self, bench: Bench, models: Models, limits: Limits, progress: Progress,
+        self, workspace: Workspace, models: Models, limits: Limits, progress: Progress,
         names: Mapping[str, str], prices: Mapping[str, Price | None],
     ) -> None:  # fmt: skip
         """names, prices: of the models, by agent."""
-        self._bench, self._models, self._progress = bench, models, progress
-        self._caps = Caps(bench, limits, progress.say)
+        self._workspace, self._models, self._progress = workspace, models, progress
+        self._caps = Caps(workspace, limits, progress.say)
         self._terms = Terms(self._caps.may_call, names, prices)
         self._signals = 0
-        if isinstance(bench.executor, LocalExecutor):
-            bench.executor.say = progress.say
+        if isinstance(workspace.executor, LocalExecutor):
+            workspace.executor.say = progress.say
 
     async def run(self) -> str:
         """The stop reason."""
@@ -58,7 +58,7 @@ class Session:
         for model in self._models:
             if isinstance(model, Resilient):
                 model.stopped, model.say = self._caps.stopped, self._progress.waits
-        team = Team(self._bench, *self._models, self._caps.stopped, terms=self._terms)
+        team = Team(self._workspace, *self._models, self._caps.stopped, terms=self._terms)
         wait_again()
         self._caps.begin()
         loop = asyncio.get_running_loop()
@@ -66,9 +66,9 @@ class Session:
             loop.add_signal_handler(number, self._interrupt)
         watching = asyncio.ensure_future(self._progress.watch())
         try:
-            await plant_seed(self._bench)
-            self._bench.may_score = self._caps.may_score
-            return await evolve(self._bench, team, self._caps, self._failed)
+            await plant_seed(self._workspace)
+            self._workspace.may_score = self._caps.may_score
+            return await evolve(self._workspace, team, self._caps, self._failed)
         except Cancelled:
             return "interrupted"
         finally:
@@ -95,6 +95,6 @@ class Session:
     def _failed(self, error: Exception) -> str:
         """One line for the journal and the terminal; the traceback into the run's artifacts."""
         line = without_secrets(f"{type(error).__name__}: {error}").partition("\n")[0][:LONGEST]  # a cut key is none
-        self._bench.log(error)
+        self._workspace.log(error)
         self._progress.say(f"the step failed: {line}")
         return line

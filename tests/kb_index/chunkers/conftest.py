@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from avo.kb_index.chunk import LONGEST, Document, Parsed
 from avo.kb_index.chunkers import parse
+from avo.kb_index.index.chunk import LONGEST, Document, Parsed
 
 Read = Callable[..., Parsed]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from avo.kb_index.chunk import Chunk, Parsed
 from avo.kb_index.chunkers import Unreadable
+from avo.kb_index.index.chunk import Chunk, Parsed
 
 Read = Callable[..., Parsed]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from avo.kb_index.chunk import Parsed
+from avo.kb_index.index.chunk import Parsed
 
 Read = Callable[..., Parsed]
 

@@ -9,8 +9,8 @@ import pypdf
 import pytest
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from avo.kb_index.chunk import Parsed
 from avo.kb_index.chunkers import Unreadable
+from avo.kb_index.index.chunk import Parsed
 
 Read = Callable[..., Parsed]
 FONT = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}

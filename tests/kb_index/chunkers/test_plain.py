@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from avo.kb_index.chunk import LONGEST, Parsed
 from avo.kb_index.chunkers import CHUNKERS, Unreadable
+from avo.kb_index.index.chunk import LONGEST, Parsed
 from avo.types import AvoError
 
 Read = Callable[..., Parsed]

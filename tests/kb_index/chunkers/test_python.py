@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from avo.kb_index.chunk import Chunk, Parsed
+from avo.kb_index.index.chunk import Chunk, Parsed
 
 Read = Callable[..., Parsed]
 Uncovered = Callable[[Parsed], list[str]]

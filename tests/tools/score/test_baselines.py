@@ -10,12 +10,12 @@ import pytest
 
 from avo.installation import how_to_install
 from avo.scenarios.loader import Case, Scenario, load
-from avo.tools.executor import LocalExecutor
+from avo.tools.build.seeds import seed_sources
+from avo.tools.reference.check import Tensors
 from avo.tools.score import baselines
 from avo.tools.score.baselines import Absent, answer, calls, measured
-from avo.tools.score.check import Tensors
+from avo.tools.score.executor import LocalExecutor
 from avo.tools.score.judge import Judge
-from avo.tools.seeds import seed_sources
 from avo.types import AvoError
 
 Row = tuple[list[tuple[float, Tensors]], bool]

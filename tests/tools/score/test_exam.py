@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 
 from avo.scenarios.loader import Scenario
-from avo.tools.executor import LocalExecutor
+from avo.tools.build.sources import Sources
 from avo.tools.score.exam import Exam, examine
+from avo.tools.score.executor import LocalExecutor
 from avo.tools.score.judge import Judge
-from avo.tools.sources import Sources
 
 
 def test_tests_come_first_then_timed_shapes_and_each_of_those_gets_a_way_to_be_checked_in_part(tiny: Scenario) -> None:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from avo.scenarios.loader import Case, Scenario
-from avo.tools.executor import LocalExecutor
+from avo.tools.build.sources import Sources
+from avo.tools.score.executor import LocalExecutor
 from avo.tools.score.judge import Judge
 from avo.tools.score.paired import compare
-from avo.tools.sources import Sources
 from avo.types import Rejected, Status, Unfit, usual_seconds, verdict_from
 
 LINE = "a->y[i] = y;"
@@ -129,7 +129,7 @@ def test_the_reason_for_a_hidden_test_tells_nothing_of_its_shape(
 def test_a_candidate_that_sleeps_is_ended_with_a_reason_of_its_own(
     executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("avo.tools.score.patience.ASLEEP_SECONDS", 0.3)
+    monkeypatch.setattr("avo.tools.launch.patience.ASLEEP_SECONDS", 0.3)
     for naps, microseconds in (("1", 900000), ("1", 20000), ("a->R == 128", 20000)):
         nap = f"if (i == 0 && {naps}) usleep({microseconds}); {LINE}"
         changed = {n: b"#include <unistd.h>\n" + t for n, t in with_change(seed, LINE, nap).items()}
@@ -144,9 +144,9 @@ def test_a_candidate_that_sleeps_is_ended_with_a_reason_of_its_own(
 def test_launches_that_each_take_almost_too_long_are_ended_after_a_few(
     executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("avo.tools.score.patience.FIRST", 0.1)
+    monkeypatch.setattr("avo.tools.launch.patience.FIRST", 0.1)
     spins = f"const auto end = clock() + CLOCKS_PER_SEC / 10; while (i == 0 && a->R == 128 && clock() < end); {LINE}"
-    monkeypatch.setattr("avo.tools.score.patience.EACH", 0.01)
+    monkeypatch.setattr("avo.tools.launch.patience.EACH", 0.01)
     changed = {n: b"#include <ctime>\n" + t for n, t in with_change(seed, LINE, spins).items()}
     verdict = executor.evaluate(changed)
     assert verdict.status is Status.TIMEOUT

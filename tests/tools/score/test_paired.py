@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from avo.scenarios.loader import Scenario
-from avo.tools.executor import LocalExecutor
-from avo.tools.score.arena import Arena, Slot
-from avo.tools.score.check import Tensors
+from avo.tools.build.sources import Sources
+from avo.tools.launch.arena import Arena, Slot
+from avo.tools.launch.launcher import Loaded
+from avo.tools.reference.check import Tensors
+from avo.tools.score.executor import LocalExecutor
 from avo.tools.score.judge import Judge
-from avo.tools.score.loaded import Loaded
 from avo.tools.score.paired import compare
 from avo.tools.score.ratios import LEAST_NOISE, LEAST_ROUNDS, MOST_NOISE, MOST_ROUNDS, enough, interval, summary
-from avo.tools.sources import Sources
 from avo.types import Comparison, Rejected, Status, Unfit, usual_seconds
 
 Blocks = dict[str, "np.ndarray[Any, np.dtype[np.float64]]"]

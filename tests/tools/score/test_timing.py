@@ -6,10 +6,10 @@ import statistics
 
 import pytest
 
-from avo.tools.executor import LocalExecutor
+from avo.tools.build.sources import Sources
 from avo.tools.score.exam import Exam, examine
+from avo.tools.score.executor import LocalExecutor
 from avo.tools.score.timing import Timing, slower, time_case
-from avo.tools.sources import Sources
 from avo.types import Rejected, Status, Verdict
 
 LINE = "a->y[i] = y;"

@@ -1,0 +1,128 @@
+"""Models from a file: an AutoGen component as JSON or YAML, without a key in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from autogen_core.models import ChatCompletionClient
+
+from avo.agents.models.providers import ANTHROPIC_OUTPUT, PROVIDERS, context, info, quiet, waits
+from avo.agents.models.resilient import Place, Resilient
+from avo.configuration import Configuration, Facts, secret_in
+from avo.types import AvoError, Missing
+
+KINDS = {
+    "OpenAIChatCompletionClient": "openai",
+    "AzureOpenAIChatCompletionClient": "azure",
+    "AnthropicChatCompletionClient": "anthropic",
+}
+"""Clients whose HTTP client avo replaces by its own, which checks answers."""
+SDK_OPTIONS = ("base_url", "timeout", "max_retries", "default_headers")
+"""Anthropic's, of a component's config."""
+
+
+def is_component(spec: str) -> bool:
+    try:
+        return bool(spec) and Path(spec).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def component(spec: str, configuration: Configuration) -> Resilient:
+    """The client that a file describes. Raises AvoError that names the file."""
+    path = Path(spec)
+    facts = configuration.models.info.get(spec, Facts())
+    try:
+        data = _parsed(path)
+    except Exception as error:  # whatever a parser says
+        raise AvoError(f"{path}: no AutoGen model component: {error}") from error
+    if key := secret_in(data):
+        raise AvoError(f"{path}: '{key}' holds a key: keys come from the environment only")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            inner = _loaded(data, configuration, facts)
+    except Missing as error:
+        raise Missing(f"{path}: {error}") from error
+    except Exception as error:  # what a component raises while it loads is its own affair
+        line = " ".join(str(error).split())
+        raise AvoError(f"{path}: no AutoGen model component: {line}") from error
+    quiet()
+    config = data.get("config", {})
+    name = f"openai:{config.get('model', '')}"
+    place = Place(spec, str(config.get("base_url") or config.get("azure_endpoint") or ""))
+    return Resilient(inner, place, waits(configuration), facts.context_tokens or context(name))
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    text = path.read_text()
+    if path.suffix in (".yaml", ".yml"):
+        import yaml  # type: ignore[import-untyped]  # comes with chromadb
+
+        data = yaml.safe_load(text)
+    else:
+        data = json.loads(text)
+    if not isinstance(data, dict) or "provider" not in data:
+        raise ValueError("it has no 'provider'")
+    return data
+
+
+def _loaded(data: dict[str, Any], configuration: Configuration, facts: Facts) -> ChatCompletionClient:
+    """The component, with avo's retries in place of the SDK's, and avo's eye on what comes over the wire."""
+    kind = KINDS.get(str(data["provider"]).rpartition(".")[2])
+    if kind is None:
+        return ChatCompletionClient.load_component(data)
+    given = data.get("config", {})
+    config = {"timeout": configuration.retries.request_limit, "model_info": info(), **given, "max_retries": 0}
+    if kind == "anthropic":
+        config.setdefault("max_tokens", facts.max_output_tokens or ANTHROPIC_OUTPUT)
+    _need_key(kind, config)
+    own = _own_server_key(kind, config)
+    loaded = ChatCompletionClient.load_component({**data, "config": config | own})
+    maker: Any = type(loaded)
+    schema = maker.component_config_schema
+    if unknown := sorted(set(config) - set(schema.model_fields)):
+        raise ValueError(f"'{unknown[0]}' is no key of its config")
+    settings = {**schema.model_validate(config).model_dump(exclude_none=True), **own}
+    if "azure_ad_token_provider" in settings:
+        return loaded
+    streams = configuration.models.stream if facts.stream is None else facts.stream
+    return _rebuilt(kind, maker, settings, streams)
+
+
+def _rebuilt(kind: str, maker: Any, settings: dict[str, Any], streams: bool) -> ChatCompletionClient:
+    """The client once more, over avo's HTTP client, which no file can name."""
+    from avo.agents.models.wire import wire
+
+    if kind == "anthropic":
+        from anthropic import DefaultAsyncHttpxClient as Anthropics
+
+        from avo.agents.models.claude import claude
+
+        options = {name: settings.pop(name) for name in SDK_OPTIONS if name in settings}
+        explicit = {name: value for name, value in settings.items() if name != "temperature" or value != 1.0}
+        return claude(explicit, http_client=wire(Anthropics, streams=streams, caches=True), **options)
+    from openai import DefaultAsyncHttpxClient as OpenAIs
+
+    made: ChatCompletionClient = maker(**settings, http_client=wire(OpenAIs, streams=streams))
+    return made
+
+
+def _need_key(kind: str, config: dict[str, Any]) -> None:
+    """Raise Missing when the SDK will find no key for its provider."""
+    variable = PROVIDERS[kind].key
+    elsewhere = config.get("base_url") or str(config.get("model", "")).startswith(("gemini-", "claude-", "Llama-"))
+    own = kind == "azure" or (kind == "openai" and elsewhere)
+    if not own and not os.environ.get(variable):
+        raise Missing(f"its model needs a key: set {variable}")
+
+
+def _own_server_key(kind: str, config: dict[str, Any]) -> dict[str, str]:
+    """For a server at an address of the user's own, which may need no key: the SDK does."""
+    if kind != "openai" or not config.get("base_url") or os.environ.get("OPENAI_API_KEY"):
+        return {}
+    return {"api_key": os.environ.get("AVO_API_KEY") or "none"}

@@ -1,0 +1,200 @@
+"""The providers that avo knows by name: their protocols, addresses, keys, and what their models can do."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from autogen_core.models import ChatCompletionClient, ModelFamily, ModelInfo
+
+from avo.agents.models.resilient import Place, Resilient, Waits
+from avo.configuration import Configuration, Facts
+from avo.types import AvoError, Missing
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Where models of one kind are, and how they are spoken to."""
+
+    spec: str
+    make: Callable[[str, Facts, str, dict[str, Any]], ChatCompletionClient]
+    """From the model's name, what is known of it, its base URL and the options of every SDK."""
+    key: str = ""
+    """Variable with the key."""
+    needs_key: bool = True
+    url: str = ""
+    """Where its models are unless a variable says otherwise."""
+    url_variable: str = ""
+    own: bool = False
+    """Whether --base-url is meant for it."""
+    family: str = ModelFamily.UNKNOWN
+    context_tokens: int = 128_000
+    """Of a model that is not known better."""
+
+
+CONTEXTS = (
+    ("gpt-5", 272_000), ("gpt-4.1", 1_047_576), ("gpt-4o", 128_000), ("o1", 200_000), ("o3", 200_000), ("o4", 200_000),
+    ("claude", 200_000), ("gemini", 1_048_576), ("deepseek", 128_000), ("qwen3", 128_000),
+)  # fmt: skip
+"""Tokens of prompt that a model takes, by the beginning of its name."""
+ANTHROPIC_OUTPUT = 16_000
+OLD_CLAUDE = ("claude-3-opus", "claude-3-haiku", "claude-3-sonnet", "claude-3-5", "claude-2", "claude-instant")
+AZURE_VERSION = "2024-10-21"
+
+
+def info(family: str = ModelFamily.UNKNOWN) -> ModelInfo:
+    """What AutoGen has to know of a model whose name it does not know."""
+    return ModelInfo(vision=False, function_calling=True, json_output=True, family=family, structured_output=False)
+
+
+def hosted(spec: str, configuration: Configuration, base_url: str = "") -> Resilient:
+    """The client of `KIND:NAME`. Raises Missing without its key, AvoError for an address that is none."""
+    kind, _, name = spec.partition(":")
+    provider = PROVIDERS[kind]
+    facts = configuration.models.info.get(spec, Facts())
+    if provider.key and provider.needs_key and not os.environ.get(provider.key):
+        raise Missing(f"model {spec} needs a key: set {provider.key}")
+    named = _ollama_host() if kind == "ollama" else os.environ.get(provider.url_variable, "")
+    url = checked_url(base_url or named or provider.url, spec)
+    if not url:
+        how = "give --base-url URL" if provider.own else f"set {provider.url_variable}"
+        raise Missing(f"model {spec} needs the address of its server: {how}")
+    retries = configuration.retries
+    # The tries of Resilient are the only ones: it says how long it waits, the SDKs do not.
+    options = {"max_retries": 0, "timeout": retries.request_limit, "model_info": info(provider.family)}
+    streams = configuration.models.stream if facts.stream is None else facts.stream
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # AutoGen's opinion of names that it does not know
+        inner = provider.make(name, facts, url, options | {"streams": streams})
+    quiet()
+    return Resilient(inner, Place(spec, url, provider.key), waits(configuration), facts.context_tokens or context(spec))
+
+
+def waits(configuration: Configuration) -> Waits:
+    retries = configuration.retries
+    return Waits(retries.first_wait, retries.longest_wait, retries.give_up, retries.request_limit)
+
+
+def context(spec: str) -> int:
+    """Tokens of prompt that a model takes, by its name."""
+    kind, _, name = spec.partition(":")
+    bare = name.rpartition("/")[2]
+    default = PROVIDERS[kind].context_tokens if kind in PROVIDERS else 128_000
+    if kind == "ollama":  # the server's setting counts, not what the model could take
+        return default
+    return next((tokens for prefix, tokens in CONTEXTS if bare.startswith(prefix)), default)
+
+
+def checked_url(url: str, spec: str) -> str:
+    """The URL as it was given. Raises AvoError when it is none, or holds a password."""
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise AvoError(f"model {spec}: '{url.rpartition('@')[2]}' is no address: it begins with http:// or https://")
+    if parts.username or parts.password:
+        raise AvoError(f"model {spec}: its address holds a name or a password: keys come from the environment only")
+    return url
+
+
+def quiet() -> None:
+    """Leave out AutoGen's warnings about what avo looks after itself."""
+    for message in ("Finish reason mismatch", "Resolved model mismatch", "Tool call function arguments field"):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def _ollama_host() -> str:
+    """OLLAMA_HOST as Ollama reads it: the scheme and the port may be left out."""
+    host = os.environ.get("OLLAMA_HOST", "")
+    if not host:
+        return ""
+    parts = urlsplit(host if "://" in host else f"http://{host}")
+    name = "127.0.0.1" if parts.hostname in (None, "0.0.0.0") else parts.hostname
+    return f"{parts.scheme}://{name}:{parts.port or 11434}/v1"
+
+
+def _openai(name: str, facts: Facts, url: str, options: dict[str, Any], **settings: Any) -> ChatCompletionClient:
+    from autogen_ext.models.openai import OpenAIChatCompletionClient
+    from openai import DefaultAsyncHttpxClient
+
+    from avo.agents.models.wire import wire
+
+    client = wire(DefaultAsyncHttpxClient, streams=options.pop("streams"), signs=settings.pop("signs", False))
+    if facts.max_output_tokens:
+        settings["max_tokens"] = facts.max_output_tokens
+    maker: Any = OpenAIChatCompletionClient
+    made: ChatCompletionClient = maker(model=name, base_url=url, http_client=client, **options, **settings)
+    return made
+
+
+def _hosted_openai(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
+    newer: dict[str, Any] = {"max_completion_tokens": facts.max_output_tokens} if facts.max_output_tokens else {}
+    return _openai(name, Facts(), url, options, api_key=os.environ["OPENAI_API_KEY"], **newer)
+
+
+def _gemini(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
+    key = os.environ["GEMINI_API_KEY"]
+    # The `name` that AutoGen puts beside a message is OpenAI's own; other servers may refuse it.
+    return _openai(name, facts, url, options, api_key=key, include_name_in_message=False, signs=True)
+
+
+def _ollama(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
+    return _openai(name, facts, url, options, api_key="ollama", include_name_in_message=False)
+
+
+def _compatible(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
+    key = os.environ.get("AVO_API_KEY") or "none"
+    return _openai(name, facts, url, options, api_key=key, include_name_in_message=False)
+
+
+def _azure(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
+    from autogen_ext.models.openai import AzureOpenAIChatCompletionClient
+    from openai import DefaultAsyncHttpxClient
+
+    from avo.agents.models.wire import wire
+
+    most = {"max_completion_tokens": facts.max_output_tokens} if facts.max_output_tokens else {}
+    maker: Any = AzureOpenAIChatCompletionClient
+    made: ChatCompletionClient = maker(
+        model=name, azure_deployment=name, azure_endpoint=url, api_key=os.environ["AZURE_OPENAI_API_KEY"],
+        api_version=os.environ.get("OPENAI_API_VERSION") or AZURE_VERSION,
+        http_client=wire(DefaultAsyncHttpxClient, streams=options.pop("streams")), **options, **most,
+    )  # fmt: skip
+    return made
+
+
+def _anthropic(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
+    from anthropic import DefaultAsyncHttpxClient
+
+    from avo.agents.models.claude import claude
+    from avo.agents.models.wire import wire
+
+    most = facts.max_output_tokens or (4096 if name.startswith(OLD_CLAUDE) else ANTHROPIC_OUTPUT)
+    http = wire(DefaultAsyncHttpxClient, streams=options.pop("streams"), caches=True)
+    settings = {"model": name, "max_tokens": most, "model_info": options.pop("model_info")}
+    return claude(settings, base_url=url, api_key=os.environ["ANTHROPIC_API_KEY"], http_client=http, **options)
+
+
+PROVIDERS = {
+    "openai": Provider(
+        "openai:NAME", _hosted_openai, "OPENAI_API_KEY", url="https://api.openai.com/v1", url_variable="OPENAI_BASE_URL"
+    ),
+    "anthropic": Provider(
+        "anthropic:NAME", _anthropic, "ANTHROPIC_API_KEY", url="https://api.anthropic.com",
+        url_variable="ANTHROPIC_BASE_URL", family=ModelFamily.CLAUDE_4_SONNET, context_tokens=200_000,
+    ),
+    "gemini": Provider(
+        "gemini:NAME", _gemini, "GEMINI_API_KEY", url="https://generativelanguage.googleapis.com/v1beta/openai/",
+        url_variable="GEMINI_BASE_URL", family=ModelFamily.GEMINI_2_5_PRO, context_tokens=1_048_576,
+    ),
+    "azure": Provider("azure:DEPLOYMENT", _azure, "AZURE_OPENAI_API_KEY", url_variable="AZURE_OPENAI_ENDPOINT"),
+    "ollama": Provider(
+        "ollama:NAME", _ollama, url="http://localhost:11434/v1", url_variable="OLLAMA_HOST", own=True,
+        context_tokens=32_768,
+    ),
+    "openai-compatible": Provider(
+        "openai-compatible:NAME", _compatible, "AVO_API_KEY", needs_key=False, url_variable="AVO_BASE_URL", own=True
+    ),
+}  # fmt: skip

@@ -1,0 +1,177 @@
+"""The tuner: no language model, but a deterministic search over knobs that speaks a model's protocol.
+
+It reads the knobs from the sources, sweeps one after the other, keeps what the gate accepts, and starts over from
+there. When no single change helps it says so; its supervisor then names pairs of values that were not tried
+together. It knows nothing but its calls and what they told, so it goes on after a restart where it was; no word that
+is meant for people means anything to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autogen_core import FunctionCall
+from autogen_core.models import CreateResult, LLMMessage, RequestUsage
+
+from avo.agents.models.advice import Advice, Direction
+from avo.agents.models.client import Client
+from avo.agents.tuner.transcript import Conversation, Settings, read, written
+from avo.tools.payloads import Payload
+from avo.types import ToolError, figure
+
+MARGIN = 1.01
+"""A measured score has to exceed the best version's by this factor before a commit is worth its time."""
+DIRECTIONS = 4
+"""Combinations that one advice names."""
+CONTEXT_TOKENS = 1_000_000
+"""It reads thousands of attempts at once, and nobody pays for them."""
+FRUITLESS = 2
+"""Advice in a row that led to nothing, after which the search is exhausted."""
+
+
+class Reader(Client):
+    """A client that reads what programs are told, in place of words."""
+
+    context_tokens = CONTEXT_TOKENS
+    paid = False
+
+    def __init__(self) -> None:
+        self.heard: Mapping[str, Payload] = {}
+
+    def hears(self, payloads: Mapping[str, Payload]) -> None:
+        self.heard = payloads
+
+
+class Tuner(Reader):
+    """Plays the worker."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.seed = seed
+
+    async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        talk = read(messages, self.heard)
+        try:
+            return self._after_the_last(talk) or reading(talk) or self._take(talk) or self._explore(talk)
+        except ToolError as error:  # a knob that cannot be read
+            return call("end_step", reason=str(error), exhausted=True)
+
+    def _after_the_last(self, talk: Conversation) -> CreateResult | None:
+        """What the last answer asks for: to stop, to give up, or to write down a refusal and start over."""
+        last = talk.last
+        if last is None:
+            return call("checkout", version="best") if talk.begun and talk.begun.resumed else None
+        if last.tool in ("commit", "end_step") and last.worked and not talk.spoke_last:
+            return say(f"Tuner (no language model): {last.arguments.get('message') or last.arguments['reason']}")
+        if last.tool == "commit" and not last.worked:
+            return call("note", text=f"refused by the gate: {written(talk.settings())}")
+        if last.tool == "note":
+            return call("checkout", version="best")
+        if not last.worked and not last.interrupted:
+            return call("end_step", reason=f"{last.tool} failed: {last.answer[:200]}")
+        return None
+
+    def _take(self, talk: Conversation) -> CreateResult | None:
+        """Set the knobs to the best settings seen, one edit each, and commit, if they beat the best version."""
+        base, tried = talk.settings(edited=False), talk.tried()
+        wanted = max(
+            (entry for entry in tried if entry not in talk.refused() and reachable(entry, talk)),
+            key=lambda entry: tried[entry], default=base,
+        )  # fmt: skip
+        if wanted == base or tried[wanted] <= tried.get(base, 0.0) * MARGIN:
+            return None
+        for name, knob in talk.knobs().items():
+            value = dict(wanted)[name]
+            if knob.value != value:
+                return call("edit_file", path=knob.file, old=knob.line, new=knob.line_with(value))
+        changed = ", ".join(
+            f"{name} {dict(base)[name]} -> {value}" for name, value in wanted if dict(base)[name] != value
+        )
+        measured = f"{figure(tried[wanted])} against {figure(tried.get(base, 0.0))}"
+        return call("commit", message=f"{changed}\n\nMeasured {measured} in the sweep.")
+
+    def _explore(self, talk: Conversation) -> CreateResult:
+        """Measure what was not tried: what the supervisor named, then the next knob's values."""
+        base, knobs = talk.settings(edited=False), talk.knobs()
+        tried = talk.tried().keys() | talk.swept(base)
+        for change in talk.advised():
+            possible = all(name in knobs and value in knobs[name].values for name, value in change)
+            if possible and with_change(base, change) not in tried:
+                sets = {name: [value] for name, value in change}
+                return call("sweep", knobs=sets, direction=f"as advised: {written(change)}")
+        order = list(knobs)
+        random.Random(self.seed).shuffle(order)
+        start = (talk.begun.versions if talk.begun else 0) % max(len(order), 1)
+        for name in order[start:] + order[:start]:
+            missing = [v for v in knobs[name].values if with_change(base, ((name, v),)) not in tried]
+            if missing:
+                return call("sweep", knobs={name: missing}, direction=f"{name} from {dict(base)[name]}")
+        reason = "no single change of a knob, and nothing that was advised, beats the best version"
+        return call("end_step", reason=reason if knobs else "the sources declare no knobs", exhausted=True)
+
+
+class TunerSupervisor(Reader):
+    """Plays the supervisor: names values that were never tried, then pairs of the values that did best."""
+
+    async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        talk = read(messages, self.heard)
+        if result := reading(talk):
+            return result
+        return say(self._advise(talk, talk.review.fruitless if talk.review else 0).model_dump_json())
+
+    def _advise(self, talk: Conversation, idle: int) -> Advice:
+        base, tried, knobs = talk.settings(), talk.tried(), talk.knobs()
+        if idle >= FRUITLESS:
+            return Advice(diagnosis=f"{idle} rounds of advice brought nothing: the knobs are exhausted.")
+        singles = [((name, value),) for name, knob in knobs.items() for value in knob.values]
+        unexplored = [change for change in singles if all(not set(change) <= set(entry) for entry in tried)]
+        value_of = {change[0]: max((s for e, s in tried.items() if change[0] in e), default=0.0) for change in singles}
+        pairs = [
+            (a, b) for (a,), (b,) in itertools.combinations(singles, 2)
+            if a[0] != b[0] and a not in base and b not in base and value_of[a] > 0 and value_of[b] > 0
+        ]  # fmt: skip
+        pairs.sort(key=lambda pair: -value_of[pair[0]] * value_of[pair[1]])
+        untried = [pair for pair in pairs if with_change(base, pair) not in tried]
+        directions = [
+            Direction(title=f"try {written(change)}", why=why, knobs=dict(change))
+            for changes, why in ((unexplored, "this value was never measured"), (untried, "both values did well apart"))
+            for change in changes
+        ][:DIRECTIONS]
+        return Advice(
+            diagnosis=f"{len(tried)} settings tried, {len(unexplored)} values never, {len(untried)} pairs left.",
+            directions=tuple(directions),
+        )
+
+
+def reading(talk: Conversation) -> CreateResult | None:
+    """The next call that learns about the sources and the attempts; None when both are known."""
+    if talk.tree() is None:
+        return call("read_file")
+    shown = any(done.tool == "attempts" and done.worked for done in talk.calls)
+    if not shown or (talk.last and talk.last.interrupted):
+        return call("attempts", last=0)
+    return None
+
+
+def reachable(entry: Settings, talk: Conversation) -> bool:
+    """Whether these settings can be made from the sources by setting knobs."""
+    knobs = talk.knobs()
+    return {name for name, _ in entry} == set(knobs) and all(value in knobs[name].values for name, value in entry)
+
+
+def with_change(base: Settings, change: Settings) -> Settings:
+    return tuple(sorted((dict(base) | dict(change)).items()))
+
+
+def call(tool: str, **arguments: Any) -> CreateResult:
+    function = FunctionCall(id=uuid.uuid4().hex, name=tool, arguments=json.dumps(arguments))
+    return CreateResult(finish_reason="function_calls", content=[function], usage=RequestUsage(0, 0), cached=False)
+
+
+def say(text: str) -> CreateResult:
+    return CreateResult(finish_reason="stop", content=text, usage=RequestUsage(0, 0), cached=False)

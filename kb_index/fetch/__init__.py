@@ -1,0 +1,1 @@
+"""From a source to files on this machine: folders, wheels, commits, web pages."""

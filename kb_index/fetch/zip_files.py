@@ -1,0 +1,36 @@
+"""Reads files out of a zip archive that nobody vouches for: a wheel, or a commit as git packs it."""
+
+from __future__ import annotations
+
+import lzma
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from avo.kb_index.fetch.fetch import Unreachable
+from avo.kb_index.fetch.selection import Skipped, below, limit, parser_of
+from avo.kb_index.fetch.sources import Source
+
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
+
+
+def members(file: Path, source: Source, skipped: Skipped) -> Iterator[tuple[str, bytes]]:
+    """Path and content of each file that the source asks for, links left out, unpacked up to the limit."""
+    try:
+        with zipfile.ZipFile(file) as opened:
+            for entry in opened.infolist():
+                path = None if entry.is_dir() else below(source, entry.filename)
+                if path is None:
+                    continue
+                most = limit(parser_of(source, path))
+                if stat.S_ISLNK(entry.external_attr >> 16):
+                    skipped.add(path, "a link")
+                elif entry.file_size > most:
+                    skipped.add(path, f"{entry.file_size >> 20} MB, more than {most >> 20}")
+                else:
+                    with opened.open(entry) as content:
+                        yield path, content.read(most + 1)
+    except BROKEN as error:
+        raise Unreachable(f"{file.name} is damaged ({error})") from error

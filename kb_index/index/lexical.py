@@ -1,0 +1,53 @@
+"""The lexical index: BM25 over the terms of title, symbol, path and text, in SQLite's FTS5."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from avo.kb_index.index.tokens import terms
+
+WEIGHTS = (4.0, 2.0, 2.0, 1.0)
+"""Of title, symbol, path and text."""
+SCHEMA = """
+CREATE VIRTUAL TABLE terms USING fts5(title, symbol, path, body, tokenize="ascii tokenchars '_'");
+"""
+NAMES, NAMES_AND_TEXT = "title symbol path", "title symbol path body"
+MOST_TERMS = 64
+"""Of one question."""
+
+
+def add(db: sqlite3.Connection, number: int, title: str, symbol: str, path: str, text: str) -> None:
+    """Index chunk `number`."""
+    columns = [" ".join(terms(column)) for column in (title, symbol, path, text)]
+    db.execute("INSERT INTO terms (rowid, title, symbol, path, body) VALUES (?, ?, ?, ?, ?)", (number, *columns))
+
+
+def remove(db: sqlite3.Connection, number: int) -> None:
+    db.execute("DELETE FROM terms WHERE rowid=?", (number,))
+
+
+def terms_of(db: sqlite3.Connection, numbers: Sequence[int]) -> list[str]:
+    """The indexed terms of chunks, separated by spaces."""
+    query = "SELECT title || ' ' || symbol || ' ' || path || ' ' || body FROM terms WHERE rowid=?"
+    return [str(db.execute(query, (number,)).fetchone()[0]) for number in numbers]
+
+
+def nearest(
+    db: sqlite3.Connection, wanted: Sequence[str], where: str, values: Sequence[object], limit: int,
+    columns: str = NAMES_AND_TEXT,
+) -> list[int]:  # fmt: skip
+    """Numbers of the chunks with any of the terms, the best first.
+
+    where: a condition on `chunks` and `documents` with its values; empty for none. columns: where to look.
+    """
+    if not wanted:
+        return []
+    query = (
+        "SELECT chunks.id FROM terms JOIN chunks ON chunks.id = terms.rowid"
+        " JOIN documents ON documents.id = chunks.document WHERE terms MATCH ?"
+        + (f" AND {where}" if where else "")
+        + f" ORDER BY bm25(terms, {', '.join(map(str, WEIGHTS))}), chunks.id LIMIT ?"
+    )
+    match = f"{{{columns}}} : (" + " OR ".join(f'"{term}"' for term in wanted[:MOST_TERMS]) + ")"
+    return [row[0] for row in db.execute(query, (match, *values, limit))]

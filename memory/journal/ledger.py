@@ -1,0 +1,95 @@
+"""The journal's ledger: tokens, USD and device time, one row per model call, evaluation or comparison."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from avo.memory.journal.table import Table, now
+
+LATELY = 10
+"""Model calls; the dearest of them is what the next one is expected to cost."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """Of a run so far; all 0 or None where there is nothing to divide by."""
+
+    calls: int
+    steps: int
+    """With a model call in them."""
+    prompt: float
+    """Tokens of a model call, with the cached ones."""
+    cached: float
+    completion: float
+    usd: float | None
+    """Of a model call whose price is known; None when there was none."""
+    calls_a_step: float
+    evaluations_a_step: float
+    seconds_a_call: float
+    seconds_an_evaluation: float
+
+
+class Ledger(Table):
+    """What was spent."""
+
+    _counted: tuple[int, float] = (0, 0.0)
+    """The last row that is in the sum of USD, and the sum."""
+
+    def spend(
+        self, step: int, agent: str, kind: str, prompt: int = 0, completion: int = 0, seconds: float = 0, *,
+        cached: int = 0, model: str = "", usd: float | None = None, device: float = 0,
+    ) -> None:  # fmt: skip
+        """kind: model, evaluation or comparison. seconds: of all of it; device: for which a device was held.
+
+        cached: how many of the prompt's tokens the provider had. usd: None when the price is not known.
+        """
+        self.insert(
+            "ledger", step=step, agent=agent, kind=kind, prompt_tokens=prompt, completion_tokens=completion,
+            cached_tokens=cached, model=model, usd=usd, seconds=seconds, device_seconds=device, at=now(),
+        )  # fmt: skip
+
+    def spent(self) -> list[dict[str, Any]]:
+        """Totals by agent and kind; what was spent in another operator's step is that operator's.
+
+        usd is None when no price was known; `unpriced` counts the model calls that are not in the sum.
+        """
+        return self.rows(
+            "SELECT CASE WHEN COALESCE(operator, 'agent') = 'agent' THEN agent ELSE operator END AS agent, kind,"
+            " COUNT(*) AS entries, SUM(prompt_tokens) AS prompt_tokens, SUM(cached_tokens) AS cached_tokens,"
+            " SUM(completion_tokens) AS completion_tokens, ROUND(SUM(seconds), 3) AS seconds,"
+            " ROUND(SUM(device_seconds), 3) AS device_seconds,"
+            " ROUND(SUM(usd), 6) AS usd, SUM(kind = 'model' AND usd IS NULL) AS unpriced"
+            " FROM ledger LEFT JOIN steps ON steps.id = ledger.step GROUP BY 1, 2"
+        )
+
+    def usd(self) -> float:
+        """USD of all calls whose price was known; reads only the rows that came since it was asked last."""
+        last, total = self._counted
+        row = self.rows("SELECT MAX(id) AS last, SUM(usd) AS more FROM ledger WHERE id > ?", last)[0]
+        self._counted = (row["last"] or last, total + (row["more"] or 0.0))
+        return self._counted[1]
+
+    def next_call(self) -> float:
+        """USD that another model call is expected to cost: as much as the dearest of the last ones."""
+        query = "SELECT MAX(usd) AS usd FROM (SELECT usd FROM ledger WHERE kind = 'model' ORDER BY id DESC LIMIT ?)"
+        return float(self.rows(query, LATELY)[0]["usd"] or 0)
+
+    def entries(self) -> int:
+        """Number of the ledger's last row."""
+        return int(self.value("SELECT COALESCE(MAX(id), 0) FROM ledger"))
+
+    def means(self) -> Means:
+        """What a model call, a step and an evaluation of this run took on average; the seed is no evaluation."""
+        call = self.rows(
+            "SELECT COUNT(*) AS n, AVG(prompt_tokens) AS prompt, AVG(cached_tokens) AS cached, AVG(usd) AS usd,"
+            " AVG(completion_tokens) AS completion, AVG(seconds) AS seconds, COUNT(DISTINCT step) AS steps"
+            " FROM ledger WHERE kind = 'model'"
+        )[0]
+        query = "SELECT COUNT(*) AS n, AVG(seconds) AS seconds FROM ledger WHERE kind = 'evaluation' AND step > 0"
+        evaluation = self.rows(query)[0]
+        steps = max(call["steps"], 1)
+        return Means(
+            call["n"], call["steps"], call["prompt"] or 0, call["cached"] or 0, call["completion"] or 0, call["usd"],
+            call["n"] / steps, evaluation["n"] / steps, call["seconds"] or 0, evaluation["seconds"] or 0,
+        )  # fmt: skip

@@ -1,0 +1,62 @@
+"""The lexical index: what stands in a title outweighs the text, and filters hold."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from avo.kb_index.index import lexical
+from avo.kb_index.index.tokens import query_terms
+
+TABLES = "CREATE TABLE documents (id INTEGER, source TEXT); CREATE TABLE chunks (id INTEGER, document INTEGER);"
+
+
+@pytest.fixture
+def db() -> sqlite3.Connection:
+    """Four chunks of two sources."""
+    made = sqlite3.connect(":memory:")
+    made.executescript(TABLES + lexical.SCHEMA + "INSERT INTO documents VALUES (1, 'a'), (2, 'b');")
+    chunks = [
+        ("other", "", "x.py", "it calls fence once, and then does this and that with the rest"),
+        ("fence", "", "y.py", "what orders memory accesses of one thread before those of others"),
+        ("copy", "cp_async", "z.py", "moves a tile"),
+        ("more", "", "fence.py", "a file about something else"),
+    ]
+    for number, chunk in enumerate(chunks, 1):
+        made.execute("INSERT INTO chunks VALUES (?, ?)", (number, 1 + number % 2))
+        lexical.add(made, number, *chunk)
+    return made
+
+
+def found(db: sqlite3.Connection, question: str, where: str = "", *values: object, columns: str = "") -> list[int]:
+    words = query_terms(question)
+    return lexical.nearest(db, words, where, values, 10, columns or lexical.NAMES_AND_TEXT)
+
+
+def test_a_title_outweighs_a_path_and_a_path_the_text(db: sqlite3.Connection) -> None:
+    assert found(db, "fence") == [2, 4, 1]
+
+
+def test_any_word_of_a_question_is_enough(db: sqlite3.Connection) -> None:
+    assert set(found(db, "how are tiles moved behind a fence")) == {1, 2, 3, 4}
+
+
+def test_names_alone_leave_the_text_out(db: sqlite3.Connection) -> None:
+    assert found(db, "fence", columns=lexical.NAMES) == [2, 4]
+
+
+def test_a_filter_limits_and_what_is_removed_is_gone(db: sqlite3.Connection) -> None:
+    assert found(db, "fence", "documents.source = ?", "a") == [2, 4]
+    lexical.remove(db, 2)
+    assert found(db, "fence") == [4, 1]
+
+
+@pytest.mark.parametrize("question", ["", "the of", 'NOT "a" OR (b', "unheard-of word*", "NEAR(", "title:zzz", "\0"])
+def test_no_question_is_a_syntax_error(db: sqlite3.Connection, question: str) -> None:
+    assert found(db, question) == []
+
+
+def test_the_terms_of_a_chunk_can_be_had_again(db: sqlite3.Connection) -> None:
+    [text] = lexical.terms_of(db, [3])
+    assert {"copi", "cp_async", "z_py", "tile"} <= set(text.split())

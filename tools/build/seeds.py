@@ -1,0 +1,32 @@
+"""Sources that a user names: a scenario's seed, or a folder of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from avo.scenarios.loader import Scenario
+from avo.settings import KERNELS
+from avo.tools.build.sources import read_sources
+from avo.types import AvoError, ToolError
+
+
+def seed_sources(scenario: Scenario, target: str) -> dict[str, bytes]:
+    """The seed's files. Raises AvoError."""
+    return folder_sources(seed_folder(scenario, target))
+
+
+def seed_folder(scenario: Scenario, target: str) -> Path:
+    """Where a seed lies: beside scenario.toml, or one that it extends, or below kernels/. Raises AvoError."""
+    name = scenario.target(target).seed
+    for place in (*(file.parent for file in scenario.files), KERNELS):
+        if (place / name).is_dir():
+            return place / name
+    raise AvoError(f"{scenario.path / 'scenario.toml'}: targets.{target}.seed: no folder '{name}' here or in kernels/")
+
+
+def folder_sources(folder: Path) -> dict[str, bytes]:
+    """read_sources for a user's folder: its complaint is the user's one line."""
+    try:
+        return dict(read_sources(folder))
+    except ToolError as error:
+        raise AvoError(str(error)) from error

@@ -1,0 +1,155 @@
+"""The lease of a device: one measurement at a time among all avo processes of this machine, in the order of asking."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from avo.settings import device_lock, printable
+from avo.tools.devices.gpu import fitting
+from avo.types import Cancelled, Missing
+
+Say = Callable[[str], None]
+LOOK_AGAIN_SECONDS = 0.05
+"""Between two looks at which of several devices is free."""
+TELL_SECONDS = 1.0
+"""How long a wait may take before a word is said about it."""
+LONGEST_COMMAND = 100
+"""Characters that are told of the command which holds a device."""
+
+_in_vain = threading.Event()
+
+
+def say_so(line: str) -> None:
+    """Say a line on standard error."""
+    with contextlib.suppress(OSError):
+        print(f"avo: {line}", file=sys.stderr, flush=True)
+
+
+def wait_no_longer() -> None:
+    """Let whoever waits for a device, or comes to wait for one, raise Cancelled."""
+    _in_vain.set()
+
+
+def wait_again() -> None:
+    """Take that back."""
+    _in_vain.clear()
+
+
+@contextlib.contextmanager
+def lease(target: str, say: Say = say_so) -> Iterator[int]:
+    """Hold a device of the target alone among all avo processes of this machine: its number.
+
+    The first GPU that is free and runs such code; when none is, waits until one is, behind those who asked before.
+    say: is told once, after a second, who is waited for. Raises Cancelled after `wait_no_longer`.
+    """
+    names = (target != "cpu" and fitting(target)) or {0: target}
+    with contextlib.ExitStack() as stack:
+        files = {number: stack.enter_context(_lock_file(name)) for number, name in names.items()}
+        wait = _Wait(target, [*files.values()], say)
+        with _queue("-".join(["queue", *(name[:12] for name in names.values())]), wait):
+            while (free := next((number for number, file in files.items() if _locked(file)), None)) is None:
+                wait.until(lambda: time.sleep(LOOK_AGAIN_SECONDS))
+        _sign(files[free])
+        yield free
+
+
+class _Wait:
+    """One wait for a device."""
+
+    def __init__(self, target: str, files: list[IO[str]], say: Say) -> None:
+        self._target, self._files, self._say = target, files, say
+        self._since, self._told = time.monotonic(), False
+
+    def until(self, pause: Callable[[], object]) -> None:
+        """Pause once more; say who is waited for when that takes long. Raises Cancelled."""
+        if _in_vain.is_set():
+            raise Cancelled("stopped by the user")
+        if not self._told and time.monotonic() - self._since > TELL_SECONDS:
+            self._told = True
+            holders = list(filter(None, map(_holder, self._files)))
+            by = f", held by {' and '.join(holders)}" if holders else ""
+            self._say(printable(f"waiting for {self._target}{by}"))
+        pause()
+
+
+@contextlib.contextmanager
+def _queue(name: str, wait: _Wait) -> Iterator[None]:
+    """Stand first among those who wait for a device.
+
+    To wait for a lock cannot be called off: a thread does it, and drops the lock when nobody wants it any more.
+    """
+    file, got, gone = _lock_file(name), threading.Event(), threading.Event()
+
+    def take() -> None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        got.set()
+        if gone.is_set():
+            file.close()
+
+    try:
+        if not _locked(file):
+            threading.Thread(target=take, daemon=True).start()
+            while not got.is_set():
+                wait.until(lambda: got.wait(LOOK_AGAIN_SECONDS))
+        else:
+            got.set()
+        yield
+    finally:
+        gone.set()
+        if got.is_set():
+            file.close()
+
+
+def _lock_file(device: str) -> IO[str]:
+    """The device's lock file. Raises Missing where it cannot be made."""
+    path = device_lock(device)
+    with contextlib.suppress(PermissionError):  # to write to another user's file in /tmp is what some systems forbid
+        if path.exists():
+            return path.open("r+")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            return path.open()
+        file = path.open("a+")
+    except OSError as error:
+        raise Missing(f"{path} cannot be made: {error.strerror}; make room, or set TMPDIR to another folder") from error
+    with contextlib.suppress(PermissionError):
+        path.chmod(0o666)
+    return file
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(file: IO[str]) -> None:
+    """Write into the lock file who holds it."""
+    with contextlib.suppress(OSError):  # it is another user's
+        os.ftruncate(file.fileno(), 0)
+        os.pwrite(file.fileno(), f"{os.getpid()}\n".encode(), 0)
+
+
+def _holder(file: IO[str]) -> str:
+    """Who holds a device: `pid 12 (`avo …`)`; empty where that cannot be read."""
+    try:
+        pid = int(os.pread(file.fileno(), 20, 0))
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").rstrip("\0").split("\0")
+    except (OSError, ValueError):
+        return ""
+    if pid == os.getpid():
+        return "another measurement of this process"
+    start = next((number for number, word in enumerate(words) if Path(word).name == "avo"), None)
+    told = shlex.join(words if start is None else ["avo", *words[start + 1 :]])
+    return f"pid {pid} (`{told if len(told) <= LONGEST_COMMAND else told[:LONGEST_COMMAND] + '…'}`)"

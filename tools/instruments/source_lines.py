@@ -1,0 +1,80 @@
+"""Which source line each machine instruction of a CUDA candidate comes from: nvdisasm's listing, read."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from avo.sandbox.confine import Policy
+from avo.sandbox.process import DEVICES, SYSTEM_FOLDERS, run
+from avo.tools.build.compilers import compiler_of
+
+SECTION = re.compile(r"^\.text\.(\S+):$")
+FILE = re.compile(r'^\s*//## File "([^"]+)", line (\d+)')
+CODE = re.compile(r"^\s+/\*([0-9a-f]{4,})\*/\s+(\S.*?)\s*;?\s*$")
+OPCODE = re.compile(r"^(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_]*)")
+SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """One instruction."""
+
+    opcode: str
+    line: str
+    """file:line, empty without -lineinfo."""
+
+
+def places(library: Path, target: str) -> tuple[Mapping[int, Place], ...]:
+    """The kernels of a library, each by offset; none where there is no disassembler."""
+    compiler = compiler_of(target)
+    if not compiler.cuobjdump or not (nvdisasm := Path(compiler.cuobjdump).with_name("nvdisasm")).is_file():
+        return ()
+    with tempfile.TemporaryDirectory(prefix="avo-cubin-") as scratch:
+        folder = Path(scratch).resolve()
+        policy = Policy(
+            read=(*SYSTEM_FOLDERS, *DEVICES, *compiler.folders, str(library.parent)), write=(str(folder), *DEVICES),
+            file_bytes=64 << 20,
+        )  # fmt: skip
+        run([compiler.cuobjdump, "-xelf", "all", str(library)], folder, SECONDS, policy)
+        listings = [
+            run([str(nvdisasm), "-g", "-c", cubin.name], folder, SECONDS, policy).output
+            for cubin in sorted(folder.glob("*.cubin"))
+        ]
+    return tuple(kernel for listing in listings for kernel in kernels(listing))
+
+
+def kernels(listing: str) -> tuple[Mapping[int, Place], ...]:
+    """What `nvdisasm -g -c` prints, by kernel and offset."""
+    found: list[dict[int, Place]] = []
+    line = ""
+    for row in listing.splitlines():
+        if SECTION.match(row):
+            found.append({})
+            line = ""
+        elif file := FILE.match(row):
+            line = f"{file[1].rpartition('/')[2]}:{file[2]}"
+        elif found and (code := CODE.match(row)):
+            found[-1][int(code[1], 16)] = Place(_opcode(code[2]), line)
+    return tuple(kernel for kernel in found if kernel)
+
+
+def lines_of(instructions: Mapping[int, str], listings: tuple[Mapping[int, Place], ...]) -> dict[int, str]:
+    """Offset -> file:line, by the kernel whose code agrees best with the text of `instructions`."""
+
+    def agreement(listing: Mapping[int, Place]) -> int:
+        return sum(at in listing and listing[at].opcode == _opcode(text) for at, text in instructions.items())
+
+    best = max(listings, key=agreement, default={})
+    if agreement(best) * 2 < len(instructions):
+        return {}
+    return {at: best[at].line for at in instructions if at in best and best[at].line}
+
+
+def _opcode(text: str) -> str:
+    """The opcode without its modifiers."""
+    found = OPCODE.match(text.strip())
+    return found[1] if found else ""

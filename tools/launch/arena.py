@@ -1,0 +1,272 @@
+"""The buffers of a candidate: shared memory with guard bands round every tensor."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+
+from avo.scenarios.abi import ITEM_BYTES, pack
+from avo.scenarios.loader import Case, Scenario, Tensor, shape_of
+from avo.tools.launch.buffers import DeviceBuffer, HostBuffer
+from avo.tools.launch.mixed import Mixed
+from avo.tools.launch.runner import COMMAND, LARGEST_COMMAND
+from avo.types import Rejected, Status
+
+GUARD = 64 << 10
+APART = 32 << 20
+"""Bytes between two tensors of a fenced slot."""
+ALIGNED = 16
+"""Bytes that every pointer of a candidate is a multiple of, and that of Edge.ODD no more."""
+BAND = 0x7F80
+"""Upper bits of the 2-byte pattern in guard bands: with any of the lower seven it is a NaN as bf16, as fp16, and twice
+as fp32, and a large whole number.
+"""
+PAGE = mmap.PAGESIZE
+COUNTED = 1 << 26
+"""Elements that are compared at a time: to count them takes nine bytes of each."""
+TORCH = {"bf16": torch.bfloat16, "fp32": torch.float32, "int32": torch.int32, "uint8": torch.uint8}
+POISON = {
+    "bf16": (torch.int16, 0x7FD5),  # a NaN that arithmetic does not make
+    "fp32": (torch.int32, 0x7FD5AAAA),
+    "int32": (torch.int32, 0x7FFFFFFF),
+    "uint8": (torch.uint8, 0xFF),
+}
+
+
+class Edge(StrEnum):
+    """Where inputs lie between the fences of a slot."""
+
+    END = "end"
+    """They end within 15 bytes of a page that nothing may touch; other tensors lie as for ODD."""
+    START = "start"
+    """They begin exactly behind one."""
+    ODD = "odd"
+    """All tensors, not inputs alone, lie at addresses that are multiples of 16 and not of 32."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where one tensor lies in the arena."""
+
+    tensor: Tensor
+    shape: tuple[int, ...]
+    start: int
+    size: int
+    """Bytes."""
+    before: int = GUARD
+    after: int = GUARD
+    """Bytes of the guard bands."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One set of buffers, laid out for one case."""
+
+    case: Case
+    arguments: bytes
+    """avo_args, with addresses as the runner sees them."""
+    spans: Mapping[str, Span]
+    fences: tuple[tuple[int, int], ...] = ()
+    """Offset and length of what a candidate may not touch during a launch; empty for ordinary slots and on a GPU."""
+
+
+Problem = tuple[torch.Tensor, Status, str]
+"""What may be wrong after launches: how many elements are, by slot, not yet waited for, and what that means."""
+
+
+def _size(tensor: Tensor, case: Case) -> int:
+    return math.prod(shape_of(tensor, case)) * ITEM_BYTES[tensor.dtype]
+
+
+def _aligned(offset: int) -> int:
+    return (offset + PAGE - 1) // PAGE * PAGE
+
+
+def _inwards(size: int, edge: Edge) -> int:
+    """Bytes between a page and where so many bytes behind it begin, so that they lie at an edge of their pages."""
+    if edge is Edge.START:
+        return 0
+    if edge is Edge.END:
+        return (_aligned(size) - size) // ALIGNED * ALIGNED
+    return (_aligned(size + ALIGNED) - size - ALIGNED) // (2 * ALIGNED) * 2 * ALIGNED + ALIGNED
+
+
+def slot_bytes(scenario: Scenario, cases: Sequence[Case]) -> int:
+    """Size of a set of buffers that holds any of the cases."""
+    return max(sum(_aligned(_size(t, case.largest)) + 2 * GUARD + PAGE for t in scenario.tensors) for case in cases)
+
+
+class Arena:
+    """Shared memory for `sets` sets of buffers of any of `cases`, which launches rotate through.
+
+    Of smaller cases it holds more, though never more than `most`.
+    """
+
+    def __init__(
+        self, scenario: Scenario, cases: tuple[Case, ...], kind: type[HostBuffer | DeviceBuffer], sets: int, most: int
+    ) -> None:
+        self.scenario, self._most = scenario, most
+        size = sets * slot_bytes(scenario, cases)
+        behind = slot_bytes(scenario, cases) + (len(scenario.tensors) + 1) * APART
+        self.buffer = kind(size, behind) if kind is HostBuffer else kind(size)
+        self._fences = kind is HostBuffer
+        self._band = 0
+        """The pattern in the guard bands, which changes from launch to launch."""
+
+    def slots(self, case: Case, base: int) -> list[Slot]:
+        """Lay the arena out for `case`; `base` is its address in the runner. Earlier slots are void."""
+        slots, offset = list[Slot](), 0
+        tensors = [(tensor, shape_of(tensor, case), _size(tensor, case)) for tensor in self.scenario.tensors]
+        for _ in range(min(self._most, len(self.buffer.bytes) // slot_bytes(self.scenario, [case]))):
+            spans = {}
+            for tensor, shape, size in tensors:
+                offset = _aligned(offset + GUARD)
+                spans[tensor.name] = Span(tensor, shape, offset, size)
+                offset = offset + size + GUARD
+            packed = pack(self.scenario, case, {name: base + span.start for name, span in spans.items()})
+            slots.append(Slot(case, packed, spans))
+        return slots[: (LARGEST_COMMAND - COMMAND.size) // len(slots[0].arguments)]
+
+    def fenced(self, case: Case, base: int, edge: Edge) -> Slot:
+        """One slot for `case` whose inputs lie at `edge`, for launches that are not timed; what is in others is void.
+
+        On the CPU everything further than the guard bands of outputs and workspaces, and than the page that an input
+        begins or ends in, is fenced off. On a GPU the guard bands round inputs are as wide as the buffers leave room
+        for, 32 MiB at most.
+        """
+        spans, offset = {}, len(self.buffer.bytes) if self._fences else 0
+        for tensor in self.scenario.tensors:
+            size = _size(tensor, case)
+            inwards = _inwards(size, edge if tensor.role == "in" or edge is Edge.START else Edge.ODD)
+            bare = self._fences and tensor.role == "in"
+            wide = self._wide(case) if tensor.role == "in" and not self._fences else GUARD
+            offset = _aligned(offset) + (APART if self._fences else wide)
+            start = offset + inwards
+            before, after = (inwards, -(start + size) % PAGE) if bare else (wide, wide)
+            spans[tensor.name] = Span(tensor, shape_of(tensor, case), start, size, before, after)
+            offset = start + size + after
+        packed = pack(self.scenario, case, {name: base + span.start for name, span in spans.items()})
+        return Slot(case, packed, spans, tuple(self._between(spans.values())) if self._fences else ())
+
+    def _wide(self, case: Case) -> int:
+        """Bytes of the guard bands round the inputs of a fenced slot on a GPU."""
+        inputs = sum(tensor.role == "in" for tensor in self.scenario.tensors)
+        room = len(self.buffer.bytes) - slot_bytes(self.scenario, [case]) - PAGE * len(self.scenario.tensors)
+        return max(GUARD, min(APART, (GUARD + room // (2 * inputs)) // PAGE * PAGE))
+
+    def _between(self, spans: Collection[Span]) -> Iterator[tuple[int, int]]:
+        """Offset and length of what lies between the bands of these tensors, in whole pages."""
+        offset = 0
+        for span in spans:
+            if (first := (span.start - span.before) // PAGE * PAGE) > offset:
+                yield offset, first - offset
+            offset = _aligned(span.start + span.size + span.after)
+        yield offset, len(self.buffer.whole) // PAGE * PAGE - offset
+
+    def prepare(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> None:
+        """Write the inputs of each slot; poison outputs and workspaces; paint the guard bands. Slots are neighbours."""
+        self._band = BAND | secrets.choice([low for low in range(1, 128) if BAND | low != self._band])
+        for name, span in slots[0].spans.items():
+            for band, pattern in self._guards(slots, span):
+                band.fill_(pattern)
+            if span.tensor.role == "in":
+                for slot, inputs in zip(slots, sets, strict=True):
+                    _put(inputs, name, self._view(slot.spans[name]))
+            else:
+                kind, pattern = POISON[span.tensor.dtype]
+                self._across(slots, span.start, span.size).view(kind).fill_(pattern)
+
+    def take(
+        self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]], kept: Collection[int]
+    ) -> dict[int, dict[str, torch.Tensor]]:
+        """Copies of the outputs of the slots `kept`, once guards, inputs and completeness of all are found in order.
+
+        Slots are neighbours. Raises Rejected.
+        """
+        written = [name for name, span in slots[0].spans.items() if span.tensor.role == "out"]
+        outputs = {i: {name: self._view(slots[i].spans[name]).clone() for name in written} for i in kept}
+        unwritten = [problem for name in written for problem in self._unwritten(slots, name, outputs)]
+        problems = [*self._damaged(slots, sets), *unwritten]
+        counts = torch.cat([counts for counts, _, _ in problems]).tolist()  # one wait for the device
+        told = [(status, reason) for counts, status, reason in problems for _ in counts]
+        for count, (status, reason) in zip(counts, told, strict=True):
+            if count:
+                raise Rejected(status, f"{reason.format(count=count)} (case {slots[0].case.label})")
+        return outputs
+
+    def written(self, slot: Slot) -> dict[str, torch.Tensor]:
+        """Outputs as they lie in the arena: void once the slot is prepared anew."""
+        return self._of(slot, "out")
+
+    def given(self, slot: Slot) -> dict[str, torch.Tensor]:
+        """Inputs as they lie in the arena; the same as were given once `take` has found them unchanged."""
+        return self._of(slot, "in")
+
+    def _of(self, slot: Slot, role: str) -> dict[str, torch.Tensor]:
+        return {name: self._view(span) for name, span in slot.spans.items() if span.tensor.role == role}
+
+    def _unwritten(
+        self, slots: Sequence[Slot], name: str, outputs: Mapping[int, Mapping[str, torch.Tensor]]
+    ) -> Iterator[Problem]:
+        """Elements that are poison still, in the copies that are kept and in all slots."""
+        span = slots[0].spans[name]
+        kind, pattern = POISON[span.tensor.dtype]
+        reason = f"left {{count}} of {math.prod(span.shape)} elements of {name} unwritten"
+        for copies in outputs.values():
+            yield torch.count_nonzero(copies[name].view(kind) == pattern).view(1), Status.NOT_WRITTEN, reason
+        everywhere = self._across(slots, span.start, span.size).view(kind)
+        for part in torch.split(everywhere, max(1, COUNTED // everywhere.shape[1])):
+            yield torch.count_nonzero(part == pattern, dim=1), Status.NOT_WRITTEN, reason
+
+    def _damaged(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> Iterator[Problem]:
+        """What was written that should not be."""
+        for name, span in slots[0].spans.items():
+            for band, pattern in self._guards(slots, span):
+                yield torch.count_nonzero(band != pattern, dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
+            if span.tensor.role == "in":
+                changed = [
+                    torch.count_nonzero(_bits(self._view(slot.spans[name])) != _bits(inputs[name]))
+                    for slot, inputs in zip(slots, sets, strict=True)
+                ]
+                yield torch.stack(changed), Status.INPUT_MODIFIED, f"input {name} changed"
+
+    def _view(self, span: Span) -> torch.Tensor:
+        raw = self.buffer.whole[span.start : span.start + span.size]
+        return raw.view(TORCH[span.tensor.dtype]).view(span.shape)
+
+    def _across(self, slots: Sequence[Slot], start: int, size: int) -> torch.Tensor:
+        """[slots, size] bytes, of the first slot from `start` on, and the same of its neighbours."""
+        first, last = (next(iter(slot.spans.values())).start for slot in (slots[0], slots[-1]))
+        stride = (last - first) // max(len(slots) - 1, 1)
+        return self.buffer.whole.as_strided((len(slots), size), (stride, 1), start)
+
+    def _guards(self, slots: Sequence[Slot], span: Span) -> Iterator[tuple[torch.Tensor, int]]:
+        """The guard bands of a tensor of all slots, and what is in them: pairs of bytes, or one at their ends."""
+        low, high = self._band & 0xFF, self._band >> 8
+        end = span.start + span.size
+        for first, last in ((span.start - span.before, span.start), (end, end + span.after)):
+            if odd := first % 2:
+                yield self._across(slots, first, 1), high
+            pairs = (last - first - odd) // 2 * 2
+            yield self._across(slots, first + odd, pairs).view(torch.int16), self._band
+            if first + odd + pairs < last:
+                yield self._across(slots, last - 1, 1), low
+
+
+def _put(inputs: Mapping[str, torch.Tensor], name: str, target: torch.Tensor) -> None:
+    if isinstance(inputs, Mixed):
+        inputs.write(name, target)
+    else:
+        target.copy_(inputs[name])
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    """The same memory as integers, wide ones where it can be, so that NaN equals itself."""
+    raw = tensor.flatten().view(torch.uint8)
+    return raw if len(raw) % 8 else raw.view(torch.int64)

@@ -1,0 +1,174 @@
+"""A part of a launch's outputs against the reference: a few rows, so cheap that every timed launch can have it.
+
+Which rows can be had by themselves, a scenario says by a function `sample(case, inputs, seed)` of its reference.py:
+{output: (index, value, magnitude)}, index being flat positions in the output. Without it, dimensions are looked for
+along which the reference of a slice is the slice of the reference; that is proved on the case's own data.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from avo.scenarios.loader import Case, Scenario, Tensor, Tolerance
+from avo.tools.reference.asked import asked, calling, fault
+from avo.tools.reference.check import Tensors, Wanted, allowed_error, error_ratio, expected
+from avo.types import ScenarioError
+
+HOOK = "sample"
+Function = Callable[..., Mapping[str, tuple[torch.Tensor, ...]]]
+"""`sample` or `reference` of a scenario."""
+SLICE, PART_OF_EXTENT = 4, 4
+"""Entries of a dimension in a slice: at most so many, and at most one in so many."""
+SAME = 0.05
+"""Part of the allowed error within which the reference of a slice has to be the slice of the reference."""
+PROOFS = 2
+"""Slices that are tried: the last one, for at the first everything before it is missing anyway, and drawn ones."""
+GARBAGE = 8.0
+"""Times the allowed error of the norm that a part of the output may have before the whole output is looked at."""
+WHOLE_LAUNCHES = 4
+"""Of a row, where no part of an output can be had by itself: so many drawn ones are checked whole."""
+
+
+class Parts:
+    """How outputs of one case are checked in part."""
+
+    def __init__(self, scenario: Scenario, case: Case, inputs: Tensors, wanted: Wanted) -> None:
+        """`inputs` and `wanted`: one drawn set of the case, and what is expected of it."""
+        self.scenario, self.case = scenario, case
+        self.sampled = callable(getattr(scenario.reference, HOOK, None))
+        if self.sampled:
+            self._agrees(inputs, wanted)
+        self.dims = () if self.sampled else self._proved(inputs, wanted)
+
+    def check(self, launches: Sequence[tuple[Tensors, Tensors]], parts: int = 1) -> None:
+        """Raise Rejected when one of so many parts of a launch is wrong. `launches`: inputs and outputs of each.
+
+        The device is waited for once. What a part shows is confirmed by the whole output before anybody is refused.
+        """
+        if not self.sampled and not self.dims:
+            for launch in secrets.SystemRandom().sample(launches, min(WHOLE_LAUNCHES, len(launches))):
+                error_ratio(self.scenario, self.case, *launch)
+            return
+        looks = [*launches] * parts
+        with calling(self.scenario, HOOK if self.sampled else "reference", self.case) as function:
+            worst = torch.stack([self._ratio(function, *launch) for launch in looks])
+        for launch, ratio in zip(looks, worst.tolist(), strict=True):
+            if ratio > 1:
+                error_ratio(self.scenario, self.case, *launch)
+
+    def _ratio(self, function: Function, inputs: Tensors, outputs: Tensors) -> torch.Tensor:
+        """Worst error of a part over the allowed one, not yet waited for."""
+        tolerance = self.scenario.tolerance
+        if self.sampled:
+            drawn = function(self.case, dict(inputs), secrets.randbits(62)).items()
+            seen = [(value, size, outputs[name].flatten()[index]) for name, (index, value, size) in drawn]
+        else:
+            starts = self._starts(self.dims)
+            wanted = function(*self._slice(inputs, starts)).items()
+            cut = {name: self._cut(self._tensor(name), whole, starts) for name, whole in outputs.items()}
+            seen = [(value, size, cut[name]) for name, (value, size) in wanted]
+        return torch.stack([_worst(tolerance, (value, size.to(value.dtype)), got) for value, size, got in seen]).max()
+
+    # ---- samples -------------------------------------------------------------------------------
+
+    def _agrees(self, inputs: Tensors, wanted: Wanted) -> None:
+        """Raise ScenarioError where the scenario's `sample` is none, or says something else than its `reference`."""
+        drawn: Any = asked(self.scenario, HOOK, self.case, inputs, secrets.randbits(62))
+        whole = isinstance(drawn, Mapping) and set(drawn) == set(wanted)
+        if not whole or any(len(parts) != 3 or len({len(part) for part in parts}) != 1 for parts in drawn.values()):
+            problem = f"must return {', '.join(sorted(wanted))}: (index, value, magnitude)"
+            raise fault(self.scenario, HOOK, self.case, problem)
+        for name, (index, *pair) in drawn.items():
+            right, scale = (part.flatten()[index] for part in wanted[name])
+            value, size = (part.to(scale.dtype) for part in pair)
+            if float(_elements(self.scenario.tolerance, (right, scale), value).max()) > SAME:
+                raise fault(self.scenario, HOOK, self.case, f"{name} is not what reference() answers there")
+            if not torch.allclose(size, scale, rtol=1e-2, atol=1e-30):
+                raise fault(self.scenario, HOOK, self.case, f"the magnitude of {name} is not what reference() answers")
+
+    # ---- slices --------------------------------------------------------------------------------
+
+    def _proved(self, inputs: Tensors, wanted: Wanted) -> tuple[str, ...]:
+        """The dimensions along which slices of this case are independent of the rest."""
+        found: tuple[str, ...] = ()
+        for dim in independent(self.scenario):
+            if self.case.dims[dim] > 1 and self._holds((*found, dim), inputs, wanted):
+                found = (*found, dim)
+        return found
+
+    def _holds(self, dims: Sequence[str], inputs: Tensors, wanted: Wanted) -> bool:
+        for proof in range(PROOFS):
+            starts = self._starts(dims)
+            if proof == 0:
+                starts = {dim: (self.case.dims[dim] - length, length) for dim, (_, length) in starts.items()}
+            try:
+                of_slice = expected(self.scenario, *self._slice(inputs, starts))
+            except ScenarioError:  # the reference does not take such a shape
+                return False
+            for name, (value, magnitude) in wanted.items():
+                right, scale = (self._cut(self._tensor(name), whole, starts) for whole in (value, magnitude))
+                got, size = (part.to(scale.dtype) for part in of_slice[name])
+                if float(_elements(self.scenario.tolerance, (right, scale), got).max()) > SAME:
+                    return False
+                if not torch.allclose(size, scale, rtol=1e-3, atol=1e-30):
+                    return False
+        return True
+
+    def _starts(self, dims: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """By dimension: where a slice begins, drawn, and how long it is."""
+        lengths = {dim: max(1, min(SLICE, self.case.dims[dim] // PART_OF_EXTENT)) for dim in dims}
+        return {dim: (secrets.randbelow(self.case.dims[dim] - n + 1), n) for dim, n in lengths.items()}
+
+    def _slice(self, inputs: Tensors, starts: Mapping[str, tuple[int, int]]) -> tuple[Case, Tensors]:
+        """The case and the inputs of a slice."""
+        dims = self.case.dims | {dim: length for dim, (_, length) in starts.items()}
+        cut = {name: self._cut(self._tensor(name), tensor, starts) for name, tensor in inputs.items()}
+        return self.case.model_copy(update={"dims": dims}), cut
+
+    def _cut(self, tensor: Tensor, whole: torch.Tensor, starts: Mapping[str, tuple[int, int]]) -> torch.Tensor:
+        for axis, extent in enumerate(tensor.shape):
+            if extent in starts:
+                whole = whole.narrow(axis, *starts[str(extent)])
+        return whole
+
+    def _tensor(self, name: str) -> Tensor:
+        return next(tensor for tensor in self.scenario.tensors if tensor.name == name)
+
+
+def independent(scenario: Scenario) -> list[str]:
+    """Dimensions that may be sliced: one whole axis of each output, at most one of an input, and nothing else."""
+    moved = [tensor for tensor in scenario.tensors if tensor.role != "workspace"]
+
+    def whole_axes(dim: str) -> bool:
+        for tensor in moved:
+            uses = [extent for extent in tensor.shape if re.search(rf"\b{dim}\b", str(extent))]
+            if uses not in ([], [dim]) or (tensor.role == "out" and not uses):
+                return False
+        return not any(re.search(rf"\b{dim}\b", str(scalar.value)) for scalar in scenario.scalars)
+
+    return [dim for dim in scenario.dims if whole_axes(dim)]
+
+
+def _elements(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got: torch.Tensor) -> torch.Tensor:
+    """Error over allowed error, element by element; infinite for NaN, 0 where an infinity is expected and there."""
+    value = pair[0]
+    got = got.to(value.dtype)
+    error = (got - value).abs() / allowed_error(tolerance, pair)
+    return error.masked_fill(got == value, 0.0).nan_to_num(torch.inf, torch.inf)
+
+
+def _worst(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got: torch.Tensor) -> torch.Tensor:
+    """The worst of the elements; or the error of their norm over GARBAGE times the allowed one, if that is worse."""
+    value = pair[0]
+    if not value.is_floating_point():
+        value, pair = value.double(), (value.double(), pair[1].double())
+    worst = _elements(tolerance, pair, got).max()
+    if not tolerance.frobenius:
+        return worst
+    norm = (got.to(value.dtype) - value).norm() / (GARBAGE * tolerance.frobenius * value.norm())
+    return torch.maximum(worst, norm.nan_to_num(0.0, 0.0))

@@ -1,0 +1,185 @@
+"""Where candidates are built and measured: an Executor. Here, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from avo.sandbox import confine, seccomp
+from avo.scenarios.loader import Scenario
+from avo.tools.build.builder import Build
+from avo.tools.build.cache import cached_build
+from avo.tools.build.compilers import compiler_of
+from avo.tools.build.sources import Sources, digest
+from avo.tools.devices.lease import lease, say_so
+from avo.types import RULES, Comparison, Rejected, Status, Verdict, unfit, usual_seconds
+
+if TYPE_CHECKING:
+    from avo.tools.score.judge import Judge
+
+MOST_BUILDS_AT_ONCE = 8
+
+
+class Executor(Protocol):
+    """Builds and measures candidates of one scenario on one target; blocking, called from a thread."""
+
+    def build(self, files: Sources) -> Build:
+        """Compile only. Raises Rejected."""
+        ...
+
+    def evaluate(self, files: Sources) -> Verdict:
+        """f of one tree; a rejection is a verdict."""
+        ...
+
+    def compare(self, incumbent: Sources, candidate: Sources, usual: Mapping[str, float] | None = None) -> Comparison:
+        """Both interleaved in one lease of the device, where a side that was not scored here is scored first.
+
+        usual: seconds of a launch by case that the incumbent took when it was scored here by these rules.
+        Raises Rejected for what the candidate does wrong, Unfit where that is the incumbent.
+        """
+        ...
+
+    def prepare(self, trees: list[Sources]) -> None:
+        """Compile several trees ahead of their evaluation, side by side."""
+        ...
+
+    @property
+    def devices(self) -> int:
+        """How many evaluations can be under way at once."""
+        ...
+
+    def measured_here(self, device: str) -> bool:
+        """Whether a verdict's device is one of this machine's, as far as that is known."""
+        ...
+
+
+class LocalExecutor:
+    """Builds in subprocesses of this machine; one lock per device round every measurement."""
+
+    def __init__(self, scenario: Scenario, target: str) -> None:
+        confine.hide()  # keys are among its variables
+        self.scenario, self.target = scenario, target
+        self.say = say_so
+        """Is told which device is waited for, and who holds it."""
+        self._rejected: dict[str, Rejected] = {}
+        self._judges: dict[int, Judge] = {}
+        self._alone: dict[str, Mapping[str, float]] = {}
+        """By tree: seconds of a launch by case, of those that passed here."""
+        self._here: list[str] = []
+
+    def judge_on(self, device: int) -> Judge:
+        """The judge on one device; loads torch. Raises Missing when the target's device is not there."""
+        from avo.tools.score.judge import Judge
+
+        if device not in self._judges:
+            self.require_device()
+            self._judges[device] = Judge(self.scenario, self.target, device)
+        return self._judges[device]
+
+    def require_device(self) -> None:
+        """Raise Missing when the target's device is not there."""
+        from avo.tools.devices.gpu import require_gpu
+
+        if self.target != "cpu":
+            require_gpu(self.target)
+
+    def build(self, files: Sources) -> Build:
+        tree = digest(files)
+        if tree not in self._rejected:
+            try:
+                return cached_build(files, self.scenario, self.target)
+            except Rejected as rejected:
+                self._rejected[tree] = rejected
+        raise self._rejected[tree]
+
+    def prepare(self, trees: list[Sources]) -> None:
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_BUILDS_AT_ONCE)) as pool:
+            for future in [pool.submit(self.build, files) for files in trees]:
+                with contextlib.suppress(Rejected):
+                    future.result()
+
+    @property
+    def devices(self) -> int:
+        from avo.tools.devices.gpu import fitting
+
+        return 1 if self.target == "cpu" else len(fitting(self.target)) or 1
+
+    def measured_here(self, device: str) -> bool:
+        from avo.tools.devices.gpu import names
+        from avo.tools.devices.roofline import device as cpu
+
+        if not self._here:
+            self._here = [cpu()] if self.target == "cpu" else names()
+        return device in self._here or not self._here  # without a GPU nobody can tell
+
+    def evaluate(self, files: Sources) -> Verdict:
+        from avo.tools.devices.gpu import gpu
+        from avo.tools.devices.roofline import device
+        from avo.tools.score.baselines import measured as baselines_of
+        from avo.tools.score.judge import judged
+
+        started = time.monotonic()
+        self.require_device()  # the judge is made on the device that is leased, and on no other
+        unit, version = self.scenario.target(self.target).unit, compiler_of(self.target).version
+        name = device() if self.target == "cpu" else ""
+        verdict = Verdict(Status.PASSED, "", unit, device=name, compiler=version, rules=RULES)
+        verdict = replace(verdict, unisolated=seccomp.lacking())
+        cost: dict[str, float] = {}
+        try:
+            built = self.build(files)
+            verdict, cost["compile"] = replace(verdict, log=built.log, code=built.code), built.seconds
+            asked = time.monotonic()
+            with self.held() as judge:
+                got = time.monotonic()
+                if judge.on_gpu:
+                    verdict = replace(verdict, device=gpu(judge.index))
+                try:
+                    baselines, missing = baselines_of(judge)
+                    cost |= {"wait": got - asked, "baselines": time.monotonic() - got}
+                    scores, phases = judged(judge, built)
+                finally:
+                    cost["lease"] = time.monotonic() - got
+            verdict = replace(verdict, cases=tuple(scores), baselines=baselines, missing=missing)
+            self._alone[digest(files)] = usual_seconds(scores)
+            cost |= phases
+        except Rejected as rejected:
+            log = rejected.log or verdict.log
+            verdict = replace(verdict, status=rejected.status, reason=rejected.reason, log=log)
+        return replace(verdict, cost=cost | {"total": time.monotonic() - started})
+
+    def compare(self, incumbent: Sources, candidate: Sources, usual: Mapping[str, float] | None = None) -> Comparison:
+        from avo.tools.score.paired import compare
+
+        with unfit():
+            first = self.build(incumbent)
+        second = self.build(candidate)
+        with self.held() as judge:
+            got = time.monotonic()
+            with unfit():
+                alone = [usual or self._by_itself(judge, incumbent, first)]
+            alone.append(self._by_itself(judge, candidate, second))
+            return replace(compare(judge, first, second, alone), lease=time.monotonic() - got)
+
+    def _by_itself(self, judge: Judge, files: Sources, built: Build) -> Mapping[str, float]:
+        """Seconds of a launch by case, as it was scored here, or is now. Raises Rejected."""
+        from avo.tools.score.judge import judged
+
+        tree = digest(files)
+        if tree not in self._alone:
+            self._alone[tree] = usual_seconds(judged(judge, built)[0])
+        return self._alone[tree]
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Judge]:
+        """A device alone, and its judge."""
+        from avo.tools.devices.gpu import explained
+
+        with lease(self.target, self.say) as index, explained():
+            judge = self.judge_on(index)
+            with judge.on_device():
+                yield judge

@@ -1,1 +1,1 @@
-"""What a process that nobody trusts may do, and how it is run. Imports the ground only."""
+"""The sandbox: the rights and limits of untrusted processes, and how they are run. Imports the ground only."""

@@ -1,4 +1,4 @@
-"""Runs a command in a cell: makes its folder, checks what holds it, watches what it takes, and ends all of it."""
+"""Runs an agent's command in a cell: makes its folder, checks its isolation, enforces its limits, ends all of it."""
 
 from __future__ import annotations
 
@@ -21,42 +21,45 @@ from avo.settings import child_environment
 from avo.types import ToolError
 
 HEAD, TAIL = 64_000, 32_000
-"""Bytes of a command's output that are read back."""
+"""Bytes kept of the beginning and of the end of a command's output."""
 SPARE_DISK = 1 << 30
-"""Bytes that have to stay free where a cell has no disk of its own."""
+"""Bytes of disk that must stay free where a cell has no file system of its own."""
 STARTS_WITHIN = 60
-"""Seconds until a cell is there, on a machine that is busy."""
+"""Seconds that a cell may take to start, even on a busy machine."""
 USERS = (2_000_000_000, 60_000)
-"""Users that nobody is, for avo as root: the first that this system knows, plus avo's own number."""
+"""User ids without an account, for avo as root: the first one that is mapped here, plus a number from avo's pid."""
 OF_OTHERS = 1 << 0 | 1 << 1 | 1 << 5 | 1 << 6 | 1 << 7
-"""Capabilities to give files to others, to read theirs, to end what they run, and to become them."""
+"""Capabilities to run a command as another user: CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID."""
 TREE = "tree"
-"""The folder in which the command begins."""
+"""Name of the folder, within the cell's, in which the command starts."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one command and all that it starts, in bytes."""
+    """Resource limits of one command and everything that it starts; sizes in bytes."""
 
     processes: int = field(default_factory=lambda: max(256, 4 * (os.cpu_count() or 1)))
-    """And threads."""
+    """Processes and threads together."""
     memory: int = field(default_factory=lambda: os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    """Of all together."""
+    """Resident memory of all processes together."""
     process_memory: int = 8 << 30
-    """Address space of each."""
+    """Address space of each process."""
     disk: int = 1 << 30
+    """Size of all files that it writes."""
     files: int = 20_000
+    """Number of files and folders."""
 
 
 @dataclass(frozen=True)
 class Enclosed:
-    """A command that ran in a cell."""
+    """A finished command and the files that it left in its cell."""
 
     finished: Finished
+    """Exit status, output and time."""
     granted: tuple[str, ...]
-    """What held it, as `cell` names it."""
+    """Names of the isolation measures in force, as `avo.sandbox.namespaces` reports them."""
     place: Path
-    """What it left, as long as `enclosed` lasts; TREE is in it, if the command left that where it was."""
+    """The cell's folder, which exists until the block of `enclosed` ends; TREE is in it unless the command moved it."""
 
 
 @contextlib.contextmanager
@@ -64,11 +67,11 @@ def enclosed(
     command: str, seconds: int, limits: Limits, *, files: Mapping[str, bytes], tools: tuple[str, ...] = (),
     unsafe: bool = False,
 ) -> Iterator[Enclosed]:  # fmt: skip
-    """Run a shell command in a cell, with `files` in TREE; nothing of it runs any more when the block begins.
+    """Run a shell command in a cell, with `files` in TREE; none of its processes is left when the block begins.
 
-    tools: folders that it may read beside the system's. Raises ToolError where this system keeps a command neither by
-    namespaces nor by Landlock, or has no filter of system calls, unless that is `unsafe`; Cancelled when `kill_all`
-    ended it.
+    seconds: of wall-clock time. tools: folders that it may read in addition to the system's. Raises ToolError where
+    this system has neither namespaces nor Landlock, or no filter of system calls, unless `unsafe`; Cancelled when
+    `kill_all` ended the command.
     """
     user = _nobody()
     with _folder(user) as folder, contextlib.ExitStack() as stack:
@@ -125,7 +128,7 @@ def _fill(place: Path, files: Mapping[str, bytes], user: int) -> None:
 
 
 def _watch(places: list[int], limits: Limits) -> Callable[[int], str]:
-    """What a command has too much of, asked while it runs."""
+    """Return a function that names the limit a running command exceeds; it returns "" while there is none."""
     free_before = [-1]
 
     def exceeds(leader: int) -> str:
@@ -146,7 +149,7 @@ def _watch(places: list[int], limits: Limits) -> Callable[[int], str]:
 
 
 def _used(place: int) -> tuple[int, int]:
-    """Bytes and files below a folder."""
+    """Return the bytes and the number of files below a folder."""
     size = files = 0
     folders = [f"/proc/self/fd/{place}"]
     while folders and files < MOST_ENTRIES:
@@ -162,7 +165,7 @@ def _used(place: int) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _folder(user: int) -> Iterator[Path]:
-    """An empty folder of that user's; whatever a command left in it, and however deep, goes with it."""
+    """Yield an empty folder that belongs to the user; at the end of the block everything in it is deleted."""
     folder = Path(tempfile.mkdtemp(prefix="avo-shell-")).resolve()
     if user:
         os.chown(folder, user, user)
@@ -178,7 +181,7 @@ def _folder(user: int) -> Iterator[Path]:
 
 
 def _nobody() -> int:
-    """A user that nobody is, when avo is root and may be others; else 0."""
+    """Return a user id without an account if avo is root and may switch users, else 0."""
     if os.geteuid() != 0:
         return 0
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)

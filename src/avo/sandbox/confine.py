@@ -1,6 +1,6 @@
-"""Takes rights away from this process before it runs what nobody trusts: Linux only, standard library only.
+"""Takes rights away from this process before it runs untrusted code: Linux only, standard library only.
 
-Every measure is tried, and what is in force is returned; `avo doctor` prints it.
+Every measure is attempted, and those in force are returned; `avo doctor` prints them.
 """
 
 from __future__ import annotations
@@ -17,47 +17,57 @@ from dataclasses import asdict, dataclass
 from avo.sandbox.syscalls import number
 
 libc = ctypes.CDLL(None, use_errno=True)
+"""The C library; calls of it set errno."""
 
 PR_SET_DUMPABLE, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 4, 1, 38
+"""Options of prctl(2)."""
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
+"""Flags of unshare(2)."""
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x00020000, 4096, 16384, 1 << 18
+"""Flag of unshare(2) for mounts, and flags of mount(2)."""
 MOUNT_SETATTR = number("mount_setattr")
+"""Number of the system call."""
 MOUNT_ATTR_RDONLY, AT_RECURSIVE, AT_FDCWD = 1, 0x8000, -100
+"""Arguments of mount_setattr(2)."""
 CAPABILITY_VERSION_3 = 0x20080522
+"""Version of the structures of capset(2)."""
 LANDLOCK_CREATE, LANDLOCK_ADD = number("landlock_create_ruleset"), number("landlock_add_rule")
+"""Numbers of the system calls."""
 LANDLOCK_RESTRICT = number("landlock_restrict_self")
+"""Number of the system call."""
 LANDLOCK_READ = 1 << 0 | 1 << 2 | 1 << 3
-"""Execute, read a file, list a folder."""
+"""Landlock's rights to execute, to read a file and to list a folder."""
 LANDLOCK_RIGHTS = {1: 1 << 13, 2: 1 << 14, 3: 1 << 15, 4: 1 << 15, 5: 1 << 16}
-"""ABI version -> one past the highest file right that it knows."""
+"""Landlock's ABI version -> the bit above its highest right on files."""
 TCP, SCOPED = 4, 6
-"""ABI versions from which on it knows of TCP, and of abstract sockets and signals to others."""
+"""First ABI versions of Landlock that restrict TCP, and abstract sockets and signals to other processes."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What a child may do."""
+    """The rights and resource limits of a child process."""
 
     read: tuple[str, ...] = ()
-    """Folders it may read; what does not exist is passed over."""
+    """Folders that it may read; missing ones are skipped."""
     write: tuple[str, ...] = ()
-    """Folders it may change."""
+    """Folders that it may change; missing ones are skipped."""
     memory: int = 0
-    """Bytes of address space; 0 leaves it alone."""
+    """Address space in bytes; 0: no limit."""
     cpu_seconds: int = 0
+    """CPU time in seconds; 0: no limit."""
     file_bytes: int = 0
-    """Largest file it may write."""
+    """Size in bytes of the largest file that it may write."""
     own_processes: bool = False
-    """Put it into a process namespace, so that all it starts ends with it."""
+    """True to put it into a process namespace, so that everything it starts ends with it."""
 
 
 def hide() -> None:
-    """Keep this process's variables and memory from children that may read /proc, where namespaces are in force."""
+    """Make this process undumpable: children in namespaces can read neither its environment nor its memory in /proc."""
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def enter(policy: Policy) -> list[str]:
-    """Apply the policy to this process for good; returns the names of the measures in force."""
+    """Apply the policy to this process for good; return the names of the measures in force."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     in_force = ["limits"]
     _limit(resource.RLIMIT_CORE, 0)
@@ -87,14 +97,14 @@ def enter(policy: Policy) -> list[str]:
 
 
 def _drop_capabilities() -> bool:
-    """Give up what root may do: with CAP_PERFMON alone it could read the variables of any process."""
+    """Drop all capabilities, as with CAP_PERFMON alone root could read any process's environment; True if done."""
     none = ctypes.create_string_buffer(24)
     done: bool = libc.capset(struct.pack("=Ii", CAPABILITY_VERSION_3, 0), none) == 0
     return done
 
 
 def _read_only(policy: Policy) -> bool:
-    """See every file system read-only but the policy's folders: modes, owners and times stay as they are, too."""
+    """Make all file systems read-only but the policy's folders, for modes, owners and times, too; True if done."""
     attribute = struct.Struct("=QQQQ")  # struct mount_attr: set, clear, propagation, user namespace
     here, folders = os.getcwd(), [folder for folder in policy.write if os.path.isdir(folder)]  # noqa: PTH109, PTH112
     libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
@@ -117,14 +127,15 @@ def _limit(which: int, value: int) -> None:
 
 
 def landlock_version() -> int:
-    """Version of the kernel's Landlock; 0 where there is none."""
+    """Return the ABI version of the kernel's Landlock; 0 if it has none."""
     return max(int(libc.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)), 0)
 
 
 def _landlock(policy: Policy, *, alone: bool = False) -> bool:
-    """Only the policy's folders can be opened from now on (files that are open already stay so).
+    """Restrict files that can be opened to the policy's folders, for good; open files stay open. True if done.
 
-    alone: nor TCP or an abstract socket, and signals reach only what this process starts from then on.
+    alone: also forbid TCP, abstract sockets, and signals to processes other than those that this one starts from then
+    on.
     """
     abi = landlock_version()
     if not abi:
@@ -154,11 +165,11 @@ def _landlock(policy: Policy, *, alone: bool = False) -> bool:
 
 
 def main() -> None:
-    """`python -m avo.sandbox.confine REPORT POLICY COMMAND…`: enter the policy, then become the command.
+    """Run `python -m avo.sandbox.confine REPORT POLICY COMMAND…`: enter the policy, then execute the command.
 
-    REPORT is a descriptor that the command does not get: it is written to there, in JSON, one object a line, that the
-    command is about to begin, why it could not, or how it ended and what it took. With the one argument `probe`:
-    print which measures are in force.
+    REPORT is a file descriptor that the command does not inherit. One JSON object a line is written to it: that the
+    command is about to begin, why it could not, or its exit code and its peak memory in bytes. With the single argument
+    `probe`, print the measures in force.
     """
     if sys.argv[1:] == ["probe"]:
         from avo.sandbox.seccomp import granted  # which stands on this module
@@ -189,6 +200,7 @@ def _report(descriptor: int, **facts: object) -> None:
 
 
 def as_json(policy: Policy) -> str:
+    """Return the policy as JSON, the argument POLICY of `main`."""
     return json.dumps(asdict(policy))
 
 

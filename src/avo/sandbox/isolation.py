@@ -1,4 +1,4 @@
-"""Which of the sandbox's measures this system grants: tried in a child."""
+"""The sandbox measures that this system grants, found by trying them in a child process."""
 
 from __future__ import annotations
 
@@ -27,13 +27,17 @@ MEASURES = {
     "shell_sockets": "they open no socket, not even one of a file",
     "shell_signals": "they send no signal to others",
 }
+"""Measure -> its effect, in words for the user."""
 FORKS = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1 & done; echo all"
+"""Shell command that starts more processes than SMALL allows."""
 WRITES = "head -c 3000000 /dev/zero > x || echo full"
+"""Shell command that writes more than SMALL allows."""
 SMALL = Limits(processes=8, disk=1 << 20)
+"""Limits under which both are tried."""
 
 
 def measures_in_force() -> list[str]:
-    """Names of MEASURES, as a fresh process was granted them."""
+    """Return the names in MEASURES that a fresh process was granted."""
     probe = python_child("avo.sandbox.confine", "probe")
     done = subprocess.run(probe, capture_output=True, text=True, check=False, env=child_environment(Path("/")))
     in_force: list[str] = json.loads(done.stdout) if done.returncode == 0 else []
@@ -41,7 +45,7 @@ def measures_in_force() -> list[str]:
 
 
 def _of_the_shell() -> list[str]:
-    """What holds a command, where it holds when it is tried."""
+    """Return the measures of the shell tool that hold when they are tried."""
     try:
         with enclosed(FORKS, 10, SMALL, files={}) as ran:
             granted, forked = ran.granted, ran.finished.output

@@ -1,5 +1,5 @@
-"""A cell: a root folder, a disk, a user and processes of its own for a command of an agent, as far as this system
-grants them. Linux only, standard library only, without pathlib: it runs in a bare interpreter.
+"""A cell: a root folder, a file system, a user and processes of its own for a command of an agent, as far as this
+system grants them. Linux only, standard library only, without pathlib: it runs in a bare interpreter.
 """
 
 # ruff: noqa: PTH102, PTH103, PTH109, PTH112, PTH114, PTH115, PTH120, PTH123, PTH208, PTH211
@@ -22,41 +22,49 @@ from avo.sandbox import confine, process_tree, seccomp
 from avo.sandbox.confine import libc
 
 CLONE_NEWUTS, MS_NOSUID, MS_NODEV, MS_NOEXEC, MNT_DETACH = 0x04000000, 2, 4, 8, 2
+"""Flags of unshare(2), mount(2) and umount2(2)."""
 PR_SET_CHILD_SUBREAPER, PR_SET_SECUREBITS, PR_CAPBSET_DROP = 36, 28, 24
+"""Options of prctl(2)."""
 NO_ROOT = 0b101111
-"""Securebits: user 0 gets no capability back, and that stays so."""
+"""Securebits, locked: user 0 regains no capability."""
 SCRATCH = "/scratch"
-"""The folder of a cell with a root of its own."""
+"""The writable folder of a cell with a root folder of its own."""
 COUNTS_BY_NAMESPACE = (5, 14)
-"""Linux version since which a user's processes are counted for each user namespace."""
+"""First Linux version that counts a user's processes for each user namespace separately."""
 GO = b"g"
+"""Message that lets the command begin."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is asked for. Sizes are bytes."""
+    """The isolation and limits requested for a cell; sizes in bytes."""
 
     folder: str
-    """Empty and its own; with a root of its own it stays empty, as what is written lies in memory."""
+    """The cell's own, empty folder; it stays empty with a root folder of its own, as files are then kept in memory."""
     read: tuple[str, ...]
-    """Folders and files to read; what does not exist is passed over."""
+    """Files and folders that it may read; missing ones are skipped."""
     devices: tuple[str, ...]
+    """Device files that it may read and write."""
     control: int
-    """A socket: tells what was granted and passes the folder on, then waits for GO."""
+    """Descriptor of a socket that reports the measures granted, passes a handle of the folder, then waits for GO."""
     user: int = 0
-    """Who the command runs as, when avo is root; 0: whoever avo is."""
+    """User id that the command runs as when avo is root; 0: avo's own."""
     processes: int = 256
+    """Processes and threads."""
     disk: int = 1 << 30
+    """Size of its file system."""
     files: int = 20_000
+    """Number of files in its file system."""
     memory: int = 8 << 30
     """Address space of each process."""
     file_bytes: int = 256 << 20
+    """Size of the largest file."""
     cpu_seconds: int = 0
-    """Of each process; 0: no limit."""
+    """CPU time of each process in seconds; 0: no limit."""
 
 
 def main() -> None:
-    """`python -m avo.sandbox.namespaces CELL COMMAND…`"""
+    """Run `python -m avo.sandbox.namespaces CELL COMMAND…`: enter the cell, wait for GO, execute the command."""
     cell, command = Cell(**json.loads(sys.argv[1])), sys.argv[2:]
     libc.prctl(confine.PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _write("/proc/self/oom_score_adj", "1000")  # rather than avo, when memory runs out
@@ -98,7 +106,7 @@ def main() -> None:
 
 
 def _unshare(cell: Cell) -> list[str]:
-    """Namespaces: as root without a user namespace, else in one in which this user is mapped to itself."""
+    """Enter new namespaces; return their names. Unless root may, in a user namespace that maps this user to itself."""
     wanted = confine.CLONE_NEWNS | confine.CLONE_NEWPID | confine.CLONE_NEWNET | confine.CLONE_NEWIPC | CLONE_NEWUTS
     if os.geteuid() == 0 and libc.unshare(wanted) == 0:
         return ["namespaces"]
@@ -115,7 +123,7 @@ def _unshare(cell: Cell) -> list[str]:
 
 
 def _own_root(cell: Cell) -> int:
-    """Become a root folder that holds what the cell reads and SCRATCH, a file system of its own; a handle of that.
+    """Change to a root folder that holds what the cell reads and SCRATCH, a file system; return a handle of SCRATCH.
 
     -1 when this system does not grant it; nothing has changed then.
     """
@@ -154,7 +162,7 @@ def _mount_memory(folder: str, size: int, files: int) -> bool:
 
 
 def _show(path: str, root: str) -> None:
-    """Let the path be seen below the new root, as the link that it is or as what lies there."""
+    """Make the path visible below the new root: a link as the link itself, anything else as a bind mount."""
     shown = root + path
     if not os.path.lexists(path) or os.path.lexists(shown):
         return
@@ -181,8 +189,8 @@ def _read_only(root: str, writable: str) -> bool:
 
 
 def _give_up(cell: Cell, place: str, namespaces: list[str]) -> tuple[list[str], str]:
-    """Take from this process what it has no need of, for good; the names of what is in force, and why there is no
-    filter of system calls, if there is none.
+    """Drop the rights that this process does not need, for good; return the names of the measures in force, and why
+    there is no filter of system calls, if there is none.
     """
     granted = ["limits"]
     if os.geteuid() == 0 and cell.user:
@@ -217,7 +225,7 @@ def _give_up(cell: Cell, place: str, namespaces: list[str]) -> tuple[list[str], 
 
 
 def _become(user: int) -> None:
-    """That user and no other from now on, where this process may."""
+    """Switch to that user for good, as far as this process may."""
     with contextlib.suppress(OSError):
         os.setgroups([])
         os.setresgid(user, user, user)
@@ -225,7 +233,7 @@ def _become(user: int) -> None:
 
 
 def _ended(child: int) -> int:
-    """Wait for the child, and bury all others until then: its exit code, as a shell tells it."""
+    """Wait for the child, reaping all others meanwhile; return its exit code as a shell reports it."""
     while True:
         pid, status = os.wait()
         if pid == child:
@@ -234,7 +242,7 @@ def _ended(child: int) -> int:
 
 
 def _running() -> int:
-    """Processes and threads of this user, which its limit counts too."""
+    """Return the number of this user's processes and threads, which its limit counts, too."""
     count = 0
     for pid in process_tree.of_user(os.getuid()):
         with contextlib.suppress(OSError):
@@ -253,6 +261,7 @@ def _write(path: str, text: str) -> None:
 
 
 def as_json(cell: Cell) -> str:
+    """Return the cell as JSON, the argument CELL of `main`."""
     return json.dumps(asdict(cell))
 
 

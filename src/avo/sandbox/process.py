@@ -1,4 +1,4 @@
-"""Runs children: a session of their own, a scrubbed environment, a time limit, and no survivor."""
+"""Runs child processes: a session of their own, a scrubbed environment, a time limit, and no survivors."""
 
 from __future__ import annotations
 
@@ -27,49 +27,54 @@ SYSTEM_FOLDERS = (
     *("/usr/include", "/usr/share", "/usr/local/bin", "/usr/local/include", "/opt"),
     *("/etc/ld.so.cache", "/etc/alternatives"),
 )
-"""What a compiler or a shell reads."""
+"""Files and folders that compilers and shells read."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/full")
+"""Device files that children may read and write."""
 
 KEPT_OUTPUT = (4 << 20, 4 << 20)
-"""Bytes of a child's output that are kept of its beginning and its end."""
+"""Bytes kept of the beginning and of the end of a child's output."""
 # The most that a user may ask for by default (fs.pipe-max-size).
 PIPE_BYTES = 1 << 20
+"""Size of the pipe for a child's output."""
 MOST_LEFT = 16
-"""Reads of what a pipe still holds when nobody should write to it any more."""
+"""Maximum number of reads that drain a pipe after its writers should have ended."""
 KILLED_SECONDS = 60.0
-"""Time that a process has to end when it was killed. One in a call to a driver that hangs never does."""
+"""Seconds that a killed process has to end; one that hangs in a driver never does."""
 LOOK_AGAIN_SECONDS = 0.1
-"""Between two looks at a child that says nothing."""
+"""Seconds between two checks of a child that prints nothing."""
 
 _alive: set[int] = set()
-"""Leaders of the process groups under way."""
+"""Leaders of the process groups that are running."""
 _killed: set[int] = set()
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a child ended."""
+    """The result of a child process."""
 
     code: int
-    """Exit status; negative: the signal that ended it."""
+    """Exit status; negative: the signal that ended it, -N for signal N."""
     output: str
-    """Both streams, as UTF-8 with what is not replaced; of a long one, its beginning and its end."""
+    """Standard output and standard error together, decoded as UTF-8 with replacement; head and tail if it was long."""
     seconds: float
+    """Wall-clock time."""
     timed_out: bool
+    """True if it was killed at its time limit."""
     killed: str = ""
-    """What it exceeded other than its time."""
+    """The limit other than its time that it exceeded; empty if none."""
     peak_memory: int = 0
-    """Bytes that its largest process had in memory; 0 where that is not known: `run` with own_processes knows."""
+    """Resident bytes of its largest process at most; 0 where unknown: only `run` with own_processes measures it."""
 
 
 class Ends:
-    """The beginning and the end of a stream, whatever its length."""
+    """The first `head` and the last `tail` bytes of a stream of any length."""
 
     def __init__(self, head: int, tail: int) -> None:
         self._room, self._last = head, tail
         self._head, self._tail, self._count = bytearray(), bytearray(), 0
 
     def add(self, chunk: bytes | memoryview) -> None:
+        """Append the next piece of the stream."""
         first = max(self._room - len(self._head), 0)
         self._head += chunk[:first]
         rest = chunk[first:]
@@ -86,7 +91,7 @@ class Ends:
 
 
 def python_child(module: str, *arguments: str) -> list[str]:
-    """A command that runs `module` in a bare interpreter: no site-packages, no variables, 20 ms to start."""
+    """Return a command that runs `module` in a bare interpreter: no site-packages, no environment, 20 ms to start."""
     boot = (
         f"import sys, runpy; sys.path.insert(0, {str(PACKAGE.parent)!r});"
         f"runpy.run_module({module!r}, run_name='__main__')"
@@ -98,9 +103,9 @@ def run(
     command: list[str], cwd: Path, timeout: float, policy: Policy, *, kept: tuple[int, int] = KEPT_OUTPUT,
     exceeds: Callable[[int], str] = lambda leader: "",
 ) -> Finished:  # fmt: skip
-    """Run `command` in the sandbox until it ends or `timeout` seconds passed; then all that it started is killed.
+    """Run `command` in the sandbox, for at most `timeout` seconds; then kill everything that it started.
 
-    kept, exceeds: see `follow`. Raises Missing when it could not begin, and Cancelled when `kill_all` ended it.
+    kept, exceeds: see `follow`. Raises Missing when it could not be started, Cancelled when `kill_all` ended it.
     """
     with starting(command[0]):
         reading, writing = os.pipe()
@@ -138,10 +143,11 @@ def follow(
     command: list[str], cwd: Path, timeout: float, *, kept: tuple[int, int] = KEPT_OUTPUT, pass_fds: Sequence[int] = (),
     begin: Callable[[int], str] = lambda leader: "", exceeds: Callable[[int], str] = lambda leader: "", user: int = 0,
 ) -> Finished:  # fmt: skip
-    """Run a command that is its own sandbox; see `run`.
+    """Run a command that confines itself, until it ends or `timeout` seconds have passed; then kill what it started.
 
-    kept: bytes of head and tail of its output. begin: called once it runs. exceeds: asked again and again what it has
-    too much of; what either answers ends it. user: of whom no process is left at the end.
+    kept: bytes of head and tail of its output. begin: called with its pid once it runs. exceeds: called with its pid
+    again and again. Either ends the command by returning why. user: a user id all of whose processes are killed at the
+    end. Raises Missing when it could not be started, Cancelled when `kill_all` ended it.
     """
     started = time.monotonic()
     output, killed, timed_out = Ends(*kept), "", False
@@ -175,7 +181,7 @@ def follow(
 
 
 def _read(pipe: FileIO, room: memoryview, output: Ends, child: subprocess.Popen[bytes]) -> None:
-    """The next piece of its output, or a moment's wait when there is none yet."""
+    """Read the next piece of its output, or wait a moment when there is none yet."""
     if select.select([pipe], [], [], LOOK_AGAIN_SECONDS)[0]:
         if count := pipe.readinto(room):
             output.add(room[:count])
@@ -186,9 +192,8 @@ def _read(pipe: FileIO, room: memoryview, output: Ends, child: subprocess.Popen[
 
 @contextlib.contextmanager
 def supervised(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill the child's whole group on the way out, whatever happened; Cancelled if `kill_all` came first.
-
-    Raises Missing when it does not end.
+    """Kill the child's process group at the end of the block, whatever happened. Raises Cancelled if `kill_all` came
+    first, and Missing when the child does not end.
     """
     _alive.add(child.pid)
     try:
@@ -210,7 +215,7 @@ def supervised(child: subprocess.Popen[bytes]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_heirs(child: subprocess.Popen[bytes], user: int) -> Iterator[None]:
-    """Kill what the child started, in other sessions too, and all of `user`, on the way out."""
+    """Kill the child's descendants, in any session, and all processes of `user` at the end of the block."""
     try:
         yield
     finally:
@@ -220,7 +225,7 @@ def _without_heirs(child: subprocess.Popen[bytes], user: int) -> Iterator[None]:
 
 
 def kill_all() -> int:
-    """End every child under way; returns how many there were. What waits for them raises Cancelled."""
+    """End every running child; return how many there were. Whoever waits for one raises Cancelled."""
     groups = list(_alive)
     for group in groups:
         _killed.add(group)
@@ -236,7 +241,7 @@ def _signal_group(leader: int, number: int) -> None:
 
 
 def elide(text: str, limit: int) -> str:
-    """Head and tail of a long text, and how much was left out between them."""
+    """Return a text of at most `limit` characters as it is; of a longer one head, tail, and the number left out."""
     if len(text) <= limit:
         return text
     head, tail = limit * 2 // 3, limit // 3

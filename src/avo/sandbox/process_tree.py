@@ -1,4 +1,4 @@
-"""Processes that a process started, and their end. Linux only, standard library only, without pathlib."""
+"""The descendants of a process: found, measured and killed. Linux only, standard library only, without pathlib."""
 
 # ruff: noqa: PTH123, PTH208
 
@@ -9,11 +9,11 @@ import signal
 import time
 
 ROUNDS = 200
-"""Looks at who is left, while a process that starts others faster than they are ended may win some of them."""
+"""Maximum number of passes over the remaining processes, as one may start others faster than they are killed."""
 
 
 def descendants(leader: int) -> list[int]:
-    """Living processes that `leader` started, or that one of those did."""
+    """Return the pids of the living descendants of `leader`."""
     children: dict[int, list[int]] = {}
     for pid in _numbers():
         try:
@@ -32,7 +32,7 @@ def descendants(leader: int) -> list[int]:
 
 
 def cpu_seconds(leader: int) -> float:
-    """CPU time of a process, of all that it started, and of what those waited for; in seconds."""
+    """Return the CPU time, in seconds, of a process, its descendants, and the children that they waited for."""
     ticks = 0
     for pid in (leader, *descendants(leader)):
         try:
@@ -45,7 +45,7 @@ def cpu_seconds(leader: int) -> float:
 
 
 def of_user(user: int) -> list[int]:
-    """Living processes of a user."""
+    """Return the pids of a user's living processes."""
     found = []
     for pid in _numbers():
         try:
@@ -59,7 +59,7 @@ def of_user(user: int) -> list[int]:
 
 
 def end(leader: int, user: int = 0) -> None:
-    """Kill all that `leader` started, also in sessions of their own, and all of `user`; not `leader` itself."""
+    """Kill the descendants of `leader` in any session, and all processes of `user`; not `leader` itself."""
     for _ in range(ROUNDS):
         found = descendants(leader) + (of_user(user) if user else [])
         if not found:
@@ -74,7 +74,7 @@ def end(leader: int, user: int = 0) -> None:
 
 
 def memory(pids: list[int]) -> int:
-    """Bytes that they hold in memory, shared ones counted for each."""
+    """Return the resident bytes of these processes; shared memory counts once for each."""
     pages = 0
     for pid in pids:
         try:

@@ -1,4 +1,7 @@
-"""Files below a folder: opened step by step, so that no link is followed and nothing is waited for."""
+"""Files below a folder that untrusted code may write to.
+
+They are opened component by component, so that no link is followed and no open blocks.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +16,32 @@ from pathlib import Path
 from avo.types import ToolError
 
 DEEPEST = 16
-"""Folders within folders that are looked into."""
+"""Maximum number of levels of nested folders that are searched."""
 MOST_ENTRIES = 20_000
-"""Files and folders that are looked at."""
+"""Maximum number of files and folders that are listed."""
 STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags of open(2) for a folder on the way to a file."""
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-"""Opening a FIFO or a device to read returns at once."""
+"""Flags of open(2) to read: opening a FIFO or a device returns at once."""
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Flags of open(2) for a new file."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a folder holds, folders aside."""
+    """An entry of a folder other than a folder."""
 
     name: str
+    """Path relative to the folder that is walked."""
     kind: str
-    """As `kind` says it."""
+    """The result of `kind`."""
     size: int
+    """Bytes."""
 
 
 @contextlib.contextmanager
 def folder_of(root: Path, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-    """A handle of the folder that `name` lies in, and its last part. Raises ToolError where a link is on the way."""
+    """Yield a handle of the folder that holds `name`, and the last component. Raises ToolError for a link before it."""
     *parents, last = name.split("/")
     handle = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -57,7 +64,7 @@ def folder_of(root: Path, name: str, *, make: bool = False) -> Iterator[tuple[in
 
 
 def kind(root: Path, name: str) -> str:
-    """What lies there: "file" for a plain one, "" for nothing, else a word for what it is instead."""
+    """Return "file" for a plain file, "" for nothing, else a word for what is there instead, such as "link"."""
     try:
         with folder_of(root, name) as (folder, last):
             return _kind(os.stat(last, dir_fd=folder, follow_symlinks=False))
@@ -75,7 +82,7 @@ def _kind(found: os.stat_result) -> str:
 
 
 def read(root: Path, name: str, largest: int) -> bytes:
-    """A plain file. Raises ToolError for anything else, for one with a second name, and for a larger one."""
+    """Return a plain file's content. Raises ToolError for anything else, a hard link, or more than `largest` bytes."""
     with folder_of(root, name) as (folder, last):
         handle = os.open(last, READ, dir_fd=folder)
         with os.fdopen(handle, "rb") as file:
@@ -88,7 +95,7 @@ def read(root: Path, name: str, largest: int) -> bytes:
 
 
 def write(root: Path, name: str, content: bytes) -> None:
-    """Write a whole plain file or nothing of it, in place of what stood there. Raises ToolError."""
+    """Replace or create a plain file atomically. Raises ToolError."""
     with folder_of(root, name, make=True) as (folder, last):
         scratch = f".{last}.new"[-255:]
         with contextlib.suppress(FileNotFoundError):
@@ -112,9 +119,9 @@ def delete(root: Path, name: str) -> None:
 
 
 def walk(root: Path, below: str = "") -> Iterator[Entry]:
-    """Everything but folders in the folder `below` of `root`, folder by folder; what lies too deep is passed over.
+    """Yield all entries but folders of the folder `below` of `root`, folder by folder; those too deep are skipped.
 
-    Names start at `below`, which is empty or ends in a slash. Raises ToolError for more than MOST_ENTRIES.
+    Names are relative to `below`, which is empty or ends in a slash. Raises ToolError for more than MOST_ENTRIES.
     """
     looked, folders = 0, [("", 0)]
     while folders:
@@ -128,7 +135,7 @@ def walk(root: Path, below: str = "") -> Iterator[Entry]:
 
 
 def _entries(root: Path, folder: str, most: int) -> list[tuple[str, os.stat_result]]:
-    """What a folder holds. Raises ToolError for more than `most`."""
+    """Return names and attributes of a folder's entries. Raises ToolError for more than `most`."""
     found = list[tuple[str, os.stat_result]]()
     with folder_of(root, f"{folder}.") as (parent, last):
         handle = os.open(last, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)

@@ -1,7 +1,7 @@
-"""The table of system calls: what the kernel calls them, and their numbers on each architecture that avo can filter.
+"""The table of system calls: their names, and their numbers on each architecture that avo can filter.
 
 Standard library only. Numbers are those of the kernel's unistd tables: arch/x86/entry/syscalls/syscall_64.tbl and, for
-aarch64, include/uapi/asm-generic/unistd.h. aarch64 began without the calls that newer ones had replaced by then.
+aarch64, include/uapi/asm-generic/unistd.h. aarch64 never had the calls that newer ones had replaced when it began.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import os
 MACHINE = os.uname().machine
 """The architecture of this process, as the kernel names it."""
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-"""Architecture -> AUDIT_ARCH_…, which the kernel tells a filter with every call; other ways into it have others."""
+"""Architecture -> AUDIT_ARCH_…, which the kernel passes to a filter with every call; other ABIs have other values."""
 SAME_EVERYWHERE = 424
-"""From this number on, a call has one number on every architecture."""
+"""First number from which on a call has the same number on every architecture."""
 
 _TABLE = """
 read 0 63 | write 1 64 | close 3 57 | lseek 8 62 | readv 19 65 | writev 20 66 | pread64 17 67
@@ -55,11 +55,11 @@ def _columns() -> dict[str, dict[str, int]]:
 
 
 NUMBERS = _columns()
-"""Architecture -> name -> number; a call that an architecture does not have is not among its names."""
+"""Architecture -> call -> number; calls that an architecture does not have are absent."""
 
 
 def number(name: str, machine: str = MACHINE) -> int | None:
-    """A call's number; None where that architecture has no such call, or has a number that the table does not know.
+    """Return a call's number; None where that architecture has no such call, or its number is unknown.
 
     Raises KeyError for a name that is not in the table.
     """

@@ -1,1 +1,1 @@
-"""What the devices of this machine are and can do. Imports the sandbox and the ground."""
+"""The devices of this machine: CPUs and GPUs, their peak rates, and leases. Imports the sandbox and the ground."""

@@ -1,4 +1,4 @@
-"""The GPUs of this machine: which there are, whether one fits a target and answers, and how hard it runs."""
+"""The GPUs of this machine: a list of them, the targets that they run, health checks, clocks and power."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ from typing import Any
 from avo.types import Clocks, Missing
 
 ANSWER_SECONDS = 20.0
-"""Time that a GPU has for a small sum; a driver needs some of it to end the kernel of a killed process."""
+"""Seconds that a GPU has for a small sum; the driver may first have to end the kernel of a killed process."""
 HELD_BACK = {
     0x4: "power cap", 0x8: "hardware slowdown", 0x20: "heat", 0x40: "heat (hardware)", 0x80: "power brake",
     0x2: "set clocks", 0x10: "sync boost", 0x200: "board limit", 0x400: "reliability",
 }  # fmt: skip
-"""NVML's clocks event reasons, by bit."""
+"""NVML's clocks event reasons, bit -> name."""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One that CUDA shows to this process."""
+    """A GPU that is visible to this process through CUDA."""
 
     identity: str
-    """Its UUID, by which it is named to NVML and to runners."""
+    """Its UUID, by which NVML and runners know it."""
     architecture: int
-    """90 for sm_90."""
+    """Compute capability as a whole number: 90 for sm_90."""
 
     def runs(self, target: str) -> bool:
-        """Whether it runs code for `target`: that of its own architecture, or of an earlier one with the same major."""
+        """Return True if it runs code for `target`.
+
+        That is its own architecture or, unless `target` ends in "a", an earlier one of the same major version.
+        """
         wanted = int(target.removeprefix("sm_").removesuffix("a"))
         like = wanted // 10 == self.architecture // 10 and wanted <= self.architecture
         return wanted == self.architecture or (like and not target.endswith("a"))
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """Those that CUDA shows to this process, in its order, the lost ones as ("", 0); none without a driver."""
+    """Return the GPUs visible to this process, in CUDA's order, lost ones as ("", 0); none without a driver."""
     try:
         from cuda.bindings import runtime  # type: ignore[import-untyped]
 
@@ -55,12 +58,12 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def identities() -> tuple[str, ...]:
-    """UUIDs of the GPUs that CUDA shows to this process, in its order."""
+    """Return the UUIDs of the GPUs that are visible to this process, in CUDA's order."""
     return tuple(gpu.identity for gpu in gpus())
 
 
 def fitting(target: str) -> dict[int, str]:
-    """The GPUs that run code for `target`: identities by number."""
+    """Return the GPUs that run code for `target`: CUDA's number -> UUID."""
     return {number: gpu.identity for number, gpu in enumerate(gpus()) if gpu.runs(target)}
 
 
@@ -82,7 +85,7 @@ def require_gpu(target: str) -> None:
 
 
 def require_answer(device: int) -> None:
-    """Raise Missing unless the GPU still computes what it is asked for: a candidate may have left it hanging."""
+    """Raise Missing unless the GPU still computes correctly: a candidate may have left it hanging."""
     import torch
 
     deadline, event = time.monotonic() + ANSWER_SECONDS, torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -103,7 +106,7 @@ def require_answer(device: int) -> None:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """A GPU's lack of memory becomes one line: Missing."""
+    """Turn torch.OutOfMemoryError in the block into Missing, a message of one line."""
     import torch
 
     try:
@@ -114,7 +117,7 @@ def explained() -> Iterator[None]:
 
 
 def clocks(identity: str) -> Clocks | None:
-    """Clock, power and temperature now; None where NVML does not tell."""
+    """Return the GPU's present clock, power and temperature; None where NVML does not report them."""
     from cuda.bindings import nvml
 
     try:
@@ -131,12 +134,12 @@ def clocks(identity: str) -> Clocks | None:
 
 
 def gpu(device: int = 0) -> str:
-    """Name and driver of a GPU."""
+    """Return name and driver of a GPU."""
     return names()[device]
 
 
 def names() -> list[str]:
-    """Name and driver of every GPU that CUDA shows to this process; needs no torch."""
+    """Return name and driver of every GPU that is visible to this process; needs no torch."""
     found = identities()
     if not found:
         return []
@@ -151,7 +154,7 @@ def names() -> list[str]:
 
 @functools.cache
 def _handle(identity: str) -> Any:
-    """NVML's handle of a GPU. Raises RuntimeError without a driver."""
+    """Return NVML's handle of a GPU. Raises RuntimeError without a driver."""
     from cuda.bindings import nvml
 
     nvml.init_v2()

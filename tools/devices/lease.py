@@ -1,4 +1,4 @@
-"""The lease of a device: one measurement at a time among all avo processes of this machine, in the order of asking."""
+"""The lease of a device: one measurement at a time among all avo processes of this machine, first come first served."""
 
 from __future__ import annotations
 
@@ -18,38 +18,39 @@ from avo.tools.devices.gpu import fitting
 from avo.types import Cancelled, Missing
 
 Say = Callable[[str], None]
+"""Function that shows a line to the user."""
 LOOK_AGAIN_SECONDS = 0.05
-"""Between two looks at which of several devices is free."""
+"""Seconds between two tries to lock one of several devices."""
 TELL_SECONDS = 1.0
-"""How long a wait may take before a word is said about it."""
+"""Seconds of waiting after which the user is told about it."""
 LONGEST_COMMAND = 100
-"""Characters that are told of the command which holds a device."""
+"""Maximum number of characters shown of the command that holds a device."""
 
 _in_vain = threading.Event()
 
 
 def say_so(line: str) -> None:
-    """Say a line on standard error."""
+    """Print a line on standard error."""
     with contextlib.suppress(OSError):
         print(f"avo: {line}", file=sys.stderr, flush=True)
 
 
 def wait_no_longer() -> None:
-    """Let whoever waits for a device, or comes to wait for one, raise Cancelled."""
+    """Make everyone who waits for a device, now or later, raise Cancelled."""
     _in_vain.set()
 
 
 def wait_again() -> None:
-    """Take that back."""
+    """Undo `wait_no_longer`."""
     _in_vain.clear()
 
 
 @contextlib.contextmanager
 def lease(target: str, say: Say = say_so) -> Iterator[int]:
-    """Hold a device of the target alone among all avo processes of this machine: its number.
+    """Hold a device of the target, exclusively among all avo processes of this machine; yield its number.
 
-    The first GPU that is free and runs such code; when none is, waits until one is, behind those who asked before.
-    say: is told once, after a second, who is waited for. Raises Cancelled after `wait_no_longer`.
+    Takes the first free GPU that runs code for the target; if none is free, waits in line for one. say: called once,
+    after a second, with a line that names the holder. Raises Cancelled after `wait_no_longer`.
     """
     names = (target != "cpu" and fitting(target)) or {0: target}
     with contextlib.ExitStack() as stack:
@@ -70,7 +71,7 @@ class _Wait:
         self._since, self._told = time.monotonic(), False
 
     def until(self, pause: Callable[[], object]) -> None:
-        """Pause once more; say who is waited for when that takes long. Raises Cancelled."""
+        """Call `pause` once more; name the holder when the wait takes long. Raises Cancelled."""
         if _in_vain.is_set():
             raise Cancelled("stopped by the user")
         if not self._told and time.monotonic() - self._since > TELL_SECONDS:
@@ -83,9 +84,9 @@ class _Wait:
 
 @contextlib.contextmanager
 def _queue(name: str, wait: _Wait) -> Iterator[None]:
-    """Stand first among those who wait for a device.
+    """Become the first in line among those who wait for a device.
 
-    To wait for a lock cannot be called off: a thread does it, and drops the lock when nobody wants it any more.
+    Waiting for a lock cannot be interrupted, so a thread does it, and releases the lock if it is no longer wanted.
     """
     file, got, gone = _lock_file(name), threading.Event(), threading.Event()
 
@@ -110,7 +111,7 @@ def _queue(name: str, wait: _Wait) -> Iterator[None]:
 
 
 def _lock_file(device: str) -> IO[str]:
-    """The device's lock file. Raises Missing where it cannot be made."""
+    """Return the device's lock file, open. Raises Missing where it cannot be made."""
     path = device_lock(device)
     with contextlib.suppress(PermissionError):  # to write to another user's file in /tmp is what some systems forbid
         if path.exists():
@@ -135,14 +136,14 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _sign(file: IO[str]) -> None:
-    """Write into the lock file who holds it."""
+    """Write this process's pid into the lock file."""
     with contextlib.suppress(OSError):  # it is another user's
         os.ftruncate(file.fileno(), 0)
         os.pwrite(file.fileno(), f"{os.getpid()}\n".encode(), 0)
 
 
 def _holder(file: IO[str]) -> str:
-    """Who holds a device: `pid 12 (`avo …`)`; empty where that cannot be read."""
+    """Return the process that holds a device as "pid 12 (`avo …`)"; "" where that cannot be read."""
     try:
         pid = int(os.pread(file.fileno(), 20, 0))
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").rstrip("\0").split("\0")

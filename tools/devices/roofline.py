@@ -1,4 +1,4 @@
-"""What one core can do at most, from its instruction set: a figure that no honest candidate exceeds."""
+"""The roofline: peak rates of one core and of GPUs, which no honest candidate exceeds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import platform
 from pathlib import Path
 
 HIGHEST_GHZ = 6.5
-"""No processor sold boosts beyond it; the nominal clock in /proc/cpuinfo says too little."""
+"""Clock that no processor on sale exceeds, in GHz; the nominal clock in /proc/cpuinfo is lower than the boost."""
 FLOP_PER_CYCLE = (("amx_bf16", 2048), ("avx512_bf16", 256), ("avx512f", 64), ("avx2", 32))
-"""Per core and cycle: an AMX tile product of 16 cycles; two 512-bit units of bf16 pairs; two of fp32 FMA."""
+"""Feature flag -> floating-point operations per core and cycle, best first: an AMX tile product of 16 cycles; two
+512-bit units of bf16 pairs; two units of fp32 FMA with 512 and with 256 bits.
+"""
 
 
 @functools.cache
 def processor() -> tuple[str, frozenset[str]]:
-    """Model name and feature flags."""
+    """Return the processor's model name and feature flags, from /proc/cpuinfo."""
     facts: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         key, _, value = line.partition(":")
@@ -24,22 +26,22 @@ def processor() -> tuple[str, frozenset[str]]:
 
 
 def device() -> str:
-    """One line that names the processor that measurements were made on."""
+    """Return one line that names the processor: model, number of cores, best instruction set."""
     name, flags = processor()
     best = next((flag for flag, _ in FLOP_PER_CYCLE if flag in flags), platform.machine())
     return f"{name}, {os.cpu_count()} cores, {best}"
 
 
 TENSOR_TFLOPS = {"sm_80": 312.0, "sm_90a": 990.0, "sm_100a": 2500.0}
-"""Dense bf16 by the data sheets of A100, H200 and B200, in TFLOPS."""
+"""Target -> dense bf16 peak in TFLOPS, by the data sheets of A100, H200 and B200."""
 
 
 MEMORY_GBS = {"sm_80": 2039.0, "sm_90a": 4800.0, "sm_100a": 8000.0}
-"""Of their memory, by the data sheets, in GB/s."""
+"""Target -> memory bandwidth in GB/s, by the same data sheets."""
 
 
 def peak(unit: str, target: str = "cpu") -> float:
-    """Most of `unit` per second that one core, or a GPU, can do; 0 where nothing is known."""
+    """Return the peak rate of one core, or of a GPU, in `unit` (GFLOP/s, TFLOPS or GB/s); 0 where it is unknown."""
     if target != "cpu":
         return {"TFLOPS": TENSOR_TFLOPS, "GB/s": MEMORY_GBS}.get(unit, {}).get(target, 0.0)
     _, flags = processor()

@@ -1,1 +1,1 @@
-"""From sources to a library that may be loaded: compilers, their cache, and what is refused by reading the result."""
+"""From sources to a library that may be loaded: compilers, their cache, and checks of the result."""

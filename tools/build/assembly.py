@@ -1,4 +1,4 @@
-"""What the machine code of a CPU candidate is made of: objdump's listing, read function by function."""
+"""The machine code of a CPU candidate: objdump's listing, parsed into functions and instructions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 FUNCTION = re.compile(r"^([0-9a-f]+) <(.+)>:$")
+"""First line of a function in the listing: address and name."""
 PLACE = re.compile(r"^(\S.*):(\d+)(?: \(discriminator \d+\))?$")
+"""Line that gives the source file and line of the instructions that follow."""
 INSTRUCTION = re.compile(r"^\s+([0-9a-f]+):\s+((?:(?:rep\w*|lock|notrack|bnd|data16|cs|ds) )*)(\S+)\s*(.*)$")
+"""Line of an instruction: address, prefixes, mnemonic, operands."""
 CALLED = re.compile(r"<(.+?)(?:@plt)?(?:\+0x[0-9a-f]+)?>$")
+"""Name of the called function in the operand of a call."""
 SCALAR = re.compile(r"^v?\w+(?:ss|sd|sh)$")
+"""Mnemonics of scalar floating-point instructions."""
 FUSED = re.compile(r"^vf(?:n?m(?:add|sub)|maddsub|msubadd)\w*p[sdh]$")
+"""Mnemonics of fused multiply-add on vectors."""
 PERMUTES = (
     "vperm", "vshuf", "vpshuf", "vunpck", "vpunpck", "vinsert", "vextract", "vbroadcast", "vpbroadcast", "valign",
     "vpblend", "vblend", "vmovddup", "vmovshdup", "vmovsldup", "vpalignr", "vpack", "vpinsr", "vpextr",
 )  # fmt: skip
+"""Prefixes of mnemonics that move data between vector lanes."""
 NO_ACCESS = ("lea", "nop", "prefetch")
+"""Prefixes of mnemonics whose memory operand is not accessed."""
 
 
 @dataclass(frozen=True)
@@ -24,37 +32,39 @@ class Instruction:
     """One machine instruction."""
 
     address: int
+    """Address in the library."""
     mnemonic: str
     operands: str
-    """AT&T order: the destination is last."""
+    """In AT&T order: the destination is last."""
     line: str
-    """file:line, empty without debug information."""
+    """Source position as file:line; empty without debug information."""
 
     @property
     def text(self) -> str:
+        """Mnemonic and operands."""
         return f"{self.mnemonic} {self.operands}".strip()
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """What an engineer would count it as."""
+        """The groups in ORDER that it belongs to."""
         return tuple(_groups(self.mnemonic, self.operands))
 
 
 @dataclass(frozen=True)
 class Function:
-    """One function of a library."""
+    """A function of a library and its machine code."""
 
     name: str
     body: tuple[Instruction, ...]
 
     @property
     def calls(self) -> tuple[str, ...]:
-        """Functions that it calls, in order, each once."""
+        """Short names of the functions that it calls, in order, each once."""
         found = [CALLED.search(i.operands) for i in self.body if i.mnemonic.startswith("call")]
         return tuple(dict.fromkeys(short(match[1]) for match in found if match))
 
     def digest(self) -> Mapping[str, int]:
-        """Instructions by group; groups without one are left out."""
+        """Return the number of instructions by group, groups without any left out, and "instructions" in all."""
         counts: dict[str, int] = {}
         for instruction in self.body:
             for group in instruction.groups:
@@ -66,13 +76,13 @@ ORDER = (
     "512-bit", "256-bit", "128-bit", "scalar float", "integer", "FMA", "bf16 dot", "permute", "convert",
     "divide or root", "gather", "load", "store", "stack load", "stack store", "vector stack", "call", "jump",
 )  # fmt: skip
-"""Groups, as they are shown; one instruction can be in several."""
+"""Groups of instructions, in the order of display; an instruction can be in several."""
 WIDTHS = ORDER[:5]
-"""Of these, each instruction is in one, calls and jumps in none."""
+"""Groups of which an instruction is in exactly one; calls and jumps are in none."""
 
 
 def functions(listing: str) -> tuple[Function, ...]:
-    """The functions in the output of `objdump -d -l -C --no-show-raw-insn`."""
+    """Return the functions in the output of `objdump -d -l -C --no-show-raw-insn`."""
     found: list[tuple[str, list[Instruction]]] = []
     line = ""
     for row in listing.splitlines():
@@ -88,7 +98,7 @@ def functions(listing: str) -> tuple[Function, ...]:
 
 
 def short(name: str) -> str:
-    """A demangled name without what it returns, its namespace without a name, and its parameters."""
+    """Return a demangled name without return type, anonymous namespace and parameters."""
     bare = name.replace("(anonymous namespace)::", "")
     return re.sub(r"^(?:void|float|double|int|bool|auto) ", "", bare).partition("(")[0].strip()[:80] or name[:80]
 
@@ -129,7 +139,7 @@ def _widest(operands: str) -> str:
 
 
 def _accesses(operands: str, vector: bool) -> list[str]:
-    """Load or store; of the stack: what did not fit into registers, or is passed and saved."""
+    """Return "load" or "store"; on the stack (spilled, passed or saved values) with "stack" and "vector stack"."""
     kind = "store" if re.search(r"\)(?:\{%k\d\})?$", operands.strip()) else "load"
     if not re.search(r"\(%r[sb]p[,)]", operands):
         return [kind]

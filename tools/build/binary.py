@@ -1,4 +1,4 @@
-"""What a compiled CUDA kernel is made of: ptxas's resources and a digest of its machine code."""
+"""The compiled CUDA kernels of a candidate: ptxas's resource figures and a digest of their machine code (SASS)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ STATISTICS = re.compile(
     r"^ptxas info\s*: (?:Compiling entry function|Function properties for|Used \d+ |\d+ bytes |Compile time)"
     r"|^\s+\d+ bytes (?:stack frame|cumulative stack)"
 )
-"""Lines of ptxas's verbose output that `kernels` reads, or that say nothing of a candidate."""
+"""Lines of ptxas's verbose output that are parsed by `kernels`, or carry nothing about a candidate."""
 REMARK = re.compile(r"^(?:ptxas|nvlink|nvcc)\b[^:]*\b(?:info|warning|advisory|remark)\s*:", re.IGNORECASE)
+"""Start of a remark or warning of ptxas, nvlink or nvcc."""
 LONGEST_REMARK, MOST_REMARKS = 300, 12
+"""Maximum length of a remark in characters, and maximum number of remarks."""
 ENTRY = re.compile(r"Compiling entry function '(\w+)' for '(sm_\w+)'")
+"""ptxas's announcement of an entry function: mangled name and architecture."""
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+"""ptxas's bytes of stack frame, spill stores and spill loads."""
 USED = re.compile(r"Used (\d+) registers")
+"""ptxas's registers per thread."""
 SHARED = re.compile(r"(\d+) bytes smem")
+"""ptxas's bytes of static shared memory."""
 OPCODE = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9]*)((?:\.\w+)*)", re.MULTILINE)
+"""An instruction in a listing of SASS: opcode and modifiers."""
 
 GROUPS = {
     "wgmma": ("HGMMA",),
@@ -34,12 +41,12 @@ GROUPS = {
     "exp2 and other MUFU": ("MUFU",),
     "fp32 FMA": ("FFMA", "FFMA2"),
 }
-"""What an engineer looks for -> opcodes of SASS."""
+"""Group of instructions, by the name that engineers use -> opcodes of SASS."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """One entry function, by ptxas."""
+    """Resources of one entry function, as ptxas reports them."""
 
     name: str
     registers: int
@@ -50,11 +57,11 @@ class Kernel:
     spill_loads: int
     """Bytes per thread."""
     shared: int
-    """Static bytes per block; what a launch asks for comes on top."""
+    """Static shared memory in bytes per block, without the dynamic shared memory of a launch."""
 
 
 def kernels(log: str) -> tuple[Kernel, ...]:
-    """The entry functions in ptxas's verbose output."""
+    """Return the entry functions in ptxas's verbose output."""
     found = []
     starts = [*ENTRY.finditer(log)]
     for index, start in enumerate(starts):
@@ -67,21 +74,24 @@ def kernels(log: str) -> tuple[Kernel, ...]:
 
 
 def remarks(log: str) -> tuple[str, ...]:
-    """What ptxas, nvlink and nvcc say beside their statistics, each once, with wgmma that was serialized first.
+    """Return the remarks of ptxas, nvlink and nvcc, each once, those about serialized wgmma first.
 
-    For instance "(C7510) Potential Performance Loss: …": nothing else matters until that is mended.
+    For instance "(C7510) Potential Performance Loss: …", which has to be fixed before anything else matters.
     """
     found = dict.fromkeys(row.strip()[:LONGEST_REMARK] for row in plain(log).splitlines() if REMARK.match(row))
     return tuple(sorted(found, key=lambda row: "serializ" not in row))[:MOST_REMARKS]
 
 
 def plain(log: str) -> str:
-    """A compiler's output without ptxas's statistics."""
+    """Return a compiler's output without ptxas's statistics."""
     return "\n".join(row for row in log.splitlines() if not STATISTICS.match(row))
 
 
 def digest_sass(listing: str) -> Mapping[str, int]:
-    """How many instructions of each group a disassembly holds; groups without one are left out, as is all of none."""
+    """Return the number of instructions by group, and in all, in a disassembly; empty without one.
+
+    Groups without an instruction are left out.
+    """
     if not listing:
         return {}
     counts: dict[str, int] = {}
@@ -95,7 +105,7 @@ def digest_sass(listing: str) -> Mapping[str, int]:
 
 
 def _short(mangled: str) -> str:
-    """The last readable name in an Itanium-mangled one: enough to tell kernels apart."""
+    """Return the first readable name in an Itanium-mangled one: enough to tell kernels apart."""
     names, rest = [], mangled
     while found := re.search(r"(?<!\d)(\d{1,3})(?=[A-Za-z_])", rest):
         length = int(found[1])

@@ -1,8 +1,7 @@
-"""Whose fault it is that a compiler, or a tool beside it, does not do its work: the machine's, the scenario's or the
-candidate's.
+"""Finds out whose fault it is that a compiler or a tool fails: the machine's, the scenario's or the candidate's.
 
-What a compiler prints is no proof, for sources can have anything printed. So it is tried: is there room on the disk,
-and does the compiler make a library of a few lines that are right?
+A compiler's output proves nothing, because sources can make it print anything. So two things are tested: is there room
+on the disk, and does the compiler build a library from a few correct lines?
 """
 
 from __future__ import annotations
@@ -29,29 +28,32 @@ KILLED = re.compile(
     r"|^(?:sh: .*)?(?:Killed|Terminated|Hangup|Bus error)$",
     re.MULTILINE,
 )
-"""How the driver of a compiler says that what it had started was ended by others, or could not be started."""
+"""Messages of a compiler driver about a child process that was killed from outside, or could not be started."""
 ENDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM, signal.SIGBUS)
+"""Signals that others may have sent."""
 BY_OTHERS = {-number for number in ENDED} | {128 + number for number in ENDED}
-"""Exit codes of a compiler that such a signal ended, or what it had started."""
+"""Exit codes of a compiler that one of these signals ended, or that ended one of its children."""
 FULL = re.compile(
     r"no space left|quota exceeded|read-only file system|input/output error|stale file|file size limit|file too large"
     r"|bus error|too many open files|text file busy|no such device",
     re.IGNORECASE,
 )
-"""What may be the fault of a disk."""
+"""Messages that may come from a full or broken disk."""
 AN_ERROR = re.compile(r"\berror\b|undefined reference", re.IGNORECASE)
+"""Line that reports an error in the sources."""
 TRIAL = {
     "trial.cpp": '#include <cmath>\nextern "C" float avo_trial(float x) { return std::sqrt(x) + 1; }\n',
     "trial.cu": "#include <cuda_runtime.h>\n__global__ void trial(float* x) { *x += 1; }\n"
     'extern "C" int avo_trial(float* x) { trial<<<1, 1>>>(x); return cudaGetLastError(); }\n',
 }
-"""What every compiler that is whole makes a library of."""
+"""File name -> a few correct lines that every working compiler makes a library of."""
 
 
 def compiled(how: Compilation, units: Sequence[str], folder: Path) -> Finished:
-    """Compile `units` to LIBRARY in `folder`: how that ended, as far as it is the units' doing.
+    """Compile `units` to LIBRARY in `folder`; return a result that is the units' doing, success or not.
 
-    Raises Rejected: TIMEOUT; Missing or ScenarioError when the reason lies elsewhere. What was disturbed is done again.
+    A compilation that was disturbed is repeated once. Raises Rejected: TIMEOUT; Missing or ScenarioError when the
+    machine or the scenario is at fault.
     """
     with looked_for_anew():
         done = how.run(units, folder, how.flags)
@@ -70,7 +72,7 @@ def compiled(how: Compilation, units: Sequence[str], folder: Path) -> Finished:
 
 @contextlib.contextmanager
 def looked_for_anew() -> Iterator[None]:
-    """After a fault of the machine's, no compiler is taken for known."""
+    """Forget the known compilers when the block raises Missing, so that they are looked for again."""
     try:
         yield
     except Missing:
@@ -80,7 +82,7 @@ def looked_for_anew() -> Iterator[None]:
 
 @contextlib.contextmanager
 def on_disk(folder: Path) -> Iterator[None]:
-    """Work of avo's own in a folder. Raises Missing when the disk does not take part."""
+    """Turn an OSError in the block, avo's own work in `folder`, into Missing."""
     try:
         yield
     except OSError as error:
@@ -90,14 +92,14 @@ def on_disk(folder: Path) -> Iterator[None]:
 
 
 def require_room(folder: Path) -> None:
-    """Raise Missing unless the folder takes a file as large as the largest library."""
+    """Raise Missing unless a file of LARGEST_LIBRARY bytes fits into the folder."""
     with on_disk(folder), tempfile.TemporaryFile(dir=folder) as file:
         os.posix_fallocate(file.fileno(), 0, LARGEST_LIBRARY)
 
 
 @contextlib.contextmanager
 def trial(how: Compilation, flags: Sequence[str], include: str, beside: Path) -> Iterator[tuple[Finished, Path]]:
-    """Compile a few right lines in a folder of their own: how that ended, and the folder."""
+    """Compile a few correct lines in a new folder next to `beside`; yield the result and that folder."""
     with on_disk(beside), tempfile.TemporaryDirectory(prefix=".trial-", dir=beside.parent) as scratch:
         folder = Path(scratch).resolve()
         unit = "trial.cu" if ".cu" in how.compiler.units else "trial.cpp"
@@ -114,13 +116,13 @@ def trial(how: Compilation, flags: Sequence[str], include: str, beside: Path) ->
 
 
 def link_runtime(compiler: Compiler, folder: Path) -> None:
-    """Give the packaged libcudart, which has no name for the linker, one."""
+    """Link libcudart.so in `folder` to the packaged libcudart, which has no name that the linker knows."""
     if runtime := runtime_library(compiler):
         (folder / "libcudart.so").symlink_to(runtime)
 
 
 def why(done: Finished) -> str:
-    """One line of what a compiler printed: its first error."""
+    """Return one line of a compiler's output, its first error, or how it ended."""
     lines = [line for line in done.output.splitlines() if line.strip()]
     errors = [line for line in lines if AN_ERROR.search(line)]
     if errors or lines:
@@ -131,10 +133,11 @@ def why(done: Finished) -> str:
 
 
 def ended_by_others(done: Finished) -> bool:
-    """Whether others ended the compiler, or what it had started.
+    """Return True if others ended the compiler, or a process that it had started.
 
-    What its driver says of that counts when no other line speaks of an error: sources can have the same lines printed,
-    but nothing keeps the error from being printed that they end with. Who had taken much memory died of that.
+    A message of its driver counts only if no other line reports an error: sources can have the same message printed,
+    but they cannot suppress the error that they end with. A process that took more than half of the allowed memory is
+    taken to have died of that.
     """
     if done.peak_memory > most_memory() // 2:
         return False
@@ -144,7 +147,7 @@ def ended_by_others(done: Finished) -> bool:
 
 
 def _require_a_compiler_that_works(how: Compilation, beside: Path) -> None:
-    """Raise Missing unless it compiles a few right lines; ScenarioError when the scenario's flags alone prevent it."""
+    """Raise Missing unless a few correct lines compile; ScenarioError if only the scenario's flags prevent it."""
     flagged = (how, how.flags, f'#include "{HEADER}"\n', beside)
     with trial(*flagged) as (first, folder):
         if well(first, folder):

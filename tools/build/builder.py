@@ -20,6 +20,7 @@ from avo.tools.build.sources import Sources, digest, write_sources
 from avo.types import Rejected, Status
 
 LOG_CHARACTERS = 6000
+"""Maximum length in characters of a build's log."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +28,26 @@ class Build:
     """A compiled candidate."""
 
     tree: str
+    """Digest of the sources."""
     library: Path
+    """Path of the shared library."""
     log: str
-    """Warnings, head and tail."""
+    """Compiler warnings, head and tail."""
     seconds: float
+    """Wall-clock time of the compiler."""
     kernels: tuple[Kernel, ...] = ()
-    """CUDA: what ptxas says of each entry function."""
+    """CUDA: ptxas's figures for each entry function."""
     sass: Mapping[str, int] = field(default_factory=dict)
-    """CUDA: instructions by group; empty where there is no disassembler."""
+    """CUDA: number of instructions by group; empty without a disassembler."""
     code: str = ""
-    """Digest of machine code and constants; empty where it cannot be known."""
+    """Digest of machine code and constants; empty where it cannot be computed."""
 
 
 def build(files: Sources, scenario: Scenario, target: str, folder: Path) -> Build:
     """Compile the sources in `folder`, which must be empty or new.
 
     Raises Rejected: COMPILE_ERROR, TIMEOUT, FORBIDDEN_LIBRARY, INCORRECT_DTYPE, or UNSUPPORTED without the symbol;
-    Missing when there is no compiler for the target, or it cannot do its work; ScenarioError when flags prevent it.
+    Missing when there is no working compiler for the target; ScenarioError when the scenario's flags prevent compiling.
     """
     how = Compilation(compiler_of(target), scenario, target)
     units = [f"./{name}" for name in files if name.endswith(how.compiler.units)]  # so that no name reads as an option

@@ -1,4 +1,4 @@
-"""Compiled candidates, kept across processes under a digest of everything that made them."""
+"""The cache of compiled candidates, shared by processes; its key is a digest of everything that a build depends on."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ from avo.tools.devices.roofline import processor
 from avo.types import Missing
 
 KEPT = 400
-"""Builds; the ones that were used longest ago go first."""
+"""Maximum number of builds in the cache; the least recently used are deleted."""
 FORMAT = "2"
-"""Goes up when a build is checked or described in another way."""
+"""Version of the cache's entries, raised when a build is checked or described differently."""
 FACTS = "build.json"
+"""Name of the file that describes a build."""
 PUTS = 5
-"""Tries to move a build to its place, where other processes may do the same."""
+"""Maximum number of attempts to move a build to its place, where other processes may do the same."""
 
 
 def cached_build(files: Sources, scenario: Scenario, target: str) -> Build:
-    """The build of these sources, compiled now unless it was before, and is whole.
+    """Return the build of these sources: from the cache if it is there and undamaged, else compiled now.
 
     Raises what `build` raises, and Missing when the cache cannot be written to.
     """
@@ -54,14 +55,14 @@ def cached_build(files: Sources, scenario: Scenario, target: str) -> Build:
 
 
 def require_whole(library: Path) -> None:
-    """Raise Missing for a library that was deleted, or of a build in the cache that was damaged since it was made."""
+    """Raise Missing if the library was deleted, or if its build in the cache was damaged."""
     described = (library.parent / FACTS).exists()
     if not library.is_file() or (described and not _found(library.parent)):
         raise Missing(f"{library.parent} was deleted or damaged while it was in use: give the same command again")
 
 
 def _describe(built: Build, folder: Path) -> None:
-    """Write what the build is beside its library, and have the disk keep both before it gets its name."""
+    """Write the build's description beside its library, and flush both to disk before it gets its name."""
     content = built.library.read_bytes()
     facts = asdict(built) | {"library": built.library.name, "sass": dict(built.sass)}
     facts |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -87,7 +88,7 @@ def _put(fresh: Path, kept: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Away with it, whatever it is."""
+    """Delete a file, a link or a folder."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -119,7 +120,7 @@ def _key(files: Sources, scenario: Scenario, target: str) -> str:
 
 
 def _found(kept: Path) -> Build | None:
-    """The build in a folder, if all of it is as it was written."""
+    """Return the build in a folder if it is undamaged, else None."""
     try:
         told = json.loads((kept / FACTS).read_text())
         facts = told["facts"]
@@ -139,7 +140,7 @@ def _found(kept: Path) -> Build | None:
 
 
 def _forget(folder: Path) -> None:
-    """Delete the builds that were used longest ago."""
+    """Delete the least recently used builds."""
 
     def used(path: Path) -> float:
         try:

@@ -1,4 +1,4 @@
-"""The digest of what a candidate compiles to: machine code and constants, whatever its names, files and lines."""
+"""The digest of a candidate's compiled code: machine code and constants, independent of names, files and lines."""
 
 from __future__ import annotations
 
@@ -13,29 +13,36 @@ from avo.tools.build import elf
 from avo.tools.build.elf import Elf, Section
 
 FILLED = (elf.PROGBITS, elf.INIT_ARRAY, elf.FINI_ARRAY, elf.PREINIT_ARRAY)
+"""ELF section types that carry content."""
 LEFT_OUT = re.compile(
     r"\.(interp|note|eh_frame|got|plt|init$|fini$|nv_fatbin|nvFatBinSegment|nv_module_id)|__nv_module_id"
 )
-"""Tables of the linker and the loader, and what the CUDA part is wrapped in: relocations say what is used of them."""
+"""Sections that are not digested: tables of the linker and the loader, and the wrapping of the CUDA part. Those of
+their entries that are used enter by way of relocations.
+"""
 OF_A_FILE = re.compile(
     rb"(?:\d+_GLOBAL__N_|\d*_INTERNAL|__nv_static_\d+_)_[0-9a-f]{8}_\d+_\w+?_(?:cu|cc|cpp)_[0-9a-f]{8}"
 )
-"""What nvcc puts into the names of a file's own functions: a digest of the source, and the file's name."""
+"""Part of a mangled name that nvcc adds for internal linkage: a digest of the source, and its file name."""
 LINE = re.compile(r"^\s+([0-9a-f]+):\t(\S.*)$", re.MULTILINE)
+"""An instruction in objdump's listing: address and text."""
 RELATIVE = re.compile(r"-?0x[0-9a-f]+\(%rip\)(.*?)\s*# ([0-9a-f]+)\b.*$")
-"""An operand that is found relative to the instruction, and its address."""
+"""An operand addressed relative to the instruction pointer, and its absolute address."""
 BRANCH = re.compile(r"^((?:\w+ )*(?:call|jmp|j\w+|xbegin)\w*\s+)([0-9a-f]+) <(.+)>$")
+"""A call or a jump: mnemonic, target address, target name."""
 TEXT = re.compile(rb"[\x20-\x7e]{4,}\0")
+"""A string constant of at least four printable characters."""
 NEAR = 16
-"""Bytes of a constant that stand for which one it is; all constants are in the digest by themselves."""
+"""Bytes of a constant that identify it in an operand; every constant is digested in full elsewhere."""
 GPU_SECTIONS = re.compile(r"\.(?:text\.|nv\.constant|nv\.global|nv\.shared)")
+"""Sections of a cubin that are digested: code, constants, global and shared variables."""
 
 
 def code_of(library: Path, listing: str, cubins: Sequence[Path]) -> str:
-    """32 hex digits over the machine code and the constants of a library, and of the GPU code inside it.
+    """Return 32 hex digits over the machine code and constants of a library and of the GPU code in it.
 
-    listing: `objdump -d --no-show-raw-insn` of the library. cubins: what cuobjdump takes out of it. Empty for a
-    library that cannot be read.
+    listing: `objdump -d --no-show-raw-insn` of the library. cubins: the files that cuobjdump extracts from it. Returns
+    "" for a library that cannot be parsed.
     """
     try:
         parts = [*_of_the_host(elf.parse(library.read_bytes()), listing)]
@@ -80,7 +87,7 @@ def _of_the_host(file: Elf, listing: str) -> Iterator[bytes]:
 
 
 def _instructions(file: Elf, listing: str, pointers: dict[int, str], own: dict[str, str]) -> Iterator[str]:
-    """Each one, with what it refers to in the place of how far that is away."""
+    """Yield each instruction, with its relative operands replaced by what they refer to."""
     section: Section | None = None
     for found in LINE.finditer(listing):
         address, text = int(found[1], 16), found[2].strip()
@@ -100,7 +107,7 @@ def _instructions(file: Elf, listing: str, pointers: dict[int, str], own: dict[s
 
 
 def _constant(file: Elf, address: int) -> str:
-    """What stands at an address: a constant by its value, anything else by its place."""
+    """Return the value of a constant at an address; for anything else, its section and offset."""
     section = file.at(address)
     if section is None or section.flags & (elf.WRITE | elf.EXECUTE) or not section.content:
         return _named(file, address)
@@ -124,7 +131,7 @@ def _target(file: Elf, relocation: elf.Relocation) -> str:
 
 
 def _of_a_gpu(file: Elf) -> Iterable[bytes]:
-    """Sections by name; of code also the registers that a thread gets, and the functions that it refers to."""
+    """Yield sections by name; for code also the registers per thread, and the functions that it refers to."""
     for section in file.sections:
         name = _without_names(section.name.encode())
         if section.kind in (elf.REL, elf.RELA) and section.info < len(file.sections):
@@ -142,6 +149,6 @@ def _of_a_function(relocation: elf.Relocation) -> bytes:
 
 
 def _without_names(content: bytes) -> bytes:
-    """Without nvcc's names of files; they are of any length, so what fills up behind them goes, too."""
+    """Return the content without nvcc's names of files, and without their padding, as they vary in length."""
     found, count = OF_A_FILE.subn(b"", content)
     return re.sub(rb"\0+", b"\0", found) if count else content

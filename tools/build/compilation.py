@@ -1,4 +1,4 @@
-"""One call of a compiler, limited in memory and in CPU time."""
+"""One run of a compiler, limited in memory and CPU time."""
 
 from __future__ import annotations
 
@@ -17,20 +17,24 @@ from avo.tools.build.compilers import Compiler
 from avo.types import Missing, Rejected, Status
 
 MOST_MEMORY, LEAST_MEMORY = 16 << 30, 4 << 30
-"""Bytes of address space of a compiler: three quarters of the machine's memory, between these bounds."""
+"""Bounds in bytes of a compiler's address space, which is three quarters of the machine's memory."""
 CGROUP = Path("/sys/fs/cgroup/memory.max")
-"""What a container may take."""
+"""File with the memory limit of the container, in bytes."""
 LARGEST_LIBRARY = 64 << 20
+"""Bytes of the largest file that a compiler may write."""
 LIBRARY = "candidate.so"
+"""File name of a candidate's library."""
 OWN_SHARE = 0.8
-"""Of its time limit in CPU time: a compile that got as much is too long by itself. With less it gets more time."""
+"""Share of the time limit that a compilation must have spent as CPU time to be called too long; with less, the machine
+is busy, and it gets more time.
+"""
 BUSY_FACTOR, BUSY_SECONDS = 4.0, 30.0
-"""How long a compile may last on a machine that does not give it as much: so many times its limit, and seconds."""
+"""Factor and summand in seconds that extend a compilation's time limit on a busy machine."""
 
 
 @dataclass(frozen=True)
 class Compilation:
-    """How candidates of one scenario are compiled for one target."""
+    """The way candidates of one scenario are compiled for one target."""
 
     compiler: Compiler
     scenario: Scenario
@@ -38,17 +42,18 @@ class Compilation:
 
     @property
     def flags(self) -> tuple[str, ...]:
+        """The scenario's compiler flags for the target."""
         return self.scenario.target(self.target).flags
 
     def policy(self, folder: Path) -> Policy:
-        """What a compiler and the tools beside it may do."""
+        """Return the sandbox policy of a compiler, and of the tools that read its library."""
         return Policy(
             read=(*SYSTEM_FOLDERS, *DEVICES, *self.compiler.folders), write=(str(folder), *DEVICES),
             memory=most_memory(), file_bytes=LARGEST_LIBRARY, own_processes=True,
         )  # fmt: skip
 
     def run(self, units: Sequence[str], folder: Path, flags: Sequence[str]) -> Finished:
-        """Compile `units` to LIBRARY in `folder`, and say how that ended.
+        """Compile `units` to LIBRARY in `folder`; return how the compiler ended.
 
         Raises Rejected: TIMEOUT; Missing when the compiler cannot be started, or gets no CPU time.
         """
@@ -77,12 +82,12 @@ class Compilation:
 
 
 def well(done: Finished, folder: Path) -> bool:
-    """Whether there is a library now."""
+    """Return True if a compilation succeeded and its library exists."""
     return done.code == 0 and (folder / LIBRARY).is_file()
 
 
 def most_memory() -> int:
-    """Bytes that a compiler may take."""
+    """Return the address space that a compiler may take, in bytes."""
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit: "max"
         total = min(total, int(CGROUP.read_text()))

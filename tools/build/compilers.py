@@ -1,4 +1,4 @@
-"""Which compiler makes candidates of a target, and how it is called."""
+"""The compiler of each target: where it is found, its version, and its options."""
 
 from __future__ import annotations
 
@@ -19,61 +19,65 @@ from avo.settings import NVCC_ENVIRONMENT, child_environment
 from avo.types import Missing
 
 CXX = ("c++", "g++", "clang++")
+"""Names of C++ compilers, in the order in which they are looked for."""
 RUNTIME = r"^(libc|libm|libstdc\+\+|libgcc_s|ld-linux-[\w-]+|libmvec{more})\.so[.\d]*$"
 """Libraries that a candidate may be linked against: the runtime of its language."""
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """A compiler that is there."""
+    """An installed compiler."""
 
     path: str
+    """Path of its executable."""
     version: str
-    """Its own line, and what the user's environment adds to every call."""
+    """First line of its --version, and the variables of the environment that change its calls."""
     units: tuple[str, ...]
-    """Endings of the files that it compiles; the others are included."""
+    """Suffixes of the files that it compiles; the others are only included."""
     folders: tuple[str, ...]
-    """Where it was installed to, if not among the system's folders."""
+    """Folders of its installation, if outside the system's."""
     options: tuple[str, ...]
-    """Of every call: what makes a shared library for this target."""
+    """Options of every call, which make a shared library for this target."""
     runtime: re.Pattern[str]
+    """Names of the libraries that a candidate may be linked against."""
     cuobjdump: str = ""
-    """The disassembler beside it, where there is one."""
+    """Path of CUDA's disassembler; empty if there is none."""
     host: str = ""
-    """Of CUDA's: its host compiler's own line."""
+    """For CUDA: first line of its host compiler's --version."""
 
 
 _found: dict[tuple[str, ...], tuple[Compiler, object]] = {}
-"""What was found, by target and the variables that it hangs on, with what its files looked like."""
+"""Compilers found so far, by target and environment, each with the state of its files at that time."""
 
 
 def compiler_of(target: str) -> Compiler:
-    """The compiler of a target. Raises Missing, which says how to get it."""
+    """Return the compiler of a target. Raises Missing, with a hint how to install it."""
     return cxx() if target == "cpu" else nvcc(target)
 
 
 def cxx() -> Compiler:
-    """The C++ compiler."""
+    """Return the C++ compiler. Raises Missing."""
     return _kept("cpu", _find_cxx)
 
 
 def nvcc(target: str) -> Compiler:
-    """CUDA's compiler: of a toolkit, or of the packages of the extra nvcc.
+    """Return CUDA's compiler, from a toolkit or from the packages of the extra nvcc. Raises Missing.
 
-    That of CUDA_HOME or CUDA_PATH, where one of them is set. Else the first of PATH and /usr/local/cuda that compiles
-    for the target, unless the packaged one is newer. NVCC_CCBIN, NVCC_PREPEND_FLAGS and NVCC_APPEND_FLAGS hold.
+    If CUDA_HOME or CUDA_PATH is set, the one there. Else the first in PATH and /usr/local/cuda that compiles for the
+    target, unless the packaged one is newer. NVCC_CCBIN, NVCC_PREPEND_FLAGS and NVCC_APPEND_FLAGS are respected.
     """
     return _kept(target, lambda: _find_nvcc(target))
 
 
 def forget() -> None:
-    """Look for the compilers anew at the next call."""
+    """Make the next call look for the compilers again."""
     _found.clear()
 
 
 def _kept(target: str, find: Callable[[], Compiler]) -> Compiler:
-    """What `find` found before, unless it changed. Raises Missing, once, when it is gone: another compiler may be
-    found then, and which one makes the candidates must not change within a run.
+    """Return the compiler found before if its files are unchanged, else what `find` finds.
+
+    Raises Missing, once, when it is gone: another one may be found then, and one run must not use two compilers.
     """
     names = ("PATH", "CUDA_HOME", "CUDA_PATH", *NVCC_ENVIRONMENT)
     key = (target, *(os.environ.get(name, "") for name in names))
@@ -91,7 +95,7 @@ def _kept(target: str, find: Callable[[], Compiler]) -> Compiler:
 
 
 def _look(compiler: Compiler) -> object:
-    """What tells a compiler's files from others in their place; None for what is not there."""
+    """Return the identity, size, time and mode of a compiler's files, None for a missing one, to detect a change."""
     looks: list[tuple[int, ...] | None] = []
     for path in filter(None, (compiler.path, compiler.cuobjdump)):
         try:
@@ -116,7 +120,9 @@ def _find_cxx() -> Compiler:
 
 
 def _find_nvcc(target: str) -> Compiler:
-    """The candidate links against the shared CUDA runtime, so that what it imports stays short enough to be read."""
+    """Return CUDA's compiler. Candidates link against the shared CUDA runtime, so that their list of imports stays
+    short enough to be checked.
+    """
     path, version = _choose(target)
     root, packaged = path.parent.parent, _packaged()
     options = (
@@ -139,7 +145,7 @@ def _packaged() -> Path:
 
 
 def _choose(target: str) -> tuple[Path, tuple[int, ...]]:
-    """Which nvcc, and its version."""
+    """Return the path and the version of nvcc. Raises Missing."""
     named = next((name for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)), "")
     if named:
         own = Path(os.environ[named]) / "bin" / "nvcc"
@@ -172,7 +178,7 @@ def _generate(target: str) -> str:
 
 
 def _host() -> tuple[str, tuple[str, ...]]:
-    """The own line of nvcc's host compiler, and the folders that it and the user's flags need."""
+    """Return the first line of the host compiler's --version, and the folders that it and the user's flags need."""
     folders = [*cxx().folders]  # nvcc looks for gcc, which comes with it
     flags = [word for name in NVCC_ENVIRONMENT[1:] for word in shlex.split(os.environ.get(name, ""))]
     values = dict(itertools.pairwise(flags)) | dict(flag.split("=", 1) for flag in flags if "=" in flag)
@@ -186,13 +192,13 @@ def _host() -> tuple[str, tuple[str, ...]]:
 
 
 def _prefix(path: str) -> tuple[str, ...]:
-    """Where a compiler was installed to, if that is none of the system's folders."""
+    """Return the folder that a compiler is installed in; empty if it is one of the system's."""
     prefix = Path(path).resolve().parent.parent
     return () if str(prefix) in ("/", "/usr", "/usr/local") else (str(prefix),)
 
 
 def runtime_library(compiler: Compiler) -> Path | None:
-    """libcudart of the compiler's own installation; None for a compiler that needs none."""
+    """Return the path of libcudart in the compiler's installation; None if there is none, or none is needed."""
     if ".cu" not in compiler.units:
         return None
     root = Path(compiler.path).parent.parent
@@ -201,7 +207,7 @@ def runtime_library(compiler: Compiler) -> Path | None:
 
 
 def _behind(path: Path) -> Path:
-    """The nvcc that a wrapper script calls."""
+    """Return the nvcc that a wrapper script calls."""
     here = re.search(r"_HERE_=(.+)", _text(_ask([str(path), "--dryrun", "-x", "cu", "-c", "/dev/null"])))
     return Path(here[1]).resolve() / "nvcc" if here else path.resolve()
 
@@ -216,7 +222,7 @@ def _nvcc_version(path: Path) -> tuple[int, ...]:
 
 
 def _ask(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """A question to a compiler. Raises Missing when it cannot be started or is killed."""
+    """Run a compiler to query it. Raises Missing when it cannot be started or is killed."""
     with starting(command[0]):
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=child_environment(Path("/")))
     if done.returncode < 0:
@@ -225,5 +231,5 @@ def _ask(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _text(done: subprocess.CompletedProcess[str]) -> str:
-    """What a compiler answered on both streams, the standard one first."""
+    """Return a compiler's standard output followed by its standard error."""
     return done.stdout + done.stderr

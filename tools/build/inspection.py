@@ -1,4 +1,4 @@
-"""What a compiled candidate imports, exports and is made of, read with the tools of binutils and CUDA."""
+"""Checks the imports and exports of a compiled candidate, and disassembles it, with the tools of binutils and CUDA."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from avo.tools.build.compilation import LIBRARY, Compilation, well
 from avo.types import Missing, Rejected, Status
 
 IMPORT = re.compile(r"\bUND (\w+)(@?)")
-"""A symbol that is looked up at load time, and whether it belongs to a version of a library."""
+"""An undefined symbol, and "@" if it belongs to a version of a library."""
 LOADERS = ("dlopen", "dlmopen", "dlsym", "dlvsym")
+"""Functions that load other libraries."""
 CUDA = re.compile(r"^(?:__)?cuda|^cu[A-Z]")
-"""Functions of CUDA's runtime and driver."""
+"""Names of functions of CUDA's runtime and driver."""
 CUDA_ALLOWED = re.compile(
     r"^__cuda(?:Register|Unregister|InitModule|PushCallConfiguration|PopCallConfiguration|GetKernel|LaunchKernel)"
     r"|^cuda(?:LaunchKernel|LaunchKernelExC|FuncSetAttribute|FuncGetAttributes|GetLastError|PeekAtLastError|GetErrorString"
@@ -27,27 +28,36 @@ CUDA_ALLOWED = re.compile(
     r"|OccupancyMaxActiveBlocksPerMultiprocessor(?:WithFlags)?)$"
     r"|^cuTensorMapEncodeTiled$"
 )
-"""What a launch needs of them: kernels on the stream that it was given; no streams, events or memory of its own."""
+"""CUDA functions that a launch needs: kernels on the stream that is passed; no streams, events or memory of its own."""
 EXPORT = re.compile(r"(?:FUNC|OBJECT|IFUNC|NOTYPE|TLS)\s+(?:GLOBAL|WEAK|UNIQUE)\s+\w+\s+(?!UND\b)\w+ (\w+)")
+"""A defined dynamic symbol."""
 UNVERSIONED = ("__gmon_start__", "_ITM_deregisterTMCloneTable", "_ITM_registerTMCloneTable", "__cxa_finalize")
-"""What a compiler itself leaves open."""
+"""Unversioned symbols that the compiler itself leaves undefined."""
 ENV = "/usr/bin/env"
+"""Path of env(1), which sets PATH for cuobjdump."""
 SECONDS = 60.0
+"""Seconds that a tool may take."""
 MOST_LISTED = 96 << 20
-"""Bytes of one tool's output: about half a million instructions."""
+"""Maximum size in bytes of one tool's output: about half a million instructions."""
 CUT = re.compile(r"\n\[\.\.\. \d+ bytes left out \.\.\.\]\n$")
+"""Mark at the end of an output that was cut off."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """Reads the library of one candidate."""
+    """The checks on the library of one candidate."""
 
     how: Compilation
+    """The compilation that made the library."""
     folder: Path
-    """Where it lies, as LIBRARY."""
+    """Folder that contains LIBRARY."""
 
     def require_only_its_runtime(self) -> None:
-        """Refuse libraries other than the runtime, functions that would load one, and what a launch does not need."""
+        """Raise Rejected unless the library uses the language runtime only and exports the symbol.
+
+        FORBIDDEN_LIBRARY for another library, a function that loads one, or a CUDA function that a launch does not
+        need; UNSUPPORTED without the symbol.
+        """
         shown, compiler = self._read(["readelf", "-dW", "--dyn-syms", LIBRARY]), self.how.compiler
         for name in re.findall(r"\(NEEDED\).*\[(.+)\]", shown):
             if not compiler.runtime.match(name):
@@ -66,15 +76,15 @@ class Inspection:
             raise Rejected(Status.UNSUPPORTED, f'exports no extern "C" function {SYMBOL}')
 
     def machine_code(self) -> str:
-        """The instructions of the CPU's side, as objdump lists them."""
+        """Return objdump's listing of the host code."""
         return self._read(["objdump", "-d", "-w", "--no-show-raw-insn", LIBRARY])
 
     def sass(self) -> str:
-        """The instructions of the GPU's side; empty where there is no disassembler."""
+        """Return cuobjdump's listing of the GPU code; "" without a disassembler."""
         return self._read([*self._cuobjdump(), "--dump-sass", LIBRARY]) if self.how.compiler.cuobjdump else ""
 
     def code(self, listing: str) -> str:
-        """The digest of `code_of`; empty where CUDA code cannot be taken out of the library."""
+        """Return the digest of `code_of`; "" where CUDA code cannot be extracted from the library."""
         if ".cu" not in self.how.compiler.units:
             return code_of(self.folder / LIBRARY, listing, ())
         if not self.how.compiler.cuobjdump:
@@ -84,13 +94,14 @@ class Inspection:
             return code_of(self.folder / LIBRARY, listing, sorted(Path(scratch).glob("*.cubin")))
 
     def _cuobjdump(self) -> Sequence[str]:
-        """It finds nvdisasm, which does the work, by PATH."""
+        """Return the start of a cuobjdump command; PATH lets it find nvdisasm, which does the work."""
         path = self.how.compiler.cuobjdump
         return (ENV, f"PATH={Path(path).parent}", path)
 
     def _read(self, command: Sequence[str], inside: Path | None = None) -> str:
-        """What a tool prints of the library. Raises Rejected when it cannot read it, though it reads others; Missing
-        when it does not read any.
+        """Return a tool's output about the library.
+
+        Raises Rejected when the tool fails on this library but not on others; Missing when it fails on any.
         """
         with looked_for_anew():
             done = self._run(command, inside or self.folder)
@@ -124,7 +135,7 @@ class Inspection:
 
 
 def _was_read(done: Finished) -> bool:
-    """Whether a tool did its work: each has something to say of every library."""
+    """Return True if a tool succeeded: each prints something about every library."""
     return not done.code and not done.timed_out and bool(done.output.strip())
 
 

@@ -14,30 +14,34 @@ from avo.tools.build.sources import Sources
 from avo.types import ToolError
 
 DECLARATION = re.compile(r"^[ \t]*//[ \t]*avo:knob[ \t]+(\w+)[ \t]*\{([^}\n]*)\}[^\n]*\n([^\n]*)", re.MULTILINE)
+"""A knob's declaration: name, values, and the line below, which sets it."""
 
 VALUE = re.compile(r"^[^\s|=]+$")
+"""A valid value of a knob."""
 
 
 @dataclass(frozen=True)
 class Knob:
-    """One choice."""
+    """One choice: a name, its possible values, and the present one."""
 
     name: str
     file: str
+    """Path of the source that declares it."""
     values: tuple[str, ...]
+    """All values that it can take."""
     value: str
-    """As it stands in the source."""
+    """The value that is set in the source."""
     line: str
     """The line that sets it."""
 
     def line_with(self, value: str) -> str:
-        """The same line with another value."""
+        """Return that line with another value."""
         head, found = _setting(self.name, self.line)
         return head + value + self.line[len(head) + len(found) :]
 
 
 def _setting(name: str, line: str) -> tuple[str, str]:
-    """What stands before the value in a line that sets `name`, and the value."""
+    """Return the text before the value in a line that sets `name`, and the value. Raises ToolError."""
     match = re.match(rf"(.*\b{name}\b\s*=\s*)([^;]+?)\s*;", line) or re.match(
         rf"(\s*#\s*define\s+{name}\s+)(\S+)", line
     )
@@ -47,7 +51,7 @@ def _setting(name: str, line: str) -> tuple[str, str]:
 
 
 def knobs_of(files: Sources) -> dict[str, Knob]:
-    """Every knob by name. Raises ToolError for a declaration that cannot be used."""
+    """Return every knob by name. Raises ToolError for an invalid declaration."""
     knobs: dict[str, Knob] = {}
     for file, content in files.items():
         for match in DECLARATION.finditer(content.decode("utf-8", "surrogateescape")):
@@ -64,7 +68,7 @@ def knobs_of(files: Sources) -> dict[str, Knob]:
 
 
 def settings_of(files: Sources) -> dict[str, str]:
-    """Knob -> value as it stands; empty when a declaration is broken."""
+    """Return each knob's present value by name; empty when a declaration is invalid."""
     try:
         return {name: knob.value for name, knob in knobs_of(files).items()}
     except ToolError:
@@ -72,7 +76,7 @@ def settings_of(files: Sources) -> dict[str, str]:
 
 
 def with_settings(files: Sources, settings: Mapping[str, str]) -> Sources:
-    """The same sources with some knobs set. Raises ToolError for an unknown knob or value."""
+    """Return a copy of the sources with some knobs set. Raises ToolError for an unknown knob or value."""
     knobs = knobs_of(files)
     changed = dict(files)
     for name, value in settings.items():

@@ -1,4 +1,4 @@
-"""Which of a candidate's instructions compute in less than the scenario's tensors hold."""
+"""Detects instructions that compute in lower precision than the scenario's tensors have."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Mapping
 from avo.scenarios.loader import Precision, Scenario
 
 FP8, INT8, FP4, FP16 = "fp8 products", "int8 products", "fp4 products", "fp16 sums"
+"""Kinds of low-precision arithmetic."""
 SASS = {
     FP8: ("QGMMA", "QMMA", "UTCQMMA"),
     INT8: ("IMMA", "IGMMA", "UTCIMMA", "BMMA", "BGMMA", "IDP", "IDP4A"),
     FP4: ("OMMA", "OGMMA", "UTCOMMA"),
 }
-"""Opcodes of a GPU. Integers of 4 and 1 bit count as those of 8; what sums up in fp16 is told by a modifier."""
+"""Kind -> opcodes of a GPU. 4-bit and 1-bit integers count as int8; accumulation in fp16 is detected by IN_FP16."""
 IN_FP16 = re.compile(r"^(?:\.SP)?(?:\.\d[\dx]*)?(?:\.SP)?\.F16\b")
-"""Modifiers of HMMA and HGMMA: the shape, then what is summed up in."""
+"""Modifiers of HMMA and HGMMA that accumulate in fp16: the shape, then the accumulator's type."""
 CPU = {
     INT8: re.compile(
         r"v?pdp[bw][su][su]ds?|tdpb[su][su]d|v?pmaddubsw"  # x86: VNNI, AMX and what came before them
@@ -24,13 +25,15 @@ CPU = {
     FP8: re.compile(r"tdp[bh]{1,2}f8ps|f8dp\w*"),
     FP16: re.compile(r"vfn?m(?:add|sub)\d+[ps]h"),
 }
-"""Mnemonics of a CPU."""
+"""Kind -> mnemonics of a CPU."""
 ALLOWED_BY: Mapping[str, Precision] = {FP8: "fp8", INT8: "int8", FP4: "fp4", FP16: "fp16"}
+"""Kind -> the name that permits it in a scenario's `allow`."""
 CPU_CODE = re.compile(r"^\s+[0-9a-f]+:\t(?:\{\w+\} )?(\w+)", re.MULTILINE)
+"""An instruction in objdump's listing: its mnemonic."""
 
 
 def on_cpu(listing: str) -> dict[str, int]:
-    """How many such instructions a listing of objdump holds."""
+    """Return the number of such instructions in objdump's listing, by kind."""
     counts: dict[str, int] = {}
     for mnemonic in CPU_CODE.findall(listing):
         for name, pattern in CPU.items():
@@ -40,9 +43,9 @@ def on_cpu(listing: str) -> dict[str, int]:
 
 
 def refusal(counts: Mapping[str, int], scenario: Scenario, target: str) -> str:
-    """Why a candidate with so many instructions of each kind is refused; empty when it is not.
+    """Return why a candidate with these numbers of instructions by kind is refused; "" if it is not.
 
-    Integers are what a scenario without a tensor of bf16 or fp32 is about.
+    int8 is always allowed in a scenario whose tensors, workspaces aside, are neither bf16 nor fp32.
     """
     allowed = set(scenario.target(target).allow)
     if not any(tensor.dtype in ("bf16", "fp32") for tensor in scenario.tensors if tensor.role != "workspace"):

@@ -11,12 +11,12 @@ from avo.types import AvoError, ToolError
 
 
 def seed_sources(scenario: Scenario, target: str) -> dict[str, bytes]:
-    """The seed's files. Raises AvoError."""
+    """Return the seed's files. Raises AvoError."""
     return folder_sources(seed_folder(scenario, target))
 
 
 def seed_folder(scenario: Scenario, target: str) -> Path:
-    """Where a seed lies: beside scenario.toml, or one that it extends, or below kernels/. Raises AvoError."""
+    """Return a seed's folder: beside scenario.toml, beside one that it extends, or in kernels/. Raises AvoError."""
     name = scenario.target(target).seed
     for place in (*(file.parent for file in scenario.files), KERNELS):
         if (place / name).is_dir():
@@ -25,7 +25,7 @@ def seed_folder(scenario: Scenario, target: str) -> Path:
 
 
 def folder_sources(folder: Path) -> dict[str, bytes]:
-    """read_sources for a user's folder: its complaint is the user's one line."""
+    """Return the sources in a user's folder, as `read_sources` does. Raises AvoError."""
     try:
         return dict(read_sources(folder))
     except ToolError as error:

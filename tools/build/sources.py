@@ -1,4 +1,4 @@
-"""A candidate's sources: read from a folder as one value, with the digest that its score belongs to."""
+"""A candidate's sources: read from a folder as one value, with the digest that identifies them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ Sources = Mapping[str, bytes]
 """Relative path -> content, sorted by path."""
 
 SUFFIXES = (".cpp", ".cc", ".c", ".cu", ".h", ".hpp", ".cuh", ".inc", ".md", ".txt")
+"""Suffixes of source files."""
 GENERATED = ("avo_abi.h", "score.json")
-"""Written by the harness: never part of a candidate."""
+"""Files that the harness writes: never part of a candidate."""
 NAME = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}/){0,4}[A-Za-z0-9_][A-Za-z0-9_.+-]{0,63}$")
-"""What a source may be called: nothing that reads as an option, a path elsewhere or a hidden file."""
+"""Valid path of a source: nothing that reads as an option, a path elsewhere or a hidden file."""
 LARGEST_BYTES = 1 << 20
+"""Maximum size in bytes of one source."""
 MOST_FILES = 64
+"""Maximum number of sources of a candidate."""
 
 
 def read_sources(folder: Path) -> Sources:
-    """Every source file below `folder`. Raises ToolError for what cannot be a candidate."""
+    """Return every source file below `folder`. Raises ToolError for what cannot be a candidate."""
     files: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -46,6 +49,7 @@ def read_sources(folder: Path) -> Sources:
 
 
 def write_sources(files: Sources, folder: Path) -> None:
+    """Write the sources into `folder`, making folders as needed."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +57,7 @@ def write_sources(files: Sources, folder: Path) -> None:
 
 
 def digest(files: Sources) -> str:
-    """16 hex digits of SHA-256 over paths, lengths and contents: the name of a tree."""
+    """Return the digest of a tree: 16 hex digits of SHA-256 over paths, lengths and contents."""
     state = hashlib.sha256()
     for name in sorted(files):
         state.update(f"{name}\0{len(files[name])}\0".encode())

@@ -1,4 +1,4 @@
-"""The buffers of a candidate: shared memory with guard bands round every tensor."""
+"""The arena: the shared memory that holds a candidate's tensors, with guard bands around each of them."""
 
 from __future__ import annotations
 
@@ -19,49 +19,54 @@ from avo.tools.launch.runner import COMMAND, LARGEST_COMMAND
 from avo.types import Rejected, Status
 
 GUARD = 64 << 10
+"""Bytes of an ordinary guard band."""
 APART = 32 << 20
 """Bytes between two tensors of a fenced slot."""
 ALIGNED = 16
-"""Bytes that every pointer of a candidate is a multiple of, and that of Edge.ODD no more."""
+"""Alignment in bytes of every pointer that a candidate gets; with Edge.ODD it is exactly that."""
 BAND = 0x7F80
-"""Upper bits of the 2-byte pattern in guard bands: with any of the lower seven it is a NaN as bf16, as fp16, and twice
-as fp32, and a large whole number.
+"""Upper bits of the 2-byte pattern in guard bands. With any of the lower seven bits set it is a NaN as bf16, as fp16
+and, twice, as fp32, and a large integer.
 """
 PAGE = mmap.PAGESIZE
+"""Bytes of a memory page."""
 COUNTED = 1 << 26
-"""Elements that are compared at a time: to count them takes nine bytes of each."""
+"""Maximum number of elements that are compared at a time; counting them takes nine bytes of memory for each."""
 TORCH = {"bf16": torch.bfloat16, "fp32": torch.float32, "int32": torch.int32, "uint8": torch.uint8}
+"""A scenario's dtype -> torch's."""
 POISON = {
     "bf16": (torch.int16, 0x7FD5),  # a NaN that arithmetic does not make
     "fp32": (torch.int32, 0x7FD5AAAA),
     "int32": (torch.int32, 0x7FFFFFFF),
     "uint8": (torch.uint8, 0xFF),
 }
+"""A scenario's dtype -> integer dtype and bit pattern that outputs are filled with before a launch."""
 
 
 class Edge(StrEnum):
-    """Where inputs lie between the fences of a slot."""
+    """Placement of inputs between the fences of a slot."""
 
     END = "end"
-    """They end within 15 bytes of a page that nothing may touch; other tensors lie as for ODD."""
+    """Inputs end within 15 bytes of an inaccessible page; other tensors are placed as for ODD."""
     START = "start"
-    """They begin exactly behind one."""
+    """Inputs start right behind an inaccessible page; other tensors start at the beginning of a page, too."""
     ODD = "odd"
-    """All tensors, not inputs alone, lie at addresses that are multiples of 16 and not of 32."""
+    """The addresses of all tensors are multiples of 16 but not of 32."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Where one tensor lies in the arena."""
+    """The position of one tensor in the arena."""
 
     tensor: Tensor
     shape: tuple[int, ...]
     start: int
+    """Offset in bytes."""
     size: int
     """Bytes."""
     before: int = GUARD
     after: int = GUARD
-    """Bytes of the guard bands."""
+    """Bytes of the guard bands before and behind it."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,17 @@ class Slot:
 
     case: Case
     arguments: bytes
-    """avo_args, with addresses as the runner sees them."""
+    """The struct avo_args, with addresses in the runner's address space."""
     spans: Mapping[str, Span]
+    """Tensor name -> position."""
     fences: tuple[tuple[int, int], ...] = ()
-    """Offset and length of what a candidate may not touch during a launch; empty for ordinary slots and on a GPU."""
+    """Offset and length in bytes of the regions that no launch may touch; empty for ordinary slots and on a GPU."""
 
 
 Problem = tuple[torch.Tensor, Status, str]
-"""What may be wrong after launches: how many elements are, by slot, not yet waited for, and what that means."""
+"""A check after launches: the number of wrong elements by slot, int64, still on the device; the status if one is not 0;
+and the reason, with a placeholder for that number.
+"""
 
 
 def _size(tensor: Tensor, case: Case) -> int:
@@ -89,7 +97,7 @@ def _aligned(offset: int) -> int:
 
 
 def _inwards(size: int, edge: Edge) -> int:
-    """Bytes between a page and where so many bytes behind it begin, so that they lie at an edge of their pages."""
+    """Return the distance in bytes from a page's start to `size` bytes that lie at this edge of their pages."""
     if edge is Edge.START:
         return 0
     if edge is Edge.END:
@@ -98,14 +106,14 @@ def _inwards(size: int, edge: Edge) -> int:
 
 
 def slot_bytes(scenario: Scenario, cases: Sequence[Case]) -> int:
-    """Size of a set of buffers that holds any of the cases."""
+    """Return the size in bytes of a set of buffers that holds any of the cases."""
     return max(sum(_aligned(_size(t, case.largest)) + 2 * GUARD + PAGE for t in scenario.tensors) for case in cases)
 
 
 class Arena:
-    """Shared memory for `sets` sets of buffers of any of `cases`, which launches rotate through.
+    """Shared memory for `sets` sets of buffers, each of which fits any of `cases`; launches rotate through them.
 
-    Of smaller cases it holds more, though never more than `most`.
+    For smaller cases it holds more sets, but never more than `most`.
     """
 
     def __init__(
@@ -117,10 +125,10 @@ class Arena:
         self.buffer = kind(size, behind) if kind is HostBuffer else kind(size)
         self._fences = kind is HostBuffer
         self._band = 0
-        """The pattern in the guard bands, which changes from launch to launch."""
+        """The 2-byte pattern in the guard bands, new for each launch."""
 
     def slots(self, case: Case, base: int) -> list[Slot]:
-        """Lay the arena out for `case`; `base` is its address in the runner. Earlier slots are void."""
+        """Lay the arena out for `case`; return its slots. base: its address in the runner. Voids earlier slots."""
         slots, offset = list[Slot](), 0
         tensors = [(tensor, shape_of(tensor, case), _size(tensor, case)) for tensor in self.scenario.tensors]
         for _ in range(min(self._most, len(self.buffer.bytes) // slot_bytes(self.scenario, [case]))):
@@ -134,11 +142,11 @@ class Arena:
         return slots[: (LARGEST_COMMAND - COMMAND.size) // len(slots[0].arguments)]
 
     def fenced(self, case: Case, base: int, edge: Edge) -> Slot:
-        """One slot for `case` whose inputs lie at `edge`, for launches that are not timed; what is in others is void.
+        """Return one slot for `case` with its inputs at `edge`, for launches that are not timed; voids earlier slots.
 
-        On the CPU everything further than the guard bands of outputs and workspaces, and than the page that an input
-        begins or ends in, is fenced off. On a GPU the guard bands round inputs are as wide as the buffers leave room
-        for, 32 MiB at most.
+        On the CPU everything is inaccessible except tensors, the guard bands of outputs and workspaces, and the rest of
+        the pages in which an input starts and ends. On a GPU the guard bands around inputs are as wide as the memory
+        allows, 32 MiB at most.
         """
         spans, offset = {}, len(self.buffer.bytes) if self._fences else 0
         for tensor in self.scenario.tensors:
@@ -155,13 +163,13 @@ class Arena:
         return Slot(case, packed, spans, tuple(self._between(spans.values())) if self._fences else ())
 
     def _wide(self, case: Case) -> int:
-        """Bytes of the guard bands round the inputs of a fenced slot on a GPU."""
+        """Return the bytes of the guard bands around the inputs of a fenced slot on a GPU."""
         inputs = sum(tensor.role == "in" for tensor in self.scenario.tensors)
         room = len(self.buffer.bytes) - slot_bytes(self.scenario, [case]) - PAGE * len(self.scenario.tensors)
         return max(GUARD, min(APART, (GUARD + room // (2 * inputs)) // PAGE * PAGE))
 
     def _between(self, spans: Collection[Span]) -> Iterator[tuple[int, int]]:
-        """Offset and length of what lies between the bands of these tensors, in whole pages."""
+        """Yield offset and length in bytes of the regions between the bands of these tensors, in whole pages."""
         offset = 0
         for span in spans:
             if (first := (span.start - span.before) // PAGE * PAGE) > offset:
@@ -170,7 +178,10 @@ class Arena:
         yield offset, len(self.buffer.whole) // PAGE * PAGE - offset
 
     def prepare(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> None:
-        """Write the inputs of each slot; poison outputs and workspaces; paint the guard bands. Slots are neighbours."""
+        """Write the inputs of each slot, fill outputs and workspaces with poison, and renew the guard bands.
+
+        slots: adjacent ones. sets: for each slot the inputs by name, in the shapes and dtypes of scenario.toml.
+        """
         self._band = BAND | secrets.choice([low for low in range(1, 128) if BAND | low != self._band])
         for name, span in slots[0].spans.items():
             for band, pattern in self._guards(slots, span):
@@ -185,9 +196,10 @@ class Arena:
     def take(
         self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]], kept: Collection[int]
     ) -> dict[int, dict[str, torch.Tensor]]:
-        """Copies of the outputs of the slots `kept`, once guards, inputs and completeness of all are found in order.
+        """Return copies of the outputs of the slots `kept`, by index and name, in scenario.toml's shapes and dtypes.
 
-        Slots are neighbours. Raises Rejected.
+        All slots are checked first, which must be adjacent: guard bands and inputs are unchanged, and no output is
+        still poison. Raises Rejected: OUT_OF_BOUNDS, INPUT_MODIFIED or NOT_WRITTEN.
         """
         written = [name for name, span in slots[0].spans.items() if span.tensor.role == "out"]
         outputs = {i: {name: self._view(slots[i].spans[name]).clone() for name in written} for i in kept}
@@ -201,11 +213,11 @@ class Arena:
         return outputs
 
     def written(self, slot: Slot) -> dict[str, torch.Tensor]:
-        """Outputs as they lie in the arena: void once the slot is prepared anew."""
+        """Return the outputs by name as views of the arena, invalid once the slot is prepared again."""
         return self._of(slot, "out")
 
     def given(self, slot: Slot) -> dict[str, torch.Tensor]:
-        """Inputs as they lie in the arena; the same as were given once `take` has found them unchanged."""
+        """Return the inputs by name as views of the arena; unchanged once `take` has returned."""
         return self._of(slot, "in")
 
     def _of(self, slot: Slot, role: str) -> dict[str, torch.Tensor]:
@@ -214,7 +226,7 @@ class Arena:
     def _unwritten(
         self, slots: Sequence[Slot], name: str, outputs: Mapping[int, Mapping[str, torch.Tensor]]
     ) -> Iterator[Problem]:
-        """Elements that are poison still, in the copies that are kept and in all slots."""
+        """Yield the number of elements that are still poison, in the copies that are kept and in all slots."""
         span = slots[0].spans[name]
         kind, pattern = POISON[span.tensor.dtype]
         reason = f"left {{count}} of {math.prod(span.shape)} elements of {name} unwritten"
@@ -225,7 +237,7 @@ class Arena:
             yield torch.count_nonzero(part == pattern, dim=1), Status.NOT_WRITTEN, reason
 
     def _damaged(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> Iterator[Problem]:
-        """What was written that should not be."""
+        """Yield the number of changed elements in guard bands and inputs."""
         for name, span in slots[0].spans.items():
             for band, pattern in self._guards(slots, span):
                 yield torch.count_nonzero(band != pattern, dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
@@ -241,13 +253,15 @@ class Arena:
         return raw.view(TORCH[span.tensor.dtype]).view(span.shape)
 
     def _across(self, slots: Sequence[Slot], start: int, size: int) -> torch.Tensor:
-        """[slots, size] bytes, of the first slot from `start` on, and the same of its neighbours."""
+        """Return a view, uint8 [slots, size], of `size` bytes from `start` on in the first slot, and of their
+        counterparts in its neighbours.
+        """
         first, last = (next(iter(slot.spans.values())).start for slot in (slots[0], slots[-1]))
         stride = (last - first) // max(len(slots) - 1, 1)
         return self.buffer.whole.as_strided((len(slots), size), (stride, 1), start)
 
     def _guards(self, slots: Sequence[Slot], span: Span) -> Iterator[tuple[torch.Tensor, int]]:
-        """The guard bands of a tensor of all slots, and what is in them: pairs of bytes, or one at their ends."""
+        """Yield the guard bands of a tensor in all slots with their pattern: int16, or uint8 for odd bytes at ends."""
         low, high = self._band & 0xFF, self._band >> 8
         end = span.start + span.size
         for first, last in ((span.start - span.before, span.start), (end, end + span.after)):
@@ -267,6 +281,6 @@ def _put(inputs: Mapping[str, torch.Tensor], name: str, target: torch.Tensor) ->
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """The same memory as integers, wide ones where it can be, so that NaN equals itself."""
+    """Return the same memory as integers, 8 bytes wide where the size allows it, so that NaN equals itself."""
     raw = tensor.flatten().view(torch.uint8)
     return raw if len(raw) % 8 else raw.view(torch.int64)

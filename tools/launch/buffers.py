@@ -1,4 +1,4 @@
-"""Memory that the judge and a runner share: a memfd for the CPU, CUDA IPC for a GPU."""
+"""Memory shared by the judge and a runner: a memfd on the CPU, CUDA IPC on a GPU."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from avo.tools.devices.gpu import identities
 from avo.types import Missing
 
 HANDLE_BYTES = 64
-"""CUDA_IPC_HANDLE_SIZE"""
+"""CUDA_IPC_HANDLE_SIZE."""
 NOTE = struct.Struct("=Q")
-"""Address of a wrong access, which a runner leaves at the end of shared memory when that ends it."""
+"""Address of an invalid access, which a runner leaves at the end of shared memory when the access kills it."""
 GPU_PAGE = 2 << 20
-"""Bytes. Memory whose size is no multiple of it comes to another process in smaller pages: on an H200, a kernel bound
-by memory then takes 250 us instead of 134, wherever more than some hundred MB lie between two uses of a page.
+"""Bytes. An allocation whose size is not a multiple of it is mapped into another process in smaller pages: on an H200,
+a memory-bound kernel then takes 250 us instead of 134, if more than some hundred MB lie between two uses of a page.
 """
 
 
 class Buffer(Protocol):
-    """A block of shared bytes."""
+    """A block of shared memory."""
 
     bytes: torch.Tensor
     """uint8 [size], on the device."""
     whole: torch.Tensor
-    """The same and what lies behind it, where there is more."""
+    """uint8, `bytes` followed by the memory behind it, if there is any."""
     grant: dict[str, Any]
-    """What the runner is told, so that it finds the block."""
+    """Items of the runner's arguments that let it map the block."""
     descriptors: tuple[int, ...]
-    """What the runner inherits."""
+    """File descriptors that the runner inherits."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Free the block."""
+        ...
 
 
 class HostBuffer:
-    """Anonymous shared memory: `size` bytes, and `behind` more, of which pages that nobody touches take no memory.
+    """Anonymous shared memory: `size` bytes, and `behind` more; untouched pages take no memory.
 
-    A page beyond both is the runner's own: see NOTE.
+    One page behind both belongs to the runner: see NOTE.
     """
 
     def __init__(self, size: int, behind: int = 0) -> None:
@@ -54,16 +56,17 @@ class HostBuffer:
         self.descriptors: tuple[int, ...] = (descriptor,)
 
     def fault(self) -> int:
-        """Address of the access in the runner that ended it, as far as it left a note; 0 otherwise."""
+        """Return the address of the access that killed the runner, if it left a note; else 0."""
         (address,) = NOTE.unpack_from(self._memory, len(self._memory) - NOTE.size)
         return int(address)
 
     def close(self) -> None:
+        """Close the file descriptor."""
         os.close(self.descriptors[0])
 
 
 class DeviceBuffer:
-    """An allocation of its own on the current GPU. Raises Missing when it has too little memory left."""
+    """An allocation of its own on the current GPU. Raises Missing when too little memory is left."""
 
     descriptors: tuple[int, ...] = ()
 
@@ -85,6 +88,7 @@ class DeviceBuffer:
         self.grant: dict[str, Any] = {"handle": handle_bytes(handle).hex(), "gpu": identities()[here]}
 
     def close(self) -> None:
+        """Wait for the GPU, then free the allocation."""
         from cuda.bindings import runtime
 
         torch.cuda.synchronize()
@@ -92,17 +96,17 @@ class DeviceBuffer:
 
 
 def whole_pages(size: int) -> int:
-    """The least multiple of GPU_PAGE that is not smaller."""
+    """Round a size in bytes up to a multiple of GPU_PAGE."""
     return -(-size // GPU_PAGE) * GPU_PAGE
 
 
 def handle_bytes(handle: Any) -> bytes:
-    """The bytes of a cudaIpcMemHandle_t, which only some versions of cuda-bindings show as an attribute."""
+    """Return the bytes of a cudaIpcMemHandle_t, which only some versions of cuda-bindings have as an attribute."""
     return ctypes.string_at(handle.getPtr(), HANDLE_BYTES)
 
 
 class _View:
-    """What torch needs to see a pointer as a tensor."""
+    """An object by which torch takes a pointer for a tensor (__cuda_array_interface__)."""
 
     def __init__(self, pointer: int, size: int) -> None:
         self.__cuda_array_interface__ = {"shape": (size,), "typestr": "|u1", "data": (pointer, False), "version": 3}

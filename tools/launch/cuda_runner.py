@@ -1,6 +1,6 @@
-"""The runner of the CUDA target: a context of its own, the judge's buffers through CUDA IPC, and the candidate.
+"""The runner of the CUDA target: the candidate in a CUDA context of its own, on the judge's buffers through CUDA IPC.
 
-Standard library only; the CUDA runtime through ctypes. It reports event times, which the judge holds against its own
+Standard library only; the CUDA runtime through ctypes. It reports event times, which the judge compares with its own
 clock.
 """
 
@@ -19,30 +19,31 @@ from avo.sandbox import confine, seccomp
 from avo.tools.launch.runner import COMMAND, LONGEST_ERROR, REPLY, RUNTIME, say
 
 SPIN = 1
-"""cudaDeviceScheduleSpin: who waits for the GPU is at work, so that a runner that sleeps is one whose candidate does.
-"""
+"""cudaDeviceScheduleSpin: waiting for the GPU uses the CPU, so that a runner is asleep only if its candidate sleeps."""
 MOST_LAUNCHES = 512
-"""Of one command."""
+"""Maximum number of launches of one command."""
 HEAD_START = 256 << 20
-"""Bytes that the GPU clears before a row, more than its L2 holds: while it does, this process asks for the launches."""
+"""Bytes that the GPU clears before a batch, more than its L2 holds; this process enqueues the launches meanwhile."""
 TIMES = struct.Struct("=f")
-"""Milliseconds of launches that are timed as one; as many follow a reply as there are of these."""
+"""Time in milliseconds of a group of launches; a reply is followed by one for each group."""
 DRIVER_FOLDERS = ("/dev", "/sys", "/proc/self", "/proc/driver")
-"""What the driver opens while kernels are launched. Libraries are not among it, for they are loaded before; nor is
-what /proc tells of other processes, such as the judge's variables.
+"""Folders that the driver opens files in during launches. Libraries are loaded before, so theirs are not among them;
+nor is the rest of /proc, with the judge's environment, for instance.
 """
 HOST_MEMORY = 2 << 30
-"""Bytes that a candidate may take of this process's memory."""
+"""Bytes of this process's memory that a candidate may allocate."""
 
 
 class Handle(ctypes.Structure):
-    """cudaIpcMemHandle_t"""
+    """cudaIpcMemHandle_t."""
 
     _fields_ = (("reserved", ctypes.c_char * 64),)
 
 
 def main() -> None:
-    """Arguments as JSON: library, symbol, cudart, handle, unsafe (go on without a filter of system calls), and the
+    """Run the runner until the pipe of commands is closed.
+
+    Its argument is JSON: library, symbol, cudart, handle, unsafe (run even without a filter of system calls), and the
     descriptors commands and replies.
     """
     spec = json.loads(sys.argv[1])
@@ -106,7 +107,7 @@ def main() -> None:
 
 
 def _read(descriptor: int, size: int) -> bytes:
-    """Exactly as many bytes, which may come in pieces; fewer at the end of all commands."""
+    """Return exactly `size` bytes, which may arrive in pieces; fewer at the end of all commands."""
     read = b""
     while len(read) < size and (piece := os.read(descriptor, size - len(read))):
         read += piece
@@ -114,7 +115,7 @@ def _read(descriptor: int, size: int) -> bytes:
 
 
 def _data() -> int:
-    """Bytes of private memory that this process can write to."""
+    """Return the bytes of private writable memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
 
 

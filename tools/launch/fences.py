@@ -1,6 +1,6 @@
-"""Fences of a runner on the CPU: pages that nothing may touch during a launch, and where a candidate did.
+"""Fences of a runner on the CPU: pages that are inaccessible during a launch, and a note of the access that hit one.
 
-Standard library only, for it is the runner that calls it.
+Standard library only, because the runner imports it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from avo.sandbox.confine import libc
 FENCE = struct.Struct("=QQ")
 """Offset in the shared memory and length, in bytes; both multiples of a page."""
 CLOSED, OPEN, RUN = 0, mmap.PROT_READ | mmap.PROT_WRITE, mmap.PROT_READ | mmap.PROT_EXEC
+"""Protection flags of mmap(2): none; read and write; read and execute."""
 HANDLERS = {
     # endbr64; mov rax, [rsi + 16]; mov [note], rax; ret
     "x86_64": (bytes.fromhex("f30f1efa 488b4610 48a3"), bytes.fromhex("c3")),
     # ldr x0, [x1, 16]; ldr x2, note; str x0, [x2]; ret; note:
     "aarch64": (struct.pack("<4I", 0xF9400820, 0x58000062, 0xF9000040, 0xD65F03C0), b""),
 }
-"""Machine code of a signal handler that writes siginfo's si_addr to an address, which stands between the two parts."""
+"""Architecture -> machine code of a signal handler that stores siginfo's si_addr, before and after the place for the
+address to store it to.
+"""
 SA_SIGINFO, SA_RESETHAND = 4, 0x80000000
+"""Flags of sigaction(2)."""
 
 
 class Action(ctypes.Structure):
@@ -37,16 +41,16 @@ class Action(ctypes.Structure):
 
 
 def protect(base: int, places: Iterable[tuple[int, int]], rights: int) -> None:
-    """Give pages of the shared memory at `base` these rights: CLOSED or OPEN."""
+    """Change the protection of pages in the shared memory at `base` to `rights`, CLOSED or OPEN."""
     for offset, length in places:
         libc.mprotect(ctypes.c_void_p(base + offset), ctypes.c_size_t(length), rights)
 
 
 def note_faults(note: int) -> None:
-    """Have the address of a wrong access written to the eight bytes at `note` before the access ends the process.
+    """Write the address of an invalid access to the eight bytes at `note` before the access kills the process.
 
-    The handler returns with the signal's default effect restored, so the same access happens again and kills. An
-    overflowing stack has no room for it: nothing is written then, nor on another architecture.
+    The handler returns with the signal's default action restored, so that the access is repeated and kills. Nothing is
+    noted for a stack overflow, which leaves no room for the handler, nor on another architecture.
     """
     if platform.machine() not in HANDLERS:
         return

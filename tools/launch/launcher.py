@@ -1,4 +1,4 @@
-"""A candidate loaded in its runner: launches it, and reads the clock from outside."""
+"""The judge's side of a runner: starts it, sends launches, checks its replies, and reads the clock from outside."""
 
 from __future__ import annotations
 
@@ -27,27 +27,28 @@ from avo.tools.launch.runner import COMMAND, LONGEST_ERROR, REPLY
 from avo.types import Missing, Rejected, Status, one_line
 
 START_SECONDS, LOAD_SECONDS = 60.0, 10.0
-"""Until the runner has its context, for which a driver may look at many GPUs; then until the candidate is loaded."""
+"""Seconds until the runner has its context (a driver may look at many GPUs), and until the candidate is loaded."""
 CLOCKS_AGREE = 0.01
-"""Part of the time by which events and the judge's clock may differ on a GPU."""
+"""Relative difference that is allowed between event times and the judge's clock on a GPU."""
 GAP_SECONDS = 5e-6
-"""Between the events of two launches of a row."""
+"""Seconds allowed between the events of two groups of launches."""
 PASS_SECONDS = 1e-6
-"""What it takes to hand the runner the arguments of a launch, and to ask for it (512 of them: 0.4e-3 on an H200)."""
+"""Seconds to pass the arguments of one launch and to request it (512 of them: 0.4e-3 on an H200)."""
 CALL_SECONDS = 0.9e-3
-"""What a row of launches costs beyond them (0.35 to 0.9e-3 on an H200; its head start takes 0.07e-3 more)."""
+"""Seconds of overhead of a batch of launches (0.35 to 0.9e-3 on an H200; its head start takes 0.07e-3 more)."""
 CUDA_ERRORS = {
     700: "illegal memory access (CUDA error 700)",
     715: "illegal instruction (CUDA error 715)",
     716: "misaligned address (CUDA error 716)",
     719: "unspecified launch failure (CUDA error 719)",
 }
+"""CUDA's error number -> description."""
 MOST_DISTURBED = 4
-"""Rows of one case that may be dropped because the clocks disagree, or as many as there are on which they agree: a
-busy machine disturbs some, a candidate gains nothing by some.
+"""Maximum number of batches of one case that may be dropped because the clocks disagree; or as many as those on which
+they agree, if that is more. A busy machine disturbs some, and a candidate gains nothing by them.
 """
 END_SECONDS = 1.0
-"""Time that a runner whose descriptors are closed has to end."""
+"""Seconds in which a runner that closed its descriptors has to end."""
 
 SIGNALS: dict[int, str] = {
     signal.SIGSYS: "made a system call that candidates may not make (processes, threads, sockets, signals)",
@@ -57,14 +58,16 @@ SIGNALS: dict[int, str] = {
     signal.SIGILL: "crashed with SIGILL: an instruction that this processor does not have",
     signal.SIGBUS: "crashed with SIGBUS: an access outside its memory",
 }
+"""Signal -> description of a runner that it killed."""
 
 Fences = Sequence[tuple[int, int]]
-"""Of a slot: see `Slot.fences`."""
+"""Fences of a slot: see `Slot.fences`."""
 OUTSIDE = "read or wrote outside its tensors (pages before and behind them cannot be touched while it is checked)"
+"""Reason of a rejection for an access to a fence."""
 
 
 class Loaded:
-    """One candidate in one runner. Use `load` to make one."""
+    """One candidate in one runner. Made by `load`."""
 
     def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
         self._child, self._commands, self._replies, self._limit = child, commands, replies, limit
@@ -72,25 +75,25 @@ class Loaded:
         """Address of the shared memory in the runner."""
         self._patience = Patience(child.pid, limit)
         self.kernel_seconds = 0.0
-        """Time of all launches so far, by the clock that scores."""
+        """Seconds of all launches so far, by the clock that scores."""
 
     def launch(
         self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
     ) -> list[float]:  # fmt: skip
-        """Call avo_launch with each of these avo_args: seconds of a call, or in the mean of each `group` of calls.
+        """Call avo_launch once for each avo_args; return the seconds of a call, the mean over each `group` of calls.
 
-        `timed`: they count. `fences`: of their slot; what touches them is OUT_OF_BOUNDS. Raises Rejected.
+        timed: True if the times count. fences: those of the slot; an access to one is OUT_OF_BOUNDS. Raises Rejected.
         """
         raise NotImplementedError
 
     def agrees(self) -> bool:
-        """Whether the clocks of the last timed row agree; one that does not is no measurement. Raises Rejected when
-        that happens again and again.
+        """Return True if both clocks agree on the last timed batch; if not, its times must be dropped. Raises Rejected:
+        TIMING_MISMATCH when that happens too often.
         """
         return True
 
     def unexplained(self) -> list[float]:
-        """Seconds that its events leave out of each row that agreed since this was asked last."""
+        """Return the seconds on the judge's clock beyond event times, of each batch that agreed since the last call."""
         return [0.0]
 
     def _command(self, arguments: Sequence[bytes], group: int, fences: Fences = ()) -> int:
@@ -107,7 +110,7 @@ class Loaded:
         return number
 
     def _reply(self, number: int, extra: int) -> bytes:
-        """The `extra` bytes that come with it, when all launches went well."""
+        """Return the `extra` bytes that follow the reply. Raises Rejected unless all launches succeeded."""
         while not select.select([self._replies], [], [], min(LOOK_AGAIN_SECONDS, self._limit))[0]:
             self._patience.check()
         reply = self._read(0.0, "one launch")
@@ -118,9 +121,10 @@ class Loaded:
         return reply[REPLY.size :]
 
     def _hello(self) -> int:
-        """Where the shared memory lies, which the runner says before it loads the candidate; then, that it did.
+        """Return the address of the shared memory in the runner, once the candidate is loaded.
 
-        Raises Missing for what goes wrong before: that is the machine's fault.
+        The runner reports the address before it loads the candidate. Raises Missing for what goes wrong before that,
+        which is the machine's fault; Rejected for what goes wrong then.
         """
         try:
             line, _, rest = self._read(START_SECONDS, "starting").partition(b"\n")
@@ -146,7 +150,7 @@ class Loaded:
         raise self._end(what)
 
     def _end(self, what: str) -> Rejected:
-        """How a runner ended that no longer answers. Raises Missing where others ended it."""
+        """Return the rejection that says how a silent runner ended. Raises Missing if others killed it."""
         try:
             code = self._child.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -164,10 +168,10 @@ class Loaded:
 
 
 class LoadedOnCpu(Loaded):
-    """A runner that is stopped except while a launch is under way.
+    """A runner that is stopped except during a launch.
 
-    A stopped process has left the processor, so its CPU clock, which runs on between scheduler ticks, is exact; and
-    it can neither prepare the next launch nor finish the last one while nobody counts.
+    A stopped process is off the processor, so its CPU clock, which is otherwise updated by scheduler ticks, is exact;
+    and it can neither prepare the next launch nor finish the last one while no time is counted.
     """
 
     def __init__(
@@ -182,7 +186,7 @@ class LoadedOnCpu(Loaded):
     def launch(
         self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
     ) -> list[float]:  # fmt: skip
-        """CPU seconds of a call, over all threads: of each, or in the mean of each `group`."""
+        """Return the CPU seconds of a call, over all threads, the mean over each `group` of calls."""
         try:
             return [self._one(arguments[i : i + group], fences) / group for i in range(0, len(arguments), group)]
         except Rejected:
@@ -191,14 +195,14 @@ class LoadedOnCpu(Loaded):
             raise
 
     def _met(self, fences: Fences) -> bool:
-        """Whether the runner has ended by an access to one of these."""
+        """Return True if the runner was killed by an access to one of these fences."""
         if self._child.returncode not in (-signal.SIGSEGV, -signal.SIGBUS):
             return False
         place = self._buffer.fault() - self.base
         return any(offset <= place < offset + length for offset, length in fences)
 
     def _one(self, arguments: Sequence[bytes], fences: Fences) -> float:
-        """CPU seconds of calls that follow each other without a pause."""
+        """Return the CPU seconds of calls that follow each other without a pause."""
         started = time.clock_gettime(self._clock)
         self._patience.begin(len(arguments))
         number = self._command(arguments, len(arguments), fences)
@@ -212,7 +216,7 @@ class LoadedOnCpu(Loaded):
         return elapsed
 
     def _stop(self) -> None:
-        """Take the runner off the processor, and wait until it is."""
+        """Stop the runner, and wait until it is off the processor."""
         os.kill(self._child.pid, signal.SIGSTOP)
         state = os.waitid(os.P_PID, self._child.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         if state is None or state.si_code != os.CLD_STOPPED:
@@ -221,19 +225,19 @@ class LoadedOnCpu(Loaded):
 
 
 class LoadedOnGpu(Loaded):
-    """A runner with a CUDA context of its own; launches of one call follow each other without a pause."""
+    """A runner with a CUDA context of its own; the launches of one call follow each other without a pause."""
 
     def __init__(self, child: subprocess.Popen[bytes], commands: int, replies: int, limit: float) -> None:
         super().__init__(child, commands, replies, limit)
         self._last = (0.0, 0.0, 0, 0)
-        """The last timed row: seconds by its events, and by the judge's clock; launches; pairs of events."""
+        """The last timed batch: seconds by its events and by the judge's clock, launches, pairs of events."""
         self._unexplained: list[float] = []
         self._disturbed = 0
 
     def launch(
         self, arguments: Sequence[bytes], *, timed: bool, group: int = 1, fences: Fences = ()
     ) -> list[float]:  # fmt: skip
-        """Seconds of a call between two events: of each, or in the mean of each `group`, a divisor of their number."""
+        """Return the seconds of a call between two events, the mean over each `group`, a divisor of their number."""
         started = time.monotonic()
         self._patience.begin(len(arguments))
         number = self._command(arguments, group)
@@ -249,6 +253,7 @@ class LoadedOnGpu(Loaded):
         return [seconds / group for seconds in times]
 
     def agrees(self) -> bool:
+        """See `Loaded.agrees`: compares event times with the judge's clock."""
         told, seen, launches, pairs = self._last
         if clocks_agree(told, seen, launches, pairs):
             self._unexplained.append(seen - told)
@@ -260,18 +265,23 @@ class LoadedOnGpu(Loaded):
         return False
 
     def unexplained(self) -> list[float]:
+        """See `Loaded.unexplained`; forgets the batches that were dropped, too."""
         rows, self._unexplained, self._disturbed = self._unexplained, [], 0
         return rows
 
 
 def clocks_agree(told: float, seen: float, launches: int, pairs: int) -> bool:
-    """Whether so many launches did their work: `told` seconds by `pairs` of events, `seen` by the judge's clock."""
+    """Return True if a batch took about as long by its events, `told` seconds, as by the judge's clock, `seen`.
+
+    The allowed difference is CLOCKS_AGREE of `told`, plus the overhead of `launches` launches and `pairs` pairs of
+    events.
+    """
     beyond = launches * PASS_SECONDS + pairs * GAP_SECONDS + CALL_SECONDS
     return 0 < told < seen < told * (1 + CLOCKS_AGREE) + beyond
 
 
 def said(reply: bytes) -> dict[str, object]:
-    """The object that a line of JSON is; empty for whatever else a candidate may have written."""
+    """Parse a line of JSON from a runner; {} for anything but an object, which a candidate may have written."""
     try:
         message = json.loads(reply)
     except (ValueError, RecursionError):
@@ -280,7 +290,7 @@ def said(reply: bytes) -> dict[str, object]:
 
 
 def refuse(code: int, failed: int) -> None:
-    """Raise Rejected for what avo_launch returned, or for the error that CUDA reported, unless both are 0."""
+    """Raise Rejected unless avo_launch returned 0 (`code`) and CUDA reported no error (`failed`)."""
     if code == 1:
         raise Rejected(Status.UNSUPPORTED, "avo_launch returned 1: unsupported case")
     if code != 0:
@@ -291,10 +301,11 @@ def refuse(code: int, failed: int) -> None:
 
 @contextlib.contextmanager
 def load(library: Path, buffer: Buffer, limit: float, cudart: Path | None = None) -> Iterator[Loaded]:
-    """Start a runner for `library` over the judge's buffer; it ends with the block. `cudart`: on a GPU.
+    """Start a runner for `library` over the judge's buffer; it ends with the block.
 
-    `limit`: seconds that one launch may take. Raises Rejected when the library does not load; Missing when it, or
-    what the candidate does in the block, is not what was built any more.
+    limit: seconds that one launch may take. cudart: path of the CUDA runtime, on a GPU. Raises Rejected when the
+    library does not load; Missing when the runner does not start, or the library has been deleted or damaged since it
+    was built.
     """
     require_whole(library)
     command_end, commands = os.pipe()

@@ -1,4 +1,4 @@
-"""The inputs of a launch as a mixture of two drawn sets: cheap to make, and new each time."""
+"""The inputs of a launch as a mixture of two drawn sets: cheap to make, and new for each launch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 import torch
 
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-"""By bytes of an element."""
+"""Bytes of an element -> integer dtype of the same size."""
 
 
 class Masks:
-    """Random words, each all ones or all zeros, for tensors of up to `largest` elements."""
+    """Random masks, each all ones or all zeros, for tensors of up to `largest` elements."""
 
     def __init__(self, largest: int, device: str) -> None:
         generator = torch.Generator(device).manual_seed(secrets.randbits(62))
@@ -20,17 +20,18 @@ class Masks:
         self._words = {torch.int8: drawn}
 
     def start(self, size: int) -> int:
-        """Where the words for so many elements begin, drawn in secret."""
+        """Draw a secret offset at which the masks of a tensor of `size` elements start."""
         return secrets.randbelow(len(self._words[torch.int8]) - size + 1)
 
     def words(self, kind: torch.dtype, start: int, size: int) -> torch.Tensor:
+        """Return `size` masks from `start` on, as a flat tensor of the integer dtype `kind`."""
         if kind not in self._words:
             self._words[kind] = self._words[torch.int8].to(kind)
         return self._words[kind][start : start + size]
 
 
 class Pair:
-    """Two drawn sets as bits."""
+    """Two drawn sets of inputs, as flat integers: the bits of one, and their difference (exclusive or) to the other."""
 
     def __init__(self, one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> None:
         self.one = one
@@ -39,10 +40,10 @@ class Pair:
 
 
 class Mixed(Mapping[str, torch.Tensor]):
-    """The inputs of one launch, made anew whenever one is asked for: a row of launches has more than memory holds.
+    """The inputs of one launch by name, made on access: those of a whole batch would not fit into memory.
 
-    Each element is that of one of two drawn sets, at the same place; so it keeps whatever holds for single elements
-    (range, sign, the scale of its row), and of what is summed over a row nothing.
+    Each element is taken from one of two drawn sets, at the same position. So a property of single elements is
+    preserved (range, sign, the scale of a row), but no sum over a row.
     """
 
     def __init__(self, pair: Pair, masks: Masks) -> None:
@@ -50,7 +51,7 @@ class Mixed(Mapping[str, torch.Tensor]):
         self._starts = {name: masks.start(bits.numel()) for name, bits in pair.bits.items()}
 
     def write(self, name: str, target: torch.Tensor) -> None:
-        """Write one of them to where it is wanted: cheaper than to make it and to copy it there."""
+        """Write the input `name` into `target`, which has its shape and dtype, without a temporary copy."""
         # Bits under a mask take a twentieth of what drawing takes.
         bits, into = self._pair.bits[name], _bits(target)
         torch.bitwise_and(
@@ -71,5 +72,5 @@ class Mixed(Mapping[str, torch.Tensor]):
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """The same memory, if it is contiguous, as flat integers of the elements' size."""
+    """Return the tensor as flat integers of its element size: the same memory if it is contiguous, else a copy."""
     return tensor.contiguous().flatten().view(INTEGERS[tensor.element_size()])

@@ -1,4 +1,4 @@
-"""How long a candidate may hold a device: its time at work, and the time for which it is asleep instead."""
+"""Time limits of a candidate that holds a device: for its time at work, and for the time it sleeps."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from pathlib import Path
 from avo.types import Rejected, Status
 
 LEASE_SECONDS = 300.0
-"""That all launches of one candidate may take together, however many."""
+"""Seconds that all launches of one candidate may take together, however many."""
 FIRST, EACH = 2.0, 0.25
-"""Times what one launch may take, that all of them may take together: so much, and so much more for each of them. One
-launch may be as long as the scenario says, but not many in a row.
+"""Limit of all launches together, in multiples of the limit of one launch: FIRST, plus EACH for every launch. One
+launch may take the scenario's limit, but not many in sequence.
 """
 ASLEEP_SECONDS = 3.0
-"""That all launches of one candidate may spend neither at work nor waiting for a processor. Honest ones never sleep; a
-driver does for some milliseconds.
+"""Seconds that all launches of one candidate may spend neither running nor waiting for a processor. Honest ones never
+sleep; a driver does for some milliseconds.
 """
 LOOK_AGAIN_SECONDS = 0.1
+"""Seconds between two checks of a launch."""
 
 
 class Patience:
-    """Watches the first thread of a runner, from outside. Time in which it waits for a processor is nobody's fault."""
+    """Watches the first thread of a runner from outside. Time spent waiting for a processor does not count."""
 
     def __init__(self, pid: int, limit: float) -> None:
-        """`limit`: seconds that one launch may take."""
+        """Watch the process `pid`, each of whose launches may take `limit` seconds."""
         self._folder, self._limit = Path(f"/proc/{pid}"), limit
         self._told = -1.0, 0.0
         self._first = self._ran_and_waited()
         self._launches, self._seconds, self._wall = 0, 0.0, 0.0
 
     def begin(self, launches: int) -> None:
-        """So many launches are about to begin."""
+        """Start counting for the next `launches` launches."""
         self._launches += launches
         self._allowed = self._limit * launches
         self._started, self._before = time.monotonic(), self._ran_and_waited()[1]
 
     def check(self, *, over: bool = False) -> None:
-        """Raise Rejected when the launches under way, or all so far, take too long. `over`: they have come back."""
+        """Raise Rejected: TIMEOUT when the current launches, or all so far, take too long. over: they have returned."""
         wall = time.monotonic() - self._started
         ran, waited = self._ran_and_waited()
         took = wall - (waited - self._before)
@@ -55,14 +56,14 @@ class Patience:
             self._seconds, self._wall = self._seconds + took, self._wall + wall
 
     def _ran_and_waited(self) -> tuple[float, float]:
-        """Seconds for which it has run, and waited for a processor; (-1, 0) where the kernel does not say."""
+        """Return the seconds that it ran, and waited for a processor; (-1, 0) if the kernel does not report them."""
         with contextlib.suppress(OSError, ValueError):
             ran, waited, _ = (self._folder / "schedstat").read_text().split()
             self._told = int(ran) / 1e9, int(waited) / 1e9
         return self._told
 
     def _runnable(self) -> bool:
-        """Whether it runs, or would if a processor were free: how long it has waited is told when that ends."""
+        """Return True if it runs or waits for a processor; time waited is only added when the wait ends."""
         try:
             return (self._folder / "stat").read_text().rpartition(")")[2].split()[0] == "R"
         except (OSError, IndexError):

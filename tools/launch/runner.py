@@ -1,7 +1,7 @@
-"""The runner: the process that holds the candidate's library and the buffers, and nothing else.
+"""The runner of the CPU target: the process that holds the candidate's library and the buffers, and nothing else.
 
-Standard library only. Its word is never the verdict: it launches when told and says that the call came back;
-the judge reads the clocks and the buffers from outside.
+Standard library only. Its word is never the verdict: it launches when asked and reports that the call returned; the
+judge reads the clocks and the buffers from outside.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from avo.sandbox import confine, seccomp
 from avo.tools.launch.fences import CLOSED, FENCE, OPEN, note_faults, protect
 
 COMMAND = struct.Struct("=QIIII")
-"""A number that the reply repeats; how many launches; how many of them are timed as one; bytes of one avo_args; how
-many fences stand while they last. The fences follow, then the avo_args.
+"""A number that the reply repeats; launches; launches that are timed as one; bytes of one avo_args; fences that are
+closed meanwhile. The fences follow, then the avo_args.
 """
 REPLY = struct.Struct("=Qii")
-"""The number; what avo_launch returned, the first time that it was not 0; number of the error that CUDA reports, 0 on
-the CPU.
-"""
+"""The command's number; the first value but 0 that avo_launch returned, or 0; CUDA's error number, 0 on the CPU."""
 LONGEST_ERROR = 300
-"""Characters of an error while loading: it has to fit into what a pipe takes at once, in any alphabet."""
+"""Maximum length in characters of an error while loading: in any alphabet, it fits into one write to a pipe."""
 LARGEST_COMMAND = 60 << 10
-"""Bytes: less than a pipe holds, so that nobody waits for a runner that does not read."""
+"""Maximum size in bytes of a command: less than a pipe holds, so that no write waits for a runner."""
 RUNTIME = ("libm.so.6", "libmvec.so.1", "libgcc_s.so.1", "libstdc++.so.6")
-"""Loaded before the sandbox closes, so that the candidate's own loading opens nothing else."""
+"""Libraries that are loaded before the sandbox closes, so that loading the candidate opens no other file."""
 OWN_MEMORY = 1 << 30
-"""Address space of a candidate beyond its buffers, in bytes."""
+"""Bytes of address space that a candidate may use in addition to its buffers."""
 
 
 def main() -> None:
-    """Arguments as JSON: library, symbol, unsafe (go on without a filter of system calls), and the descriptors memory,
-    commands, replies.
+    """Run the runner until the pipe of commands is closed.
+
+    Its argument is JSON: library, symbol, unsafe (run even without a filter of system calls), and the descriptors
+    memory, commands and replies.
     """
     spec = json.loads(sys.argv[1])
     size = os.fstat(spec["memory"]).st_size
@@ -76,11 +76,12 @@ def main() -> None:
 
 
 def say(descriptor: int, message: object) -> None:
+    """Write a message as one line of JSON to a descriptor."""
     os.write(descriptor, json.dumps(message).encode() + b"\n")
 
 
 def _address_space() -> int:
-    """Bytes of address space in use so far."""
+    """Return the bytes of address space in use."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
 
 

@@ -1,1 +1,1 @@
-"""The scenario's side of a measurement: what is drawn, what is expected of it, and whether outputs are right."""
+"""The scenario's side of a measurement: its inputs, its expected outputs, and the check of actual ones."""

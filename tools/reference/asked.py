@@ -1,4 +1,4 @@
-"""Calls functions of reference.py: whatever goes wrong in them is the scenario's fault, unless the machine is full."""
+"""Calls functions of reference.py, and blames the scenario for their failures unless the machine is full."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ SIGNATURES = {
     "make_inputs": "(case, seed, device) -> inputs by name",
     "reference": "(case, inputs) -> {output: (value, magnitude)}",
 }
-"""What reference.py has to define."""
+"""Functions that reference.py has to define -> signature."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
-"""Of a machine that is to blame."""
+"""Values of errno for which the machine is to blame."""
 
 
 def called(function: str, case: Case) -> str:
-    """How a call is named to people."""
+    """Return the name of a call in messages."""
     return f"{function}(case '{case.id}')"
 
 
 def fault(scenario: Scenario, function: str, case: Case, problem: str) -> ScenarioError:
-    """What is wrong with what a function returned."""
+    """Return the error for a wrong result of a function."""
     return wrong(scenario.path, called(function, case), problem, getattr(scenario.reference, function, None))
 
 
 @contextlib.contextmanager
 def as_foreign(scenario: Scenario, function: str, case: Case) -> Iterator[None]:
-    """Round calls of a baseline: what they print is kept apart. Raises ScenarioError for what they leave changed."""
+    """Run calls of a baseline in the block; their output goes to standard error.
+
+    Raises ScenarioError for process-wide settings that they leave changed.
+    """
     try:
         with contained():
             yield
@@ -46,10 +49,10 @@ def as_foreign(scenario: Scenario, function: str, case: Case) -> Iterator[None]:
 
 @contextlib.contextmanager
 def calling(scenario: Scenario, function: str, case: Case) -> Iterator[Any]:
-    """A function of reference.py, for calls in the block.
+    """Yield a function of reference.py, to be called in the block.
 
-    Raises ScenarioError with file, line, function and case when it fails, Missing when the machine is full, and
-    torch.OutOfMemoryError when the GPU is.
+    Raises ScenarioError with file, line, function and case when it fails, Missing when the machine is out of memory,
+    disk or open files, and torch.OutOfMemoryError when the GPU is out of memory.
     """
     made = getattr(scenario.reference, function, None)
     if not callable(made):
@@ -70,7 +73,7 @@ def calling(scenario: Scenario, function: str, case: Case) -> Iterator[Any]:
 
 
 def asked(scenario: Scenario, function: str, case: Case, *arguments: object) -> Any:
-    """What one call returns, to which inputs are a plain dict and the case is a copy. Raises what `calling` does."""
+    """Call a function of reference.py with copies of the case and the dicts of inputs. Raises what `calling` does."""
     given = [dict(one) if isinstance(one, Mapping) else one for one in arguments]
     with calling(scenario, function, case) as made:
         return made(case.model_copy(deep=True), *given)

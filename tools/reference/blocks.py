@@ -1,4 +1,4 @@
-"""Norms by blocks of an output: a region that is wrong does not hide behind the rest."""
+"""Norms of an output by blocks, so that a wrong region is not hidden by the rest."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import math
 import torch
 
 LARGEST = 32 << 10
-"""Elements of a block; half as many at least, where an output has them."""
+"""Maximum number of elements of a block; it has at least half as many if the output does."""
 FLOOR = 0.1
-"""Part of its share of the whole norm that counts as a block's norm at least: what cancels in it is not refused."""
+"""Minimum norm of a block, relative to its share of the whole norm: values may cancel in a block."""
 
 
 def block_of(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Extents of a block: the longest one is halved until they hold no more than LARGEST elements."""
+    """Return the extents of a block: the longest is halved until the block has at most LARGEST elements."""
     extents = list(shape)
     while math.prod(extents) > LARGEST:
         axis = max(range(len(extents)), key=extents.__getitem__)
@@ -22,7 +22,10 @@ def block_of(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def norms(tensor: torch.Tensor, block: tuple[int, ...]) -> torch.Tensor:
-    """The Euclidean norm of every block, [blocks along each axis]; the last ones of an axis may be shorter."""
+    """Return the Euclidean norm of every block, [blocks along each axis], in the dtype of the tensor.
+
+    The last block along an axis may be shorter.
+    """
     for axis, extent in enumerate(block):
         whole = tensor.shape[axis] // extent * extent
         if 0 < whole < tensor.shape[axis]:
@@ -36,7 +39,7 @@ def norms(tensor: torch.Tensor, block: tuple[int, ...]) -> torch.Tensor:
 
 
 def elements(shape: tuple[int, ...], block: tuple[int, ...], device: torch.device) -> torch.Tensor:
-    """How many elements each block has, as `norms` numbers them."""
+    """Return the number of elements of every block, float64 [blocks along each axis]."""
     counts = torch.ones((1,) * len(shape), dtype=torch.float64, device=device)
     for axis, (size, extent) in enumerate(zip(shape, block, strict=True)):
         lengths = torch.arange(0, size, extent, device=device).neg_().add_(size).clamp_(max=extent)
@@ -45,9 +48,10 @@ def elements(shape: tuple[int, ...], block: tuple[int, ...], device: torch.devic
 
 
 def relative_norms(error: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of error against value: the norm over the whole, and by block; 0 where the value is 0 everywhere.
+    """Return the norm of `error` relative to that of `value`, over the whole and by block; 0 if all of `value` is 0.
 
-    A block's norm is against that of the value in it, or against FLOOR of its share of the whole where that is more.
+    A block's error is divided by the norm of `value` in it, or by FLOOR of its share of the whole norm, if that is
+    larger. Both results are float64: a scalar, and [blocks along each axis].
     """
     shape = tuple(value.shape)
     block = block_of(shape)

@@ -1,4 +1,4 @@
-"""Right or wrong: a candidate's outputs against the reference, by the scenario's error model."""
+"""Correctness: a candidate's outputs against the reference, by the scenario's error model."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from avo.tools.reference.inputs import plain
 from avo.types import Rejected, Status
 
 Wanted = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
-"""By output: the value, whose infinities stand for themselves, and the magnitude that the tolerance scales with."""
+"""Output name -> expected value and the magnitude that the tolerance scales with, both in the output's shape, fp32 or
+fp64. An infinite value is expected exactly.
+"""
 COARSE = ((0.01, "a few"), (0.5, "a part"), (0.999, "most"), (math.inf, "all"))
-"""How much of a hidden test is wrong: up to this share, in these words."""
+"""Largest share of wrong elements -> the words for it in the rejection of a hidden test."""
 
 _watched: WeakKeyDictionary[Any, set[tuple[str, str]]] = WeakKeyDictionary()
-"""By module: cases and families whose inputs were seen to be left as they are."""
+"""Module -> cases and families for which it was seen to leave the inputs unchanged."""
 
 
 def expected(scenario: Scenario, case: Case, inputs: Tensors) -> Wanted:
-    """What reference.py says of inputs, in fp32 or fp64. Raises ScenarioError."""
+    """Return the expected outputs by the scenario's `reference`, in fp32 or fp64. Raises ScenarioError."""
     given = dict(inputs)
     versions = {name: tensor._version for name, tensor in given.items()}
     seen = _watched.setdefault(scenario.reference, set())
@@ -49,7 +51,7 @@ def expected(scenario: Scenario, case: Case, inputs: Tensors) -> Wanted:
 def _pair(
     scenario: Scenario, case: Case, tensor: Tensor, pair: Any, device: torch.device | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Value and magnitude of one output. Raises ScenarioError."""
+    """Return value and magnitude of one output. Raises ScenarioError."""
     name, shape = tensor.name, list(shape_of(tensor, case))
 
     def wrong(problem: str) -> Exception:
@@ -87,21 +89,22 @@ def _pair(
 
 
 def same(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors hold the same values; NaN is one."""
+    """Return True if two tensors have the same shape and values; NaN equals NaN."""
     return one.shape == other.shape and bool(torch.equal(one.nan_to_num(), other.nan_to_num()))
 
 
 def error_ratio(scenario: Scenario, case: Case, inputs: Tensors, outputs: Tensors) -> float:
-    """Worst error over the allowed one, at most 1. Raises Rejected with the worst position otherwise.
+    """Return the largest ratio of an error to the allowed one, at most 1.
 
-    Per element |o - r| <= magnitude * m + relative * |r| + absolute, and o = r where r is infinite. Per output, and per
-    block of it, ||o - r|| <= frobenius * ||r||.
+    Raises Rejected: INCORRECT_NUMERICAL, with the worst position, otherwise. With output o, expected value r and
+    magnitude m, each element needs |o - r| <= magnitude * m + relative * |r| + absolute, and o = r where r is infinite;
+    each output and each block of it ||o - r|| <= frobenius * ||r||.
     """
     return ratio_to(scenario, case, expected(scenario, case, inputs), outputs)
 
 
 def ratio_to(scenario: Scenario, case: Case, wanted: Wanted, outputs: Tensors) -> float:
-    """error_ratio for what `expected` answered."""
+    """Return `error_ratio` for expected outputs that are known already. Raises Rejected."""
     tolerance, worst = scenario.tolerance, 0.0
     for name, pair in wanted.items():
         error, ratio, value = _errors(tolerance, pair, outputs[name])
@@ -121,7 +124,10 @@ def ratio_to(scenario: Scenario, case: Case, wanted: Wanted, outputs: Tensors) -
 
 
 def errors(scenario: Scenario, wanted: Wanted, outputs: Tensors) -> tuple[float, float]:
-    """Worst error over the allowed one, and the worst relative norm of an error; nothing is refused."""
+    """Return the largest ratio of an error to the allowed one, and the largest relative norm of an error.
+
+    Rejects nothing.
+    """
     worst = norm = 0.0
     for name, pair in wanted.items():
         error, ratio, value = _errors(scenario.tolerance, pair, outputs[name])
@@ -132,7 +138,10 @@ def errors(scenario: Scenario, wanted: Wanted, outputs: Tensors) -> tuple[float,
 def _errors(
     tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], output: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """|o - r|, its ratio to what is allowed, and r, in which infinities that were met are 0."""
+    """Return |o - r|, its ratio to the allowed error, and r, each in the output's shape.
+
+    Infinities in r that o has, too, become 0.
+    """
     value = pair[0]
     error = output.to(value.dtype).sub(value).abs_()
     allowed = allowed_error(tolerance, pair)
@@ -147,7 +156,7 @@ def _errors(
 
 
 def allowed_error(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """By element."""
+    """Return the allowed error of every element, in the output's shape and the dtype of the expected value."""
     value, magnitude = pair
     return (value.abs() * tolerance.relative).add_(magnitude, alpha=tolerance.magnitude).add_(tolerance.absolute)
 
@@ -156,7 +165,7 @@ def _told(
     case: Case, name: str, pair: tuple[torch.Tensor, torch.Tensor], output: torch.Tensor, ratio: torch.Tensor,
     tolerance: Tolerance,
 ) -> str:  # fmt: skip
-    """What an agent is shown of a wrong output; of a hidden test nothing that tells its shape or its data."""
+    """Return an agent's explanation of a wrong output; for a hidden test, nothing that reveals its shape or data."""
     count, total = int((ratio > 1).sum()), ratio.numel()
     if case.hidden:
         share = next(words for most, words in COARSE if count / total <= most)
@@ -172,13 +181,13 @@ def _told(
 
 
 def _number(value: torch.Tensor, output: torch.Tensor) -> str:
-    """As the output's dtype would show it."""
+    """Return a number in the format of the output's dtype."""
     number = float(value)
     return str(int(number)) if not output.is_floating_point() and number.is_integer() else f"{number:.4g}"
 
 
 def _region(shape: tuple[int, ...], blocks: torch.Tensor) -> str:
-    """The block with the largest entry, as a slice."""
+    """Return the block with the largest entry, as a slice."""
     at = (int(index) for index in torch.unravel_index(blocks.argmax(), blocks.shape))
     spans = zip(at, block_of(shape), shape, strict=True)
     return f"[{', '.join(f'{i * extent}:{min(size, (i + 1) * extent)}' for i, extent, size in spans)}]"

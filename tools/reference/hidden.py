@@ -1,6 +1,6 @@
-"""What is said of a hidden test that fails: how, in general, and nothing that a candidate can choose.
+"""Rejections by hidden tests: a general reason, and nothing that a candidate can choose.
 
-A code, a signal, a position or a count could tell the shape of the test, which no candidate is to be fitted to.
+A code, a signal, a position or a count could reveal the shape of the test, which no candidate is to be fitted to.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ HOW = {
     Status.NON_DETERMINISTIC: "outputs differ between two launches on the same inputs",
     Status.UNSUPPORTED: "avo_launch returned 1: unsupported case",
 }
+"""Status -> general reason."""
 
 
 @contextlib.contextmanager
 def kept_back(case: Case) -> Iterator[None]:
-    """Replace the reason of a rejection by a general one, and drop its log, while a hidden test is run."""
+    """For a hidden test, replace the reason of a rejection in the block by a general one, and drop its log."""
     try:
         yield
     except Rejected as rejected:

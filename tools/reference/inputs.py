@@ -1,4 +1,4 @@
-"""The inputs of a launch, as reference.py draws them, once they are what scenario.toml says."""
+"""The inputs of a launch, as drawn by reference.py and checked against scenario.toml."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from avo.tools.reference.asked import asked, fault
 from avo.types import ScenarioError
 
 Tensors = Mapping[str, torch.Tensor]
+"""Tensor name -> tensor, in the shape and dtype of scenario.toml."""
 
 
 def drawn(scenario: Scenario, case: Case, seed: int, device: str) -> Tensors:
-    """What make_inputs answers. Raises ScenarioError."""
+    """Return the checked inputs that the scenario's make_inputs draws by `seed`. Raises ScenarioError."""
     try:
         return checked(scenario, case, "make_inputs", asked(scenario, "make_inputs", case, seed, device), device)
     except ScenarioError as error:
@@ -27,14 +28,14 @@ def drawn(scenario: Scenario, case: Case, seed: int, device: str) -> Tensors:
 
 
 def refreshed(scenario: Scenario, case: Case, inputs: Tensors, seed: int, device: str) -> Tensors:
-    """What `refresh`, which reference.py need not define, makes of earlier inputs. Raises ScenarioError."""
+    """Return the checked inputs that the scenario's `refresh` makes from earlier ones. Raises ScenarioError."""
     return checked(scenario, case, "refresh", asked(scenario, "refresh", case, inputs, seed), device)
 
 
 def checked(scenario: Scenario, case: Case, function: str, result: Any, device: str) -> Tensors:
-    """The inputs that a function of reference.py returned, as contiguous tensors without a gradient.
+    """Return the inputs that a function of reference.py returned, as contiguous tensors without a gradient.
 
-    Raises ScenarioError for what is no tensor, missing, or unknown, and for another dtype, shape or device.
+    Raises ScenarioError for a missing or unknown input, anything but a tensor, and a wrong dtype, shape or device.
     """
     wanted = {tensor.name: tensor for tensor in scenario.tensors if tensor.role == "in"}
 
@@ -64,7 +65,7 @@ def checked(scenario: Scenario, case: Case, function: str, result: Any, device: 
 
 
 def plain(scenario: Scenario, function: str, case: Case, name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """The same values as a dense, contiguous tensor without a gradient. Raises ScenarioError for a sparse one."""
+    """Return the values as a dense, contiguous tensor without a gradient. Raises ScenarioError for a sparse one."""
     if tensor.layout != torch.strided or tensor.is_quantized:
         raise fault(scenario, function, case, f"{name} is no dense tensor: make it one")
     tensor = tensor.detach().resolve_neg().as_subclass(torch.Tensor)

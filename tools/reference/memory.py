@@ -1,4 +1,4 @@
-"""Whether a scenario's cases fit into this machine's memory, and whose fault it is where they do not."""
+"""Checks that a scenario's cases fit into this machine's memory, and finds out whose fault it is if they do not."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from avo.tools.launch.arena import slot_bytes
 from avo.types import AvoError, Missing, ScenarioError
 
 SETS = {"cpu": 4, "cuda": 8}
-"""Sets of a case's tensors that are held at least while a candidate is judged."""
+"""Device -> sets of a case's tensors that are held at least while a candidate is judged."""
 ASKED_FOR = re.compile(r"you tried to allocate (\d+) bytes|Unable to allocate ([\d.]+) ([KMGT]iB)")
-"""How torch and numpy say that the CPU's memory is full."""
+"""Message of torch and numpy about a failed allocation on the CPU."""
 POWERS = {"KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
+"""Unit -> exponent of 2."""
 
 
 def require_memory(scenario: Scenario, target: str, device: str) -> None:
-    """Before anything is allocated: raises ScenarioError for a case that is larger than this machine's memory.
+    """Raise ScenarioError for a case that needs more than this machine's memory, before anything is allocated.
 
     Raises Missing for one that would fit if nobody else used the memory.
     """
@@ -33,7 +34,10 @@ def require_memory(scenario: Scenario, target: str, device: str) -> None:
 
 
 def lacking(error: BaseException, told: str) -> AvoError | None:
-    """What a function of reference.py raised, told as `told`, where it is that the CPU's memory was full; else None."""
+    """Return the error to raise if a function of reference.py failed because the CPU's memory is full, else None.
+
+    told: the message about `error`.
+    """
     found = ASKED_FOR.search(str(error))
     if not (found or isinstance(error, MemoryError)):
         return None
@@ -60,7 +64,7 @@ def _size(size: int) -> str:
 
 
 def memory(device: str) -> tuple[int, int]:
-    """Bytes in all, and free ones: of the current GPU, or of what this process may have of the machine's."""
+    """Return total and free memory in bytes: the current GPU's, or the machine's as far as this process may use it."""
     if device == "cuda":
         free, whole = torch.cuda.mem_get_info()
         return whole, whole  # what is free changes by what this process keeps; DeviceBuffer says when it is too little
@@ -75,7 +79,7 @@ def memory(device: str) -> tuple[int, int]:
 
 
 def _of_group() -> list[tuple[int, int]]:
-    """The limit of the control group, and what is left of it."""
+    """Return the memory limit of the control group, and the unused part of it, in bytes; empty without a limit."""
     try:
         group = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2]
         place = Path("/sys/fs/cgroup") / group.lstrip("/")

@@ -1,8 +1,9 @@
-"""A part of a launch's outputs against the reference: a few rows, so cheap that every timed launch can have it.
+"""Checks a part of a launch's outputs: a few rows, so cheaply that every timed launch can be checked.
 
-Which rows can be had by themselves, a scenario says by a function `sample(case, inputs, seed)` of its reference.py:
-{output: (index, value, magnitude)}, index being flat positions in the output. Without it, dimensions are looked for
-along which the reference of a slice is the slice of the reference; that is proved on the case's own data.
+A scenario says which rows can be computed by themselves with a function `sample(case, inputs, seed)` in reference.py,
+which returns {output: (index, value, magnitude)}, each flat, with `index` as positions in the flattened output. Without
+it, the dimensions are found along which the reference of a slice is the slice of the reference; that is tested on the
+case's own data.
 """
 
 from __future__ import annotations
@@ -20,25 +21,28 @@ from avo.tools.reference.check import Tensors, Wanted, allowed_error, error_rati
 from avo.types import ScenarioError
 
 HOOK = "sample"
+"""Name of the optional function in reference.py."""
 Function = Callable[..., Mapping[str, tuple[torch.Tensor, ...]]]
 """`sample` or `reference` of a scenario."""
 SLICE, PART_OF_EXTENT = 4, 4
-"""Entries of a dimension in a slice: at most so many, and at most one in so many."""
+"""Entries of a dimension in a slice: at most SLICE, and at most one in PART_OF_EXTENT."""
 SAME = 0.05
-"""Part of the allowed error within which the reference of a slice has to be the slice of the reference."""
+"""Part of the allowed error within which the reference of a slice has to equal the slice of the reference."""
 PROOFS = 2
-"""Slices that are tried: the last one, for at the first everything before it is missing anyway, and drawn ones."""
+"""Number of slices that are tested: first the last one, as the first would not show what depends on preceding
+entries.
+"""
 GARBAGE = 8.0
-"""Times the allowed error of the norm that a part of the output may have before the whole output is looked at."""
+"""Multiple of the allowed relative norm that the error of a part may have before the whole output is checked."""
 WHOLE_LAUNCHES = 4
-"""Of a row, where no part of an output can be had by itself: so many drawn ones are checked whole."""
+"""Launches of a batch that are drawn and checked whole, where no part of an output can be computed by itself."""
 
 
 class Parts:
-    """How outputs of one case are checked in part."""
+    """The partial check of one case's outputs."""
 
     def __init__(self, scenario: Scenario, case: Case, inputs: Tensors, wanted: Wanted) -> None:
-        """`inputs` and `wanted`: one drawn set of the case, and what is expected of it."""
+        """Choose the way of checking, from one drawn set of inputs and its expected outputs. Raises ScenarioError."""
         self.scenario, self.case = scenario, case
         self.sampled = callable(getattr(scenario.reference, HOOK, None))
         if self.sampled:
@@ -46,9 +50,9 @@ class Parts:
         self.dims = () if self.sampled else self._proved(inputs, wanted)
 
     def check(self, launches: Sequence[tuple[Tensors, Tensors]], parts: int = 1) -> None:
-        """Raise Rejected when one of so many parts of a launch is wrong. `launches`: inputs and outputs of each.
+        """Raise Rejected if one of `parts` drawn parts of a launch is wrong. launches: inputs and outputs of each.
 
-        The device is waited for once. What a part shows is confirmed by the whole output before anybody is refused.
+        The device is waited for once. An error in a part is confirmed on the whole output before anybody is rejected.
         """
         if not self.sampled and not self.dims:
             for launch in secrets.SystemRandom().sample(launches, min(WHOLE_LAUNCHES, len(launches))):
@@ -62,7 +66,7 @@ class Parts:
                 error_ratio(self.scenario, self.case, *launch)
 
     def _ratio(self, function: Function, inputs: Tensors, outputs: Tensors) -> torch.Tensor:
-        """Worst error of a part over the allowed one, not yet waited for."""
+        """Return the largest ratio of an error to the allowed one in a part, as a scalar still on the device."""
         tolerance = self.scenario.tolerance
         if self.sampled:
             drawn = function(self.case, dict(inputs), secrets.randbits(62)).items()
@@ -77,7 +81,7 @@ class Parts:
     # ---- samples -------------------------------------------------------------------------------
 
     def _agrees(self, inputs: Tensors, wanted: Wanted) -> None:
-        """Raise ScenarioError where the scenario's `sample` is none, or says something else than its `reference`."""
+        """Raise ScenarioError if the scenario's `sample` is malformed, or disagrees with its `reference`."""
         drawn: Any = asked(self.scenario, HOOK, self.case, inputs, secrets.randbits(62))
         whole = isinstance(drawn, Mapping) and set(drawn) == set(wanted)
         if not whole or any(len(parts) != 3 or len({len(part) for part in parts}) != 1 for parts in drawn.values()):
@@ -94,7 +98,7 @@ class Parts:
     # ---- slices --------------------------------------------------------------------------------
 
     def _proved(self, inputs: Tensors, wanted: Wanted) -> tuple[str, ...]:
-        """The dimensions along which slices of this case are independent of the rest."""
+        """Return the dimensions along which slices of this case are independent of the rest."""
         found: tuple[str, ...] = ()
         for dim in independent(self.scenario):
             if self.case.dims[dim] > 1 and self._holds((*found, dim), inputs, wanted):
@@ -120,12 +124,12 @@ class Parts:
         return True
 
     def _starts(self, dims: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """By dimension: where a slice begins, drawn, and how long it is."""
+        """Return, by dimension, the drawn start of a slice and its length."""
         lengths = {dim: max(1, min(SLICE, self.case.dims[dim] // PART_OF_EXTENT)) for dim in dims}
         return {dim: (secrets.randbelow(self.case.dims[dim] - n + 1), n) for dim, n in lengths.items()}
 
     def _slice(self, inputs: Tensors, starts: Mapping[str, tuple[int, int]]) -> tuple[Case, Tensors]:
-        """The case and the inputs of a slice."""
+        """Return the case and the inputs of a slice."""
         dims = self.case.dims | {dim: length for dim, (_, length) in starts.items()}
         cut = {name: self._cut(self._tensor(name), tensor, starts) for name, tensor in inputs.items()}
         return self.case.model_copy(update={"dims": dims}), cut
@@ -141,7 +145,7 @@ class Parts:
 
 
 def independent(scenario: Scenario) -> list[str]:
-    """Dimensions that may be sliced: one whole axis of each output, at most one of an input, and nothing else."""
+    """Return the dimensions to slice: one whole axis of each output, at most one of an input, nothing else."""
     moved = [tensor for tensor in scenario.tensors if tensor.role != "workspace"]
 
     def whole_axes(dim: str) -> bool:
@@ -155,7 +159,7 @@ def independent(scenario: Scenario) -> list[str]:
 
 
 def _elements(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got: torch.Tensor) -> torch.Tensor:
-    """Error over allowed error, element by element; infinite for NaN, 0 where an infinity is expected and there."""
+    """Return the error over the allowed error by element; infinite for NaN, 0 where an infinity is expected and met."""
     value = pair[0]
     got = got.to(value.dtype)
     error = (got - value).abs() / allowed_error(tolerance, pair)
@@ -163,7 +167,7 @@ def _elements(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got
 
 
 def _worst(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got: torch.Tensor) -> torch.Tensor:
-    """The worst of the elements; or the error of their norm over GARBAGE times the allowed one, if that is worse."""
+    """Return the largest of these ratios; or the norm's error over GARBAGE times the allowed one, if that is larger."""
     value = pair[0]
     if not value.is_floating_point():
         value, pair = value.double(), (value.double(), pair[1].double())

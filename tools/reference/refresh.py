@@ -1,4 +1,4 @@
-"""New data for every timed launch, so that nothing which a candidate keeps from one launch is right in another."""
+"""New inputs for every timed launch, so that nothing kept from one launch is right in another."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _secret = random.SystemRandom()
 
 
 class Pool:
-    """A few drawn sets of inputs of a case, of which the inputs of many launches are made."""
+    """A few drawn sets of inputs of a case, from which the inputs of many launches are made."""
 
     def __init__(self, scenario: Scenario, case: Case, sets: Sequence[Tensors], masks: Masks) -> None:
-        """`sets`: two at least."""
+        """Make a pool of at least two `sets`."""
         self.scenario, self.case, self.sets, self.masks = scenario, case, sets, masks
         self.own = callable(getattr(scenario.reference, HOOK, None))
         self.pairs = [] if self.own else [Pair(one, other) for one, other in itertools.combinations(sets, 2)]
 
     def fresh(self) -> Tensors:
-        """New inputs for one launch."""
+        """Return new inputs for one launch."""
         return self._refreshed(_secret.choice(self.sets)) if self.own else Mixed(_secret.choice(self.pairs), self.masks)
 
     def alike(self) -> tuple[Tensors, Tensors]:
-        """New inputs for two launches that were made of the same sets: no two have more in common."""
+        """Return new inputs for two launches, made from the same sets: no two launches have more in common."""
         if self.own:
             return self._refreshed(self.sets[0]), self._refreshed(self.sets[0])
         return Mixed(self.pairs[0], self.masks), Mixed(self.pairs[0], self.masks)

@@ -1,4 +1,4 @@
-"""Whether reference.py answers the same for the same question: without that nothing can be said of a candidate."""
+"""Checks that reference.py is deterministic: otherwise nothing can be said about a candidate."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from avo.tools.reference.inputs import Tensors, drawn
 from avo.types import Rejected
 
 SEED, OTHER_SEED = 1, 2
+"""The seeds that are drawn."""
 REPEATED = 0.01
 """Part of the allowed error by which two calls of the reference may differ."""
 
 
 def require_steady(scenario: Scenario, target: str, device: str) -> None:
-    """Try the smallest case, which costs next to nothing. Raises ScenarioError."""
+    """Run `steady` on the smallest case, which costs next to nothing. Raises ScenarioError."""
     cases = (*scenario.timed(target), *scenario.checked(target))
     steady(scenario, min(cases, key=lambda case: _elements(scenario, case)), device)
 
 
 def steady(scenario: Scenario, case: Case, device: str) -> tuple[Tensors, Wanted]:
-    """The inputs that SEED draws, and what is expected of them.
+    """Return the inputs drawn by SEED, and the expected outputs.
 
-    Raises ScenarioError where a second call answers differently, also after others were drawn in between.
+    Raises ScenarioError if a second call returns something else, also after other inputs were drawn in between.
     """
     inputs = drawn(scenario, case, SEED, device)
     kept = {name: tensor.clone() for name, tensor in inputs.items()}
@@ -44,7 +45,7 @@ def steady(scenario: Scenario, case: Case, device: str) -> tuple[Tensors, Wanted
 
 
 def apart(scenario: Scenario, case: Case, wanted: Wanted, other: Wanted) -> float:
-    """Worst difference over the allowed error; infinite beyond it."""
+    """Return the largest ratio of the difference of two expected outputs to the allowed error; infinite above 1."""
     try:
         return ratio_to(scenario, case, wanted, {name: value for name, (value, _) in other.items()})
     except Rejected:

@@ -1,1 +1,1 @@
-"""f: correctness first, then throughput, one number per case; any failed case makes every number 0."""
+"""The score f: correctness first, then throughput, one number per case; any failed case makes every number 0."""

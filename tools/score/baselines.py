@@ -1,4 +1,4 @@
-"""The libraries to beat: what they answer, and how long rows of their calls take in this process."""
+"""Baselines, the libraries to beat: their outputs, and the times of their calls in this process."""
 
 from __future__ import annotations
 
@@ -20,21 +20,24 @@ if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
 
 CALLS = 5
-"""Of a case, beside each evaluation."""
+"""Timed calls of a case, in each evaluation."""
 HEAD_START, LONGEST_HEAD_START = 8, 128
-"""Times that a GPU clears SCRATCH before a row of calls: while it does, this process asks for the whole row. More of
-them where it was not done by then (0.6 to 9e-3 s on an H200).
+"""Times that a GPU clears SCRATCH_BYTES before a batch of calls; meanwhile this process enqueues the whole batch. The
+number is doubled while the GPU finishes first (0.6 to 9e-3 s on an H200), up to the longest.
 """
 SCRATCH_BYTES = 256 << 20
-"""More than twice the L2 of any GPU: after it was cleared, none of the inputs is left there."""
+"""Bytes that are cleared: more than twice the L2 of any GPU, so that no input stays in it."""
 
 
 class Absent(Exception):
-    """A baseline that cannot be measured here: its name, why, and what helps."""
+    """A baseline that cannot be measured here: its name, the reason, and what helps."""
 
 
 def answer(scenario: Scenario, name: str, case: Case, inputs: Tensors) -> Tensors:
-    """The outputs of one call, by name. Raises Absent, or ScenarioError for what the scenario's author can mend."""
+    """Return the outputs of one call by name, in scenario.toml's shapes.
+
+    Raises Absent, or ScenarioError for what the scenario's author can correct.
+    """
     function = getattr(scenario.reference, name, None)
     if function is None:
         missing = "no such function, which a target names as a baseline: define it, or leave it out"
@@ -61,9 +64,10 @@ def answer(scenario: Scenario, name: str, case: Case, inputs: Tensors) -> Tensor
 
 
 def calls(judge: Judge, name: str, case: Case, sets: Sequence[Tensors]) -> list[tuple[float, Tensors]]:
-    """One call on each of the sets: its seconds and its outputs. Raises Absent.
+    """Call a baseline once on each of the sets; return the seconds and the outputs of each call. Raises Absent.
 
-    On the CPU the time of this thread; on a GPU between two events, in a row that begins behind a head start.
+    On the CPU the seconds are CPU time of this thread; on a GPU, time between two events, in a batch behind a head
+    start.
     """
     clears, late = HEAD_START, True
     with as_foreign(judge.scenario, name, case):  # once for all calls: to begin takes some microseconds
@@ -84,7 +88,9 @@ def _timed(judge: Judge, name: str, case: Case, inputs: Tensors) -> tuple[float,
 def _row(
     judge: Judge, name: str, case: Case, sets: Sequence[Tensors], clears: int
 ) -> tuple[list[tuple[float, Tensors]], bool]:
-    """One call on each of the sets behind a head start; whether the GPU was through that before all were asked for."""
+    """Call a baseline once on each of the sets behind a head start. Also return True if the GPU finished the head start
+    before all calls were enqueued.
+    """
     events = [(_event(), _event()) for _ in sets]
     answers = []
     torch.cuda.synchronize()
@@ -101,9 +107,10 @@ def _row(
 
 
 def measured(judge: Judge) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
-    """Throughput by case of the first baseline that is here, and why those before it are not, by name.
+    """Return the throughput, in the target's unit by case, of the first baseline that is available, by its name, and
+    the reasons why those before it are not, by theirs.
 
-    Of CALLS calls the least CPU time; on a GPU the median.
+    The least CPU time of CALLS calls counts; on a GPU the median.
     """
     missing: dict[str, str] = {}
     for name in judge.settings.baselines:
@@ -126,10 +133,11 @@ def _throughput(judge: Judge, name: str) -> dict[str, float]:
 
 
 _scratch: dict[int, torch.Tensor] = {}
+"""Device number -> uint8 [SCRATCH_BYTES]."""
 
 
 def clear() -> None:
-    """Ask the current GPU to overwrite more memory than its L2 holds."""
+    """Make the current GPU overwrite more memory than its L2 holds, without waiting for it."""
     device = torch.cuda.current_device()
     if device not in _scratch:
         _scratch[device] = torch.empty(SCRATCH_BYTES, dtype=torch.uint8, device="cuda")

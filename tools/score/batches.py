@@ -1,4 +1,4 @@
-"""Rows of launches: how long one has to last, how many of its launches are timed as one, and when there are enough."""
+"""Batches of launches (rows): their length, the launches that are timed as one, and how many batches suffice."""
 
 from __future__ import annotations
 
@@ -7,36 +7,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ROW_SECONDS = {"cpu": 1e-3, "cuda": 20e-3}
-"""Least that a row of launches takes, where there are buffers enough: beside it, what waking a runner costs on the CPU
-(11 to 60 us), and what the clocks may differ by on a GPU, is little.
+"""Minimum seconds of a batch, if there are buffers enough: compared with it, waking a runner on the CPU (11 to 60 us)
+and the difference between the clocks on a GPU are small.
 """
 # CPU: one launch of 0.1 ms a turn gave ratios from 1.9 to 4.5 for one pair within a minute; several as one give
 # quartiles within 4 %.
 GROUP_SECONDS = {"cpu": 1e-3, "cuda": 0.2e-3}
-"""Least that is timed as one, between two events on a GPU: several launches where one takes less."""
+"""Minimum seconds of a group of launches that is timed as one; on a GPU, between two events."""
 
 DECIDING = {"cpu": 1, "cuda": 2}
-"""Launches of the first row, by whose time the length of the others is decided."""
+"""Launches of the first batch, whose time decides the length of the others."""
 LEAST_SAMPLES, MOST_LAUNCHES_TIMED = 3, 64
+"""Minimum number of batches; number of launches after which those suffice."""
 SECONDS_PER_CASE = 0.16
-"""CPU time of launches that one timing goes on for."""
+"""Seconds of CPU time in launches after which a case has been timed enough."""
 MOST_SECONDS_PER_CASE, SAMPLES_IF_SLOW = 4.0, 12
-"""Where inputs take so much longer than launches that it ends before, with so many rows."""
+"""Seconds after which SAMPLES_IF_SLOW batches suffice, if making inputs takes much longer than launches."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Launches that follow each other without a pause."""
+    """A batch of launches that follow each other without a pause."""
 
     launches: int
+    """Number of launches."""
     group: int = 1
-    """So many, a divisor of them, are timed as one."""
+    """Number of launches that are timed as one; a divisor of `launches`."""
 
 
 def longer_row(row: Row, taken: float, most: int, device: str) -> Row | None:
-    """A row of at most `most` launches that lasts as long as it should, after one that took `taken` seconds.
+    """Return a batch of at most `most` launches that lasts long enough, given one that took `taken` seconds.
 
-    None: no longer one is needed, or can be made.
+    Returns None if no longer one is needed or possible.
     """
     each = max(taken / row.launches, 1e-7)
     # A fifth more than it needs: a row that came out too short would have to be made once more.
@@ -47,9 +49,9 @@ def longer_row(row: Row, taken: float, most: int, device: str) -> Row | None:
 
 
 def enough(spent: float, samples: Sequence[float], row: Row, taken: float) -> bool:
-    """Whether as many rows as there are samples, of `spent` seconds together, are enough on the CPU.
+    """Return True if the batches timed so far suffice on the CPU: one for each sample, `spent` seconds together.
 
-    `taken`: seconds with all that it takes to make inputs, and to check outputs.
+    taken: seconds including the making of inputs and the check of outputs.
     """
     much = spent >= SECONDS_PER_CASE or len(samples) * row.launches >= MOST_LAUNCHES_TIMED
     slow = taken > MOST_SECONDS_PER_CASE and len(samples) >= SAMPLES_IF_SLOW
@@ -57,6 +59,6 @@ def enough(spent: float, samples: Sequence[float], row: Row, taken: float) -> bo
 
 
 def expected_rows(each: float, row: Row) -> int:
-    """About how many rows it takes on the CPU until they are enough, where a launch takes `each` seconds."""
+    """Return an estimate of the batches that suffice on the CPU, if a launch takes `each` seconds."""
     by_time = SECONDS_PER_CASE / max(each * row.launches, 1e-7)
     return max(LEAST_SAMPLES, math.ceil(min(by_time, MOST_LAUNCHES_TIMED / row.launches)))

@@ -1,4 +1,4 @@
-"""The exam: every test and every timed shape, each launched where reads and writes outside of tensors are seen."""
+"""The exam: every test and every timed shape, launched in a way that detects accesses outside of tensors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """One set of inputs, and what is expected of it."""
+    """One set of inputs and the expected outputs."""
 
     case: Case
     inputs: Tensors
@@ -32,18 +32,19 @@ class Question:
 
 @dataclass
 class Exam:
-    """Questions that are drawn when they are first asked; kept, they are the same for the two sides of a comparison."""
+    """The questions, drawn on first use; with `keep` they are kept, and are the same for both sides of a comparison."""
 
     judge: Judge
     keep: bool = False
+    """True to keep the questions."""
     parts: dict[str, Parts] = field(default_factory=dict)
-    """By timed case: how its outputs are checked in part."""
+    """Timed case -> the partial check of its outputs."""
     ratios: dict[str, float] = field(default_factory=dict)
-    """By case: the worst error over the allowed one, of all who passed."""
+    """Case -> the largest ratio of an error to the allowed one, over all candidates that passed."""
     _kept: list[Question] = field(default_factory=list)
 
     def questions(self) -> Iterator[Question]:
-        """Tests first, then timed shapes."""
+        """Yield the tests, then the timed shapes."""
         if self._kept:
             yield from self._kept
             return
@@ -55,7 +56,7 @@ class Exam:
         self._kept = kept
 
     def forget(self) -> None:
-        """Give back what is kept: nobody else sits this exam."""
+        """Drop the questions that are kept, to free their memory."""
         self._kept = []
 
     def _drawn(self) -> Iterator[Question]:
@@ -73,7 +74,7 @@ class Exam:
 
 
 def examine(exam: Exam, candidate: Loaded, arena: Arena) -> None:
-    """Put all questions to a candidate. Raises Rejected for what is wrong in any launch."""
+    """Put all questions to a candidate. Raises Rejected for a fault in any launch."""
     for question in exam.questions():
         with exam.judge.counted(question.case), kept_back(question.case):
             worst = _answer(exam.judge, candidate, arena, question)
@@ -81,7 +82,10 @@ def examine(exam: Exam, candidate: Loaded, arena: Arena) -> None:
 
 
 def _answer(judge: Judge, candidate: Loaded, arena: Arena, question: Question) -> float:
-    """Two launches, at different edges of inaccessible memory; both have to be right, and to say the same."""
+    """Return the largest error ratio of two launches, at different edges of inaccessible memory.
+
+    Raises Rejected unless both are right, and equal in every bit at the same addresses.
+    """
     case, scenario = question.case, judge.scenario
     first = _launched(judge, candidate, arena, question, Edge.END)
     worst = ratio_to(scenario, case, question.wanted, first)
@@ -101,5 +105,5 @@ def _launched(judge: Judge, candidate: Loaded, arena: Arena, question: Question,
 
 
 def _differing(one: Tensors, other: Tensors) -> str | None:
-    """The first output that differs in a bit; None where none does."""
+    """Return the name of the first output that differs in a bit; None if there is none."""
     return next((name for name, tensor in one.items() if not torch.equal(tensor, other[name])), None)

@@ -1,4 +1,4 @@
-"""Where candidates are built and measured: an Executor. Here, on this machine."""
+"""Executors build and measure candidates; LocalExecutor does so on this machine."""
 
 from __future__ import annotations
 
@@ -23,57 +23,58 @@ if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
 
 MOST_BUILDS_AT_ONCE = 8
+"""Maximum number of compilers that run side by side."""
 
 
 class Executor(Protocol):
     """Builds and measures candidates of one scenario on one target; blocking, called from a thread."""
 
     def build(self, files: Sources) -> Build:
-        """Compile only. Raises Rejected."""
+        """Compile the sources without running them. Raises Rejected."""
         ...
 
     def evaluate(self, files: Sources) -> Verdict:
-        """f of one tree; a rejection is a verdict."""
+        """Return the verdict f on one tree; a rejection is a verdict, too."""
         ...
 
     def compare(self, incumbent: Sources, candidate: Sources, usual: Mapping[str, float] | None = None) -> Comparison:
-        """Both interleaved in one lease of the device, where a side that was not scored here is scored first.
+        """Compare two trees, interleaved in one lease of the device; a side without a score from here is scored first.
 
-        usual: seconds of a launch by case that the incumbent took when it was scored here by these rules.
-        Raises Rejected for what the candidate does wrong, Unfit where that is the incumbent.
+        usual: seconds of a launch by case that the incumbent took when it was scored here by these rules. Raises
+        Rejected for a fault of the candidate, Unfit for one of the incumbent.
         """
         ...
 
     def prepare(self, trees: list[Sources]) -> None:
-        """Compile several trees ahead of their evaluation, side by side."""
+        """Compile several trees side by side, ahead of their evaluation."""
         ...
 
     @property
     def devices(self) -> int:
-        """How many evaluations can be under way at once."""
+        """Number of evaluations that can run at once."""
         ...
 
     def measured_here(self, device: str) -> bool:
-        """Whether a verdict's device is one of this machine's, as far as that is known."""
+        """Return True if a verdict's device is one of this machine's, or if that cannot be known."""
         ...
 
 
 class LocalExecutor:
-    """Builds in subprocesses of this machine; one lock per device round every measurement."""
+    """Builds and measures in subprocesses of this machine, with one lock per device around every measurement."""
 
     def __init__(self, scenario: Scenario, target: str) -> None:
         confine.hide()  # keys are among its variables
         self.scenario, self.target = scenario, target
         self.say = say_so
-        """Is told which device is waited for, and who holds it."""
+        """Called with a line that names the device that is waited for, and its holder."""
         self._rejected: dict[str, Rejected] = {}
         self._judges: dict[int, Judge] = {}
         self._alone: dict[str, Mapping[str, float]] = {}
-        """By tree: seconds of a launch by case, of those that passed here."""
+        """Tree -> seconds of a launch by case, if it passed here."""
         self._here: list[str] = []
 
     def judge_on(self, device: int) -> Judge:
-        """The judge on one device; loads torch. Raises Missing when the target's device is not there."""
+        """Return the judge on one device; loads torch. Raises Missing without the target's device."""
         from avo.tools.score.judge import Judge
 
         if device not in self._judges:
@@ -82,13 +83,14 @@ class LocalExecutor:
         return self._judges[device]
 
     def require_device(self) -> None:
-        """Raise Missing when the target's device is not there."""
+        """Raise Missing without the target's device."""
         from avo.tools.devices.gpu import require_gpu
 
         if self.target != "cpu":
             require_gpu(self.target)
 
     def build(self, files: Sources) -> Build:
+        """Return the build of a tree, from the cache if possible; remembers rejections. Raises Rejected."""
         tree = digest(files)
         if tree not in self._rejected:
             try:
@@ -98,6 +100,7 @@ class LocalExecutor:
         raise self._rejected[tree]
 
     def prepare(self, trees: list[Sources]) -> None:
+        """Compile several trees side by side; those that are rejected raise nothing yet."""
         with ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_BUILDS_AT_ONCE)) as pool:
             for future in [pool.submit(self.build, files) for files in trees]:
                 with contextlib.suppress(Rejected):
@@ -105,11 +108,13 @@ class LocalExecutor:
 
     @property
     def devices(self) -> int:
+        """Number of evaluations that can run at once: 1 on the CPU, else the number of fitting GPUs."""
         from avo.tools.devices.gpu import fitting
 
         return 1 if self.target == "cpu" else len(fitting(self.target)) or 1
 
     def measured_here(self, device: str) -> bool:
+        """Return True if a verdict's device is one of this machine's, or if no GPU is here to compare with."""
         from avo.tools.devices.gpu import names
         from avo.tools.devices.roofline import device as cpu
 
@@ -118,6 +123,7 @@ class LocalExecutor:
         return device in self._here or not self._here  # without a GPU nobody can tell
 
     def evaluate(self, files: Sources) -> Verdict:
+        """Build, check and time one tree; return its verdict, also if it is rejected. Raises Missing, ScenarioError."""
         from avo.tools.devices.gpu import gpu
         from avo.tools.devices.roofline import device
         from avo.tools.score.baselines import measured as baselines_of
@@ -153,6 +159,7 @@ class LocalExecutor:
         return replace(verdict, cost=cost | {"total": time.monotonic() - started})
 
     def compare(self, incumbent: Sources, candidate: Sources, usual: Mapping[str, float] | None = None) -> Comparison:
+        """See `Executor.compare`."""
         from avo.tools.score.paired import compare
 
         with unfit():
@@ -166,7 +173,7 @@ class LocalExecutor:
             return replace(compare(judge, first, second, alone), lease=time.monotonic() - got)
 
     def _by_itself(self, judge: Judge, files: Sources, built: Build) -> Mapping[str, float]:
-        """Seconds of a launch by case, as it was scored here, or is now. Raises Rejected."""
+        """Return the seconds of a launch by case, as scored here before, or now. Raises Rejected."""
         from avo.tools.score.judge import judged
 
         tree = digest(files)
@@ -176,7 +183,7 @@ class LocalExecutor:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[Judge]:
-        """A device alone, and its judge."""
+        """Lease a device of the target and yield its judge."""
         from avo.tools.devices.gpu import explained
 
         with lease(self.target, self.say) as index, explained():

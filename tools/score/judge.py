@@ -32,21 +32,21 @@ from avo.tools.score.timing import Timing, time_case
 from avo.types import CaseScore, Clocks, Missing, Rejected, Status
 
 LEAST_SETS, MOST_SETS = 8, {"cpu": 4, "cuda": MOST_LAUNCHES}
-"""Buffers that launches rotate through: no launch sees the addresses of the one before. On the CPU more of them would
-fill the caches that it shares with its neighbours; a GPU has LEAST_SETS at least.
+"""Number of sets of buffers that launches rotate through, so that no launch sees the addresses of the one before. On
+the CPU, more would fill the caches that are shared with other cores; a GPU has LEAST_SETS at least.
 """
 SETS_MEMORY = 0.3
-"""Part of a GPU's memory that they may take. A kernel bound by memory reads all of it within some 10 ms."""
+"""Part of a GPU's memory that one candidate's buffers may take. A memory-bound kernel reads all of it in some 10 ms."""
 MOST_MEMORY = 0.5
-"""Part of it that those of all candidates may take together."""
+"""Part of a GPU's memory that the buffers of all loaded candidates may take together."""
 LEAST_FREE = 0.2
-"""Part of it that is free beside them, unless somebody else uses the GPU."""
+"""Part of a GPU's memory that stays free beside the buffers, unless somebody else uses the GPU."""
 BEYOND_CACHES = 1.0
-"""GB that a row has to read and write before the memory's speed is what limits it."""
+"""GB that a batch has to read and write for the speed of memory, not of caches, to be its limit."""
 NOISY = 1.3
-"""median / min above which a case is measured again."""
+"""median / min of a case above which it is measured again."""
 ROUNDS = 3
-"""Times that a noisy case is measured at most."""
+"""Maximum number of measurements of a noisy case."""
 
 # Baselines on the CPU are timed by the clock of this thread, and have one core, as candidates do.
 torch.set_num_threads(1)
@@ -55,14 +55,17 @@ sys.setswitchinterval(1e-4)
 
 
 class Judge:
-    """Judges candidates of one scenario on one target. Not for several threads at a time."""
+    """Judges candidates of one scenario on one target. Not thread-safe."""
 
     def __init__(self, scenario: Scenario, target: str, index: int = 0) -> None:
-        """`index`: which GPU."""
+        """Check that the scenario fits into memory and is deterministic. Raises ScenarioError or Missing.
+
+        index: number of the GPU.
+        """
         self.scenario, self.target, self.index = scenario, target, index
         self.settings = scenario.target(target)
         self._spent: dict[str, float] = {}
-        """Seconds that checking and timing the candidate under way has cost, by case."""
+        """Case -> seconds spent on checking and timing the current candidate."""
         self._unfreed: list[Buffer] = []
         self.on_gpu = family(target) == "cuda"
         self.device = "cuda" if self.on_gpu else "cpu"
@@ -75,14 +78,14 @@ class Judge:
             self._masks = Masks(largest, self.device)
 
     def on_device(self) -> contextlib.AbstractContextManager[object]:
-        """Makes this judge's GPU the current one."""
+        """Return a context in which this judge's GPU is the current one."""
         return torch.cuda.device(self.index) if self.on_gpu else contextlib.nullcontext()
 
     @contextlib.contextmanager
     def load(self, build: Build, beside: int = 0) -> Iterator[tuple[Loaded, Arena]]:
-        """A candidate in its runner, and the buffers that both sides see. Raises Missing when it broke the GPU.
+        """Yield a candidate in its runner, and the arena that both sides see. Raises Missing when it broke the GPU.
 
-        beside: other candidates that are loaded meanwhile.
+        beside: number of other candidates that are loaded at the same time.
         """
         kind = DeviceBuffer if self.on_gpu else HostBuffer
         cases = (*self.scenario.timed(self.target), *self.scenario.checked(self.target))
@@ -104,9 +107,9 @@ class Judge:
             self._free()
 
     def _free(self) -> None:
-        """Give back the buffers of candidates that have ended. Raises Missing when one of them broke the GPU.
+        """Free the buffers of candidates that have ended. Raises Missing when one of them broke the GPU.
 
-        To free memory of a GPU that hangs would hang as well: the next call tries again.
+        Freeing memory of a GPU that hangs would hang as well, so the next call tries again.
         """
         if self.on_gpu and self._unfreed:
             require_answer(self.index)
@@ -114,7 +117,7 @@ class Judge:
             self._unfreed.pop().close()
 
     def _sets(self, cases: Sequence[Case], beside: int) -> int:
-        """How many sets of buffers for the largest case fit: the same for every candidate."""
+        """Return how many sets of buffers for the largest case fit: the same for every candidate."""
         if not self.on_gpu:
             return MOST_SETS["cpu"]
         part = min(SETS_MEMORY, MOST_MEMORY / (beside + 1))
@@ -123,20 +126,20 @@ class Judge:
 
     @contextlib.contextmanager
     def counted(self, case: Case) -> Iterator[None]:
-        """Add the time of the block to what the case has cost."""
+        """Add the time of the block to the cost of the case."""
         started = time.monotonic()
         yield
         self._spent[case.id] = self._spent.get(case.id, 0.0) + time.monotonic() - started
 
     def check(self, candidate: Loaded, arena: Arena) -> Exam:
-        """Correctness of every test and every timed case. Raises Rejected."""
+        """Examine a candidate on every test and every timed case. Raises Rejected."""
         self._spent = {}
         exam = Exam(self)
         examine(exam, candidate, arena)
         return exam
 
     def time(self, candidate: Loaded, arena: Arena, exam: Exam) -> list[CaseScore]:
-        """Throughput of every timed case. Raises Rejected when a timed launch was wrong or impossibly fast."""
+        """Return the score of every timed case. Raises Rejected for a wrong or impossibly fast timed launch."""
         scores = []
         for case in self.scenario.timed(self.target):
             with self.counted(case):
@@ -152,7 +155,7 @@ class Judge:
         return scores
 
     def clocks(self) -> list[Clocks]:
-        """How hard the GPU runs now: one entry, or none where that is not told."""
+        """Return the GPU's present clocks as a list of one; empty on the CPU, and where NVML reports none."""
         now = clocks(self.identity) if self.on_gpu else None
         return [now] if now else []
 
@@ -177,9 +180,9 @@ class Judge:
         self, candidate: Loaded, arena: Arena, slots: Sequence[Slot], sets: Sequence[Tensors], *,
         group: int = 1, timed: bool = True,
     ) -> list[float]:  # fmt: skip
-        """One launch on each of the slots, which are poisoned before: seconds of each, or in the mean of each group.
+        """Prepare the slots with the inputs `sets`, and launch once on each; return the seconds of a launch.
 
-        Raises Rejected. Whether the launches did what they should is then for `arena.take` to say.
+        They are the mean of each `group`. Raises Rejected. The results are checked by `arena.take`.
         """
         arena.prepare(slots, sets)
         self._wait()
@@ -190,20 +193,21 @@ class Judge:
             raise Rejected(rejected.status, f"{rejected.reason} (case {slots[0].case.label})") from None
 
     def launch_once(self, candidate: Loaded, arena: Arena, slot: Slot, inputs: Tensors) -> Tensors:
-        """The outputs of one launch that is not timed. Raises Rejected."""
+        """Return the outputs by name of one launch that is not timed. Raises Rejected."""
         self.launch(candidate, arena, [slot], [inputs], timed=False)
         return arena.take([slot], [inputs], {0})[0]
 
     def draw(self, case: Case) -> Tensors:
+        """Return inputs of the case by name, drawn with a secret seed. Raises ScenarioError."""
         return drawn(self.scenario, case, secrets.randbits(62), self.device)
 
     def _wait(self) -> None:
-        """Until the GPU has done what this process asked of it."""
+        """Wait until the GPU has finished the work of this process."""
         if self.on_gpu:
             torch.cuda.synchronize()
 
     def pool(self, case: Case, count: int) -> Pool:
-        """So many drawn sets, two at least, of which the inputs of launches are made."""
+        """Return a pool of `count` drawn sets, two at least, from which the inputs of launches are made."""
         return Pool(self.scenario, case, [self.draw(case) for _ in range(count)], self._masks)
 
 
@@ -212,7 +216,7 @@ def _doubtful(timing: Timing) -> bool:
 
 
 def _mismatch(case: Case, timing: Timing) -> Rejected:
-    """Why none of the rounds of a case is a measurement."""
+    """Return the rejection of a candidate none of whose rounds is a valid measurement of the case."""
     if timing.slowed:
         took, decided = min(timing.samples[timing.first :]) * 1e3, timing.decided * 1e3
         told = f"a launch takes {took:.3f} ms in case {case.id}, {decided:.3f} ms while it is decided"
@@ -228,7 +232,7 @@ def _mismatch(case: Case, timing: Timing) -> Rejected:
 
 
 def judged(judge: Judge, build: Build) -> tuple[list[CaseScore], dict[str, float]]:
-    """Check and time one build: its scores, and the seconds by phase. Raises Rejected."""
+    """Check and time one build; return its scores, and the seconds by phase (check, time, kernel). Raises Rejected."""
     with judge.load(build) as (candidate, arena):
         started = time.monotonic()
         exam = judge.check(candidate, arena)

@@ -1,7 +1,7 @@
-"""Is the candidate faster? Launches of both in ABBA blocks, paired ratios, bootstrap intervals.
+"""The comparison of candidate and incumbent: launches in ABBA blocks, paired ratios, bootstrap intervals.
 
-Neither side can know which one it is: both sit the same exam, take turns in an order that is drawn for each block, on
-slots that are drawn, see the same data, and are checked alike.
+Neither side can know which one it is: both sit the same exam, take turns in an order drawn for each block, on slots
+that are drawn, see the same data, and are checked alike.
 """
 
 from __future__ import annotations
@@ -26,55 +26,58 @@ from avo.tools.score.timing import SETS, SLOWER, Fastest, Lot, Player, other_fam
 from avo.types import Clocks, Comparison, Rejected, Status, geomean, low, unfit, usual_seconds
 
 INCUMBENT, CANDIDATE = 0, 1
-"""Places of the two sides."""
+"""Indices of the two sides."""
 LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
-"""Of a case in a round; the most where a turn is one launch, and so many fewer where it is several."""
+"""Blocks of a case in a round; the most are divided by the launches of a turn."""
 SECONDS_PER_CASE = 0.3
-"""CPU time of launches that one round of a case goes on for."""
+"""Seconds of launches after which one round of a case ends."""
 FAMILIES_A_ROUND = 1
-"""Other families of inputs that the launches of a case see in a round: of slow ones that is a twelfth of the time."""
+"""Other families of inputs that the launches of a case see in a round: a twelfth of the time of slow ones."""
 UNEXPLAINED_SECONDS = 0.1e-3
-"""Time of a row that a candidate's events may leave out beyond what the incumbent's do, in the mean of a comparison.
+"""Seconds of a batch that one side's events may leave out beyond what the other's do, in the mean over a comparison.
 
-An improvement has to exceed what part of the shortest row that is. (An H200 with honest kernels: 0.05e-3.)
+An improvement has to exceed this part of the shortest batch. (Honest kernels on an H200: 0.05e-3.)
 """
 ALIKE, APART = 1.5, {"cpu": (1.35, 1.35), "cuda": (1.15, 1.35)}
-"""Factor by which one side may be slower beside the other than by itself, more than the other side is: where their
-times lie within ALIKE of each other, and where not. (Kernels of unlike power share the clock of a GPU at its limit.)
+"""APART: factor by which one side may be slower beside the other than alone, relative to the other side's factor; the
+first value if their times lie within a factor of ALIKE, else the second. (Kernels of different power share the clock of
+a GPU at its limit.)
 """
 COLD_SPEED = {"cpu": 20.0, "cuda": math.inf}
-"""GB/s at which a launch reads what caches have lost to the other side's launches, beyond what it takes by itself.
+"""GB/s at which a launch reloads, beyond its time alone, the data that the other side displaced from caches.
 
-(A matrix of 2 MB: 0.11 ms by itself, 0.12 to 0.21 ms beside another process.)
+(A matrix of 2 MB: 0.11 ms alone, 0.12 to 0.21 ms beside another process.)
 """
 
 
 @dataclass
 class Side:
-    """One of the two, over all rounds."""
+    """One side of a comparison, over all rounds."""
 
     build: Build
     incumbent: bool
     alone: Mapping[str, float]
-    """Seconds of a launch by case, as it was measured by itself; the lower quartile."""
+    """Seconds of a launch by case, measured without the other side; the lower quartile."""
     decided: dict[str, float] = field(default_factory=dict)
     """Seconds of a launch by case, before the other side was loaded."""
     fastest: dict[str, Fastest] = field(default_factory=dict)
+    """Case -> its fastest group of launches."""
     rounds: list[dict[str, float]] = field(default_factory=list)
     """Seconds of a launch by case in each round; the lower quartile of its turns."""
     unexplained: list[float] = field(default_factory=list)
-    """Seconds of each row that its events leave out."""
+    """Seconds of each batch that its events leave out."""
 
     def blamed(self) -> contextlib.AbstractContextManager[None]:
-        """What is wrong in the block is this side's: Rejected for the candidate, Unfit for the incumbent."""
+        """Return a context whose faults are this side's: Rejected for the candidate, Unfit for the incumbent."""
         return unfit() if self.incumbent else contextlib.nullcontext()
 
 
 def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Mapping[str, float]]) -> Comparison:
-    """Both sit the exam, then take turns in one lease, in blocks of A B B A or B A A B, each half on fresh inputs.
+    """Compare two builds in one lease: both sit the exam, then take turns in blocks of A B B A or B A A B.
 
-    `alone`: seconds of a launch by case, the lower quartile, as each side was measured by itself on this device.
-    Raises Rejected for what the candidate does wrong in any launch, Unfit where that is the incumbent.
+    Each half of a block has fresh inputs. alone: for each side, seconds of a launch by case, the lower quartile, as
+    measured by itself on this device. Raises Rejected for a fault of the candidate in any launch, Unfit for one of the
+    incumbent.
     """
     sides = (Side(incumbent, True, alone[INCUMBENT]), Side(candidate, False, alone[CANDIDATE]))
     cases, exam = judge.scenario.timed(judge.target), Exam(judge, keep=True)
@@ -115,13 +118,13 @@ def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Ma
 
 
 def _drawn_order() -> tuple[int, int]:
-    """Who is first."""
+    """Return the two sides in a drawn order."""
     first = secrets.randbelow(2)
     return first, 1 - first
 
 
 def _decide(judge: Judge, side: Side, loaded: tuple[Loaded, Arena], exam: Exam, longest: dict[str, Row]) -> None:
-    """How long the rows of each case are to be, for both sides: as long as the faster one needs."""
+    """Decide the length of the batches of each case, for both sides: that which the faster one needs."""
     for case in judge.scenario.timed(judge.target):
         player = Player(judge, *loaded, case, exam.parts[case.id])
         row, _, side.decided[case.id] = player.decide(judge.pool(case, 2))
@@ -132,10 +135,10 @@ def _decide(judge: Judge, side: Side, loaded: tuple[Loaded, Arena], exam: Exam, 
 def _blocks(
     judge: Judge, sides: Sequence[Side], players: Sequence[Player], row: Row
 ) -> tuple[list[tuple[float, ...]], list[Clocks]]:
-    """Seconds of a launch in blocks of four turns (incumbent, candidate, candidate, incumbent, in whatever order they
-    were taken), and how hard a GPU ran after each block.
+    """Return the seconds of a launch in blocks of four turns, and the GPU's clocks after each block.
 
-    A turn is the mean of a row of launches, as many for either side, on the same inputs in each half of a block.
+    A block is (incumbent, candidate, candidate, incumbent), in whatever order they were taken. A turn is the mean of a
+    batch of launches, as many for either side, on the same inputs in each half of a block.
     """
     case = players[INCUMBENT].case
     pool = judge.pool(case, SETS if judge.on_gpu else 2)
@@ -174,7 +177,7 @@ def _blocks(
 
 
 def _settle(judge: Judge, sides: Sequence[Side]) -> None:
-    """What can be said of each side only at the end. Raises Rejected or Unfit."""
+    """Check what is known of each side only at the end. Raises Rejected or Unfit."""
     cold = _cold(judge)
     for side in sides:
         with side.blamed():
@@ -201,8 +204,8 @@ def _settle(judge: Judge, sides: Sequence[Side]) -> None:
 
 
 def _odd(judge: Judge, sides: Sequence[Side], alone: Sequence[Mapping[str, float]]) -> tuple[int, float, float] | None:
-    """Which side takes longer than by itself by more than APART beyond what the other does, or the less, and how many
-    times as long it and the other one take; None: neither.
+    """Return the side that takes longer, or less long, than by itself by more than APART beyond the other side; its
+    factor and the other side's. None if there is none.
 
     It has to show in both halves of the rounds, as an improvement has to: one round may have been disturbed.
     """
@@ -226,12 +229,12 @@ def _odd(judge: Judge, sides: Sequence[Side], alone: Sequence[Mapping[str, float
 
 
 def _cold(judge: Judge) -> dict[str, float]:
-    """By case: seconds that a launch may take longer because caches hold less of its data."""
+    """Return by case the seconds that a launch may take longer because caches hold less of its data."""
     speed = COLD_SPEED[judge.device]
     return {case.id: judge.scenario.work_of("GB/s", case) / speed for case in judge.scenario.timed(judge.target)}
 
 
 def _by_itself(judge: Judge, side: Side) -> dict[str, float]:
-    """Seconds of a launch by case, the lower quartile, in a process that sees what one that is evaluated does."""
+    """Return the seconds of a launch by case, the lower quartile, measured in the way of an evaluation."""
     with side.blamed():
         return usual_seconds(judged(judge, side.build)[0])

@@ -1,4 +1,4 @@
-"""What paired times say: the ratio, its bootstrap interval, and the noise that it has to exceed."""
+"""Statistics of paired times: the ratio, its bootstrap interval, and the noise that it has to exceed."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ import numpy as np
 from avo.types import Comparison
 
 LEAST_ROUNDS, MOST_ROUNDS = {"cpu": 2, "cuda": 3}, {"cpu": 4, "cuda": 9}
-"""Each has processes of its own: where their pages lie is worth up to 1 %. There are more of them where the incumbent
-differs much from itself, as it does on a GPU at its power limit; what the ratio is has no say in that.
+"""Rounds of a comparison, each with processes of its own: the placement of their pages changes times by up to 1 %. More
+are run while the incumbent differs much from itself, as on a GPU at its power limit, whatever the ratio is.
 """
 RESAMPLES = 2000
+"""Bootstrap samples."""
 LEAST_NOISE, MOST_NOISE = {"cpu": 0.01, "cuda": 0.005}, 0.03
-"""The noise that a match may hide in: never less than can be told apart, never so much that matches drift."""
+"""Minimum of a comparison's noise, by device, and its maximum: with more, a series of matches could drift."""
 
 Ratios = Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]
-"""By case: one logarithm of a ratio per block."""
+"""Case -> logarithm of a ratio for each block, float64 [blocks]."""
 
 
 def enough(rounds: list[tuple[Ratios, Ratios]], device: str) -> bool:
-    """Whether the incumbent was measured as exactly as it can be, or often enough."""
+    """Return True if the incumbent has been measured as exactly as possible, or often enough."""
     least, most = LEAST_ROUNDS[device], MOST_ROUNDS[device]
     return len(rounds) >= least and (len(rounds) >= most or summary(rounds, 0.0).noise <= LEAST_NOISE[device])
 
 
 def summary(rounds: list[tuple[Ratios, Ratios]], least_noise: float) -> Comparison:
-    """The comparison that the blocks of all rounds add up to; every other round for itself, to confirm."""
+    """Return the comparison from the blocks of all rounds; confirmed if odd and even rounds show it separately."""
     low, high = interval([speed for speed, _ in rounds])
     same_low, same_high = interval([itself for _, itself in rounds])
     noise = min(max((same_high - same_low) / 2, least_noise), MOST_NOISE)
@@ -43,9 +44,9 @@ def summary(rounds: list[tuple[Ratios, Ratios]], least_noise: float) -> Comparis
 
 
 def interval(rounds: Sequence[Ratios]) -> tuple[float, float]:
-    """95 % percentile bootstrap of the geomean over cases of the median ratio.
+    """Return the 95 % percentile bootstrap interval of the geomean over cases of the median ratio.
 
-    Rounds are redrawn, and blocks within a round and case: processes differ from each other as launches do.
+    Both rounds and blocks within a round and case are resampled, because processes differ as launches do.
     """
     # The same samples always come to the same interval.
     rng = np.random.default_rng(0)

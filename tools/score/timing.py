@@ -1,4 +1,4 @@
-"""Timing of one case: rows of launches on new data, all of which are checked, and how long one takes."""
+"""Timing of one case: batches of launches on new data, each of which is checked."""
 
 from __future__ import annotations
 
@@ -23,42 +23,44 @@ if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
 
 ROWS = 6
-"""Of a case on a GPU."""
+"""Batches of a case on a GPU."""
 SETS = 3
-"""Input sets that are drawn for the launches of a case; each launch gets a mixture of two of them."""
+"""Input sets that are drawn for a case; each launch gets a mixture of two of them."""
 MOST_FAMILIES = 4
-"""Other families of inputs that the launches of a case see, where the case does not name its own."""
+"""Maximum number of other families of inputs that the launches of a case see, if the case names none itself."""
 PARTS_OF_OTHERS = 3
-"""More parts of a launch on another family that are checked."""
+"""Additional parts that are checked of a launch on another family."""
 MOST_WHOLE = {"cpu": 4, "cuda": 2}
-"""Launches of a row that decides how long rows are: so many are checked whole."""
+"""Largest batch, of those that decide the length of batches, whose launches are all checked whole."""
 SLOWER = 2.0
-"""Times what a launch of the deciding row took: the quickest of the others may not take longer."""
+"""Factor over the time of a launch in the deciding batch that the quickest of the later launches may take."""
 ANEW, MOST_ANEW = 2, 8
-"""Rows of a case with launches on data that is drawn for them alone: where one of a few drawn values stands at each
-place, an order or a largest one could be kept. While they are slow there are more of them, up to the most, for a
-neighbour on the machine slows some and not all.
+"""Batches of a case with launches on data drawn for them alone: elsewhere each position holds one of a few drawn
+values, so that an order or a maximum could be kept. ANEW of them are timed, more while they are slow, up to MOST_ANEW,
+because other load on the machine slows some but not all.
 """
 KEPT, KEPT_AT_BEST = 1.15, 1.6
-"""How many times as long as the median and the quickest of all launches the quickest of those may take. (Kernels that
-keep nothing, on two busy cores: 1.05 and 1.4 at most in all but one of a hundred.)
+"""Factor over the median, and over the quickest, of all launches that the quickest of those may take. (Kernels that
+keep nothing, on two busy cores: at most 1.05 and 1.4 in all but one of a hundred.)
 """
 _random = secrets.SystemRandom()
 
 
 @dataclass(frozen=True)
 class Lot:
-    """The inputs of a row: of one family, but for one group that may be of another and does not count."""
+    """The inputs of a batch: of one family, except for one group that may be of another and does not count."""
 
     sets: Sequence[Tensors]
+    """Inputs of each launch."""
     group: int
+    """Launches that are timed as one."""
     other: int | None = None
-    """Which group is of another family."""
+    """Index of the group that is of another family."""
     anew: int | None = None
-    """Which group is of the same family, but of data that was drawn for it alone."""
+    """Index of the group that is of the same family but drawn for it alone."""
 
     def counted(self, times: Sequence[float]) -> list[float]:
-        """The times of the groups that count."""
+        """Return the times of the groups that count."""
         return [seconds for place, seconds in enumerate(times) if place != self.other]
 
 
@@ -67,54 +69,57 @@ class Fastest:
     """The fastest group of launches that counted so far."""
 
     seconds: float = math.inf
+    """Seconds of a launch, the mean of the group."""
     launches: Sequence[tuple[Tensors, Tensors]] = ()
-    """Inputs and outputs of those that are yet to be checked whole."""
+    """Inputs and outputs of its launches that have yet to be checked whole."""
 
     def check(self, judge: Judge, case: Case) -> float:
-        """The worst error ratio. Raises Rejected."""
+        """Check the launches whole; return the largest error ratio. Raises Rejected."""
         return max((error_ratio(judge.scenario, case, *launch) for launch in self.launches), default=0.0)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The launches of one case."""
+    """The measured launches of one case."""
 
     samples: list[float]
-    """Seconds of each launch, or of one in the mean of a group, in order."""
+    """Seconds of a launch, the mean of each group, in order."""
     first: int
-    """How many of them, from the first on, are of the row by whose time the length of the others was decided."""
+    """Number of leading samples that belong to the batch that decided the length of the others."""
     rows: list[float]
-    """Seconds of a launch in the mean of its row, by row: a sum is what the judge's clock confirms."""
+    """Seconds of a launch, the mean of each batch: the judge's clock confirms the sum."""
     decided: float
-    """Seconds of a launch in the row by whose time the length of the others was decided."""
+    """Seconds of a launch in the batch that decided the length of the others."""
     worst: float
-    """Worst error ratio of the launches that were checked whole."""
+    """Largest error ratio of the launches that were checked whole."""
     families: Mapping[str, float]
-    """By other family of inputs: seconds of a launch."""
+    """Other family of inputs -> seconds of a launch."""
     anew: list[float]
-    """Seconds of launches on data of which no launch before saw a single value."""
+    """Seconds of launches on data no value of which an earlier launch saw."""
     clocks: list[Clocks]
-    """Of a GPU, after each row."""
+    """Clocks of the GPU after each batch; empty on the CPU."""
     row: Row
+    """The batch that was repeated."""
 
     @property
     def noise(self) -> float:
+        """median / min of the samples."""
         return statistics.median(self.samples) / min(self.samples)
 
     @property
     def slowed(self) -> bool:
-        """Whether launches took much longer once it was decided how many there are."""
+        """True if launches took much longer once the length of batches was decided."""
         return min(self.samples[self.first :]) > SLOWER * self.decided
 
     @property
     def kept(self) -> bool:
-        """Whether launches take longer on data of which nothing can have been kept."""
+        """True if launches take longer on data of which nothing can have been kept."""
         return slower(self.anew, self.samples)
 
 
 @dataclass
 class Player:
-    """One candidate on one case: plays lots, of which every launch is checked."""
+    """One candidate on one case: runs batches, of which every launch is checked."""
 
     judge: Judge
     candidate: Loaded
@@ -122,14 +127,15 @@ class Player:
     case: Case
     parts: Parts
     fastest: Fastest = field(default_factory=Fastest)
+    """The fastest group so far."""
 
     def __post_init__(self) -> None:
         self.slots = self.arena.slots(self.case, self.candidate.base)
 
     def play(self, lot: Lot, *, whole: bool = False) -> tuple[list[float], bool]:
-        """Seconds of a launch in the mean of each group, and whether the clocks agree on them.
+        """Run one batch; return the seconds of a launch, the mean of each group, and True if the clocks agree on them.
 
-        Every launch is checked in part, or `whole`; of what counts the fastest group is kept. Raises Rejected.
+        Every launch is checked in part, or `whole`; the fastest group that counts is remembered. Raises Rejected.
         """
         first = secrets.randbelow(len(self.slots) - len(lot.sets) + 1)
         used = self.slots[first : first + len(lot.sets)]
@@ -154,7 +160,7 @@ class Player:
         return times, agrees
 
     def _check(self, lot: Lot, used: Sequence[Slot]) -> None:
-        """A part of each launch, and more of those that are of another family."""
+        """Check a part of each launch, and more of those that are of another family."""
         launches = [(self.arena.given(slot), self.arena.written(slot)) for slot in used]
         self.parts.check(launches)
         if lot.other is not None:
@@ -162,9 +168,9 @@ class Player:
             self.parts.check(foreign, PARTS_OF_OTHERS)
 
     def decide(self, pool: Pool) -> tuple[Row, list[float], float]:
-        """How long rows are to be, the times of the first of them, and the seconds of a launch that decided it.
+        """Return the length of batches, the times of the first one, and the seconds of a launch that decided it.
 
-        What decides is checked whole.
+        Small batches that decide are checked whole. Raises Rejected.
         """
         judge, row, decided = self.judge, Row(DECIDING[self.judge.device]), math.inf
         # On a GPU a row leaves room for a group on another family of inputs: see `lots`.
@@ -181,10 +187,11 @@ class Player:
             row = longer
 
     def lots(self, row: Row, pool: Pool, family: str = "", *, enough: bool = False) -> list[Lot]:
-        """A row of launches, one group of which is drawn for itself, of a family, if one is named.
+        """Return the inputs of a batch. One group is drawn for itself from `family`, if one is named.
 
-        A group of another family does not count. Where there is no room for it, and on the CPU, where groups are asked
-        for one by one anyway, it is a lot of its own, before the row or behind it; the only one where rows are enough.
+        A group of another family does not count. If there is no room for it, and on the CPU, where groups are launched
+        one by one anyway, it is a lot of its own, before or behind the batch; the only one if `enough` batches have
+        been timed.
         """
         judge, foreign = self.judge, family not in ("", self.case.inputs)
         own = [] if foreign and enough and not judge.on_gpu else [pool.fresh() for _ in range(row.launches)]
@@ -209,7 +216,7 @@ class Player:
 
 
 def other_families(judge: Judge, case: Case) -> list[str]:
-    """Families beside the case's own whose inputs its launches see too, in an order that nobody can foresee.
+    """Return the families, other than the case's own, whose inputs its launches see, too, in an unpredictable order.
 
     All that the case names itself, else MOST_FAMILIES of those of the tests.
     """
@@ -218,7 +225,7 @@ def other_families(judge: Judge, case: Case) -> list[str]:
 
 
 def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts) -> Timing:
-    """Rows on the case's own family count; among them are launches on others. Raises Rejected."""
+    """Time one case. Launches on its own family count; launches on others are among them. Raises Rejected."""
     started = time.monotonic()
     player, pool = Player(judge, *side, case, parts), judge.pool(case, SETS)
     row, times, decided = player.decide(pool)
@@ -261,5 +268,5 @@ def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts
 
 
 def slower(anew: Sequence[float], samples: Sequence[float]) -> bool:
-    """Whether launches on data of which nothing can have been kept take longer than the others, all of them."""
+    """Return True if all launches on data of which nothing can have been kept take longer than the others."""
     return min(anew) > min(KEPT * statistics.median(samples), KEPT_AT_BEST * min(samples))

@@ -1,1 +1,1 @@
-"""Why a candidate is slow or wrong: profilers and sanitizers, round a process that loads it. Imports build, launch."""
+"""Instruments that show why a candidate is slow or wrong: profilers, sanitizers. Imports build, launch, reference."""

@@ -1,4 +1,4 @@
-"""Where a CPU candidate's time goes: perf's samples laid over objdump's listing, function by function."""
+"""The profile of a CPU candidate: perf's samples mapped to objdump's listing, function by function."""
 
 from __future__ import annotations
 
@@ -15,33 +15,36 @@ from avo.tools.instruments.harness import source_line
 from avo.tools.instruments.perf import Samples, Watched
 
 LARGEST_LISTING_SECONDS = 60.0
+"""Seconds that objdump may take."""
 NOT_ITS_OWN = ("deregister_tm_clones", "register_tm_clones", "__do_global_dtors_aux", "frame_dummy", "_init", "_fini")
+"""Functions that the compiler's start files add to every library."""
 TEXT = re.compile(r"^\s*\d+ \.text +\w+ +([0-9a-f]+) +[0-9a-f]+ +([0-9a-f]+)", re.MULTILINE)
+"""objdump's line on the section .text: its address and its offset in the file."""
 MOST = 8
-"""Rows of a table."""
+"""Maximum number of rows of a table."""
 
 
 @dataclass(frozen=True)
 class Code:
-    """A candidate's machine code, and how often the processor was found at each address."""
+    """A candidate's machine code, with the number of samples at each address."""
 
     functions: tuple[Function, ...]
-    """Most samples first, then the largest."""
+    """By number of samples, then by size, both descending."""
     hits: Mapping[int, int]
-    """Address -> samples; empty where nothing was sampled."""
+    """Address -> samples; empty if nothing was sampled."""
     samples: Samples
 
     def share(self, instructions: Iterable[Instruction]) -> float:
-        """Part of all samples that fell on these."""
+        """Return the part of all samples that fell on these instructions, 0 to 1."""
         return sum(self.hits.get(i.address, 0) for i in instructions) / max(self.samples.total, 1)
 
     def by_group(self) -> dict[str, float]:
-        """Part of the time by group of instructions."""
+        """Return the part of the time spent in each group of instructions, 0 to 1."""
         every = [i for function in self.functions for i in function.body if i.address in self.hits]
         return {group: self.share(i for i in every if group in i.groups) for group in ORDER}
 
     def by_line(self) -> dict[str, float]:
-        """Part of the time by source line, most first."""
+        """Return the part of the time spent on each source line, 0 to 1, descending."""
         lines: dict[str, float] = {}
         for function in self.functions:
             for i in function.body:
@@ -51,7 +54,7 @@ class Code:
 
 
 def disassembled(library: Path, samples: Samples) -> Code:
-    """Read the library's machine code with objdump, in a sandbox."""
+    """Disassemble the library with objdump, in a sandbox; return its code with the samples."""
     policy = Policy(read=(*SYSTEM_FOLDERS, str(library.parent)), file_bytes=1 << 20)
     command = ["objdump", "-d", "-l", "-C", "--no-show-raw-insn", "-j", ".text", library.name]
     listed = run(command, library.parent, LARGEST_LISTING_SECONDS, policy).output
@@ -60,7 +63,10 @@ def disassembled(library: Path, samples: Samples) -> Code:
 
 
 def laid_over(found: tuple[Function, ...], headers: str, samples: Samples) -> Code:
-    """Samples at offsets in the file, brought to the listing's addresses."""
+    """Return the code with the samples, which are at offsets in the file, moved to the listing's addresses.
+
+    headers: output of `objdump -h`.
+    """
     text = TEXT.search(headers)
     shift = int(text[1], 16) - int(text[2], 16) if text else 0
     hits = {offset + shift: count for offset, count in samples.offsets.items()}
@@ -70,7 +76,7 @@ def laid_over(found: tuple[Function, ...], headers: str, samples: Samples) -> Co
 
 
 def facts(code: Code, watched: Watched | None, why: str) -> dict[str, object]:
-    """All numbers, for --json."""
+    """Return all numbers, for --json. why: the reason if nothing was measured."""
     return {
         "unmeasured": why,
         "counters": dict(watched.counters) if watched else {},
@@ -86,7 +92,10 @@ def facts(code: Code, watched: Watched | None, why: str) -> dict[str, object]:
 
 
 def text(code: Code, watched: Watched | None, why: str, case: str, widest: str, sources: Mapping[str, bytes]) -> str:
-    """Verdict first, then counters, functions, lines and instructions. `widest`: the vectors of this processor."""
+    """Return the report: verdict first, then counters, functions, source lines and instructions.
+
+    why: the reason if nothing was measured. widest: the widest vectors of this processor, in words.
+    """
     lines = [verdict(code, why), *([counters(watched)] if watched else [])]
     groups = code.by_group()
     if code.samples.total:
@@ -112,7 +121,7 @@ def text(code: Code, watched: Watched | None, why: str, case: str, widest: str, 
 
 
 def verdict(code: Code, why: str) -> str:
-    """One line: what takes the time, or why that is not known and what is largest."""
+    """Return one line: what takes the time, or why that is unknown and which function is the largest."""
     if not code.samples.total:
         known = f"not measured: {why or 'no sample fell on the candidate'}; what follows is counted in the machine code"
         return known + (f", largest function {short(code.functions[0].name)}" if code.functions else "")
@@ -124,7 +133,7 @@ def verdict(code: Code, why: str) -> str:
 
 
 def counters(watched: Watched) -> str:
-    """Instructions a cycle and misses, as far as they were counted."""
+    """Return one line with instructions per cycle, clock and misses, as far as they were counted."""
     known = watched.counters
     if not known.get("cycles"):
         return "no hardware counters here (a virtual machine, or kernel.perf_event_paranoid): no IPC, no cache misses"
@@ -162,7 +171,7 @@ def _instructions(code: Code) -> list[str]:
 
 
 def widest_vectors() -> str:
-    """The widest vector instructions of this processor."""
+    """Return the widest vector instructions of this processor, in words."""
     _, flags = processor()
     for flag, name in (("avx512f", "512-bit"), ("avx2", "256-bit"), ("sse2", "128-bit")):
         if flag in flags:

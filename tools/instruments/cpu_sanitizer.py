@@ -1,4 +1,4 @@
-"""Builds a candidate with AddressSanitizer or UBSan, launches it on tests, and reads what they found. CPU only."""
+"""Builds a candidate with AddressSanitizer or UBSan, launches it on tests, and parses their findings. CPU only."""
 
 from __future__ import annotations
 
@@ -28,50 +28,68 @@ OPTIONS = {
     "address": ("-fsanitize=address", "-fsanitize-recover=address"),
     "undefined": ("-fsanitize=undefined", "-fsanitize-recover=undefined"),
 }
+"""Tool -> options of the compiler."""
 LINES = ("-g1", "-fno-omit-frame-pointer")
-"""So that findings have lines."""
+"""Options of the compiler that give findings source lines."""
 # The widest redzone there is; the interpreter leaks by itself, and the search needs ptrace; addr2line finds lines.
 SETTINGS = (
     "detect_leaks=0:halt_on_error=0:redzone=2048:allocator_may_return_null=1:verify_asan_link_order=0:color=never:"
     "symbolize=0"
 )
+"""Value of ASAN_OPTIONS."""
 MOST_ADDRESSES = 200
+"""Maximum number of addresses whose source lines are looked up."""
 SECONDS = 60.0
-"""For the launch of one case."""
+"""Seconds for the launch of one case."""
 HIDDEN = "found something, of which no more is said"
-"""Of a hidden test: what a candidate makes a finding say could tell its shape."""
+"""The text of every finding in a hidden test: a candidate could make its details reveal the shape."""
 ERROR = re.compile(r"^==\d+==ERROR: AddressSanitizer: ([\w-]+)")
+"""First line of a report of AddressSanitizer: kind of error."""
 ACCESS = re.compile(r"^(READ|WRITE) of size (\d+) at 0x")
+"""Line on the access: read or write, and its size in bytes."""
 SIGNAL = re.compile(r"^==\d+==The signal is caused by a (READ|WRITE) memory access")
+"""Line on an access that ended in a signal."""
 FRAME = re.compile(r"^ +#\d+ 0x[0-9a-f]+ .*\(\S*/sanitized\.so\+(0x[0-9a-f]+)\)")
+"""Line of a stack frame in the candidate's library: its address."""
 LINE = re.compile(r"^(?:.*/)?([^/]+):(\d+)")
+"""addr2line's file and line."""
 PLACE = re.compile(
     r"^0x[0-9a-f]+ is located (\d+) bytes (to the right of|to the left of|after|before|inside of) \d+-byte region "
     r"\[(0x[0-9a-f]+),"
 )
+"""Line on the address: distance in bytes and side of a heap region, and the region's start."""
 WHERE = {"to the right of": "behind", "after": "behind", "to the left of": "before"}
+"""AddressSanitizer's words for a side -> ours."""
 UNDEFINED = re.compile(r"^(?:\S*/)?([^/\s:]+):(\d+):\d+: runtime error: (.+)$")
+"""A finding of UBSan: file, line, message."""
 NO_LIBRARY = re.compile(r"^\S*ld(?:\.\w+)?: cannot find \S*(?:asan|ubsan)", re.MULTILINE)
+"""The linker's message about a missing library of a sanitizer."""
 INSTALL = "install the compiler's; on Debian, for g++ 12: apt-get install libasan8 libubsan1"
+"""Hint how to install these libraries."""
 
 
 @dataclass
 class Report:
-    """One finding, as it is read."""
+    """One finding of a sanitizer."""
 
     kind: str
+    """Kind of error, in the sanitizer's words."""
     line: str = ""
+    """The candidate's source line as file:line; empty if unknown."""
     access: str = ""
+    """Read or write, and its size in bytes."""
     place: str = ""
+    """Distance in bytes from the tensor that it missed."""
 
     def __str__(self) -> str:
         return ", ".join(filter(None, (self.kind, self.access, self.line and f"at {self.line}", self.place)))
 
 
 def sanitize_on_cpu(files: Sources, scenario: Scenario, tool: str, keep: Path | None = None) -> Findings:
-    """Launch every test and the smallest timed case once under `tool`, of CPU_TOOLS; what it printed goes to `keep`.
+    """Launch every test and the smallest timed case once under `tool`, one of CPU_TOOLS; its logs go to `keep`.
 
-    Of a hidden test no more is said than that there are findings. Raises Unread, or Missing without the tool's library.
+    Nothing is said about a finding in a hidden test but that there is one. Raises Unread, or Missing without the tool's
+    library.
     """
     compiler, started = compiler_of("cpu"), time.monotonic()
     smallest = min(scenario.timed("cpu"), key=lambda case: scenario.work_of("GB/s", case))
@@ -94,9 +112,9 @@ def sanitize_on_cpu(files: Sources, scenario: Scenario, tool: str, keep: Path | 
 
 
 def reports_in(output: str, lines: Mapping[str, str]) -> Iterator[Report]:
-    """What the sanitizers printed: kind, the candidate's own line, size of the access, and which tensor it missed.
+    """Yield the findings in a sanitizer's output.
 
-    `lines`: by address in the library, as the output has it.
+    lines: address in the library, as printed -> the candidate's source line.
     """
     tensors = {words[3]: words[2] for words in map(str.split, output.splitlines()) if " ".join(words[:2]) == TENSOR}
     report: Report | None = None
@@ -120,7 +138,7 @@ def reports_in(output: str, lines: Mapping[str, str]) -> Iterator[Report]:
 
 
 def _lines(output: str, library: Path, files: Sources) -> dict[str, str]:
-    """The candidate's own line, innermost first, at each address in its library that the output has."""
+    """Return the candidate's innermost source line for each address in its library that the output has."""
     names = {path.rpartition("/")[2] for path in files}
     addresses = [frame[1] for line in output.splitlines() if (frame := FRAME.match(line))][:MOST_ADDRESSES]
     policy = Policy(read=(*SYSTEM_FOLDERS, *DEVICES, str(library.parent)), memory=most_memory())
@@ -136,7 +154,7 @@ def _lines(output: str, library: Path, files: Sources) -> dict[str, str]:
 
 
 def _built(files: Sources, scenario: Scenario, compiler: Compiler, tool: str, folder: Path) -> Path:
-    """The library under the tool. Raises Unread when it does not compile, Missing without the tool."""
+    """Return the path of the library built with the tool. Raises Unread if it does not compile, Missing without it."""
     folder.mkdir()
     write_sources(files, folder)
     (folder / HEADER).write_text(header(scenario))
@@ -158,7 +176,7 @@ def _built(files: Sources, scenario: Scenario, compiler: Compiler, tool: str, fo
 
 
 def _preloaded(compiler: Compiler, tool: str) -> str:
-    """What has to be loaded before the interpreter: AddressSanitizer's library."""
+    """Return the library to load before the interpreter: AddressSanitizer's; "" for another tool. Raises Missing."""
     if tool != "address":
         return ""
     names = ("libclang_rt.asan.so", "libclang_rt.asan-x86_64.so", "libclang_rt.asan-aarch64.so")
@@ -170,7 +188,7 @@ def _preloaded(compiler: Compiler, tool: str) -> str:
 
 
 def _launched(scenario: Scenario, case: Case, library: Path, preloaded: str, folder: Path) -> Finished:
-    """How a launch of one case ended."""
+    """Launch one case; return how that ended."""
     file, buffers = inputs_on_disk(library.with_name("inputs.bin"), scenario, case, None)
     tensors = [(tensor.name, *buffer) for tensor, buffer in zip(scenario.tensors, buffers, strict=True)]
     orders = library.with_name("orders.json")
@@ -185,7 +203,7 @@ def _launched(scenario: Scenario, case: Case, library: Path, preloaded: str, fol
 
 
 def _why(done: Finished) -> str:
-    """Why there are no findings, in one line."""
+    """Return one line on why there are no findings."""
     if done.timed_out:
         return f"it took longer than {done.seconds:.0f} s"
     lines: Sequence[str] = [line.strip() for line in done.output.splitlines() if not line.startswith(TENSOR)]

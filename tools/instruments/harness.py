@@ -1,4 +1,4 @@
-"""Puts a candidate before an instrument: its inputs on disk, orders for the probe, and a child in a sandbox."""
+"""Runs a candidate under an instrument: inputs on disk, a specification for the probe, a sandboxed child process."""
 
 from __future__ import annotations
 
@@ -30,26 +30,29 @@ from avo.tools.reference.inputs import drawn
 from avo.types import Missing
 
 PROBE = Path(__file__).with_name("probe.py").resolve()
+"""Path of the probe's source."""
 OURS = (PACKAGE, PROBE.parents[1])
-"""Folders that the probe reads avo's modules from: the second is behind a link of the first."""
+"""Folders that the probe imports avo's modules from: the second is the target of a link in the first."""
 PYTHON: str = getattr(sys, "_base_executable", "") or sys.executable
-"""The interpreter behind a virtual environment: what is installed there is nothing to a candidate."""
+"""The interpreter behind a virtual environment: packages installed there are none of a candidate's business."""
 READABLE = ("/dev", "/proc", "/sys", "/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/opt")
+"""Folders that an instrument may read."""
 LARGEST_FILE = 1 << 30
-"""Bytes of a report."""
+"""Maximum size in bytes of a report."""
 LARGEST_OUTPUT = 64 << 20
-"""Bytes of it that are read."""
+"""Maximum number of bytes that are read of an instrument's output."""
 TRIAL_SECONDS = 60.0
+"""Seconds for the trial of an instrument."""
 _borne: dict[str, str] = {}
-"""Instrument -> the strictest level of the cage under which it works here."""
+"""Instrument -> the strictest level of isolation under which it works here."""
 
 
 class Unread(Exception):
-    """An instrument has nothing to tell; the message is one line that says why."""
+    """An instrument delivered no result; the message says why in one line."""
 
 
 def find(name: str, *patterns: str) -> str:
-    """Path of a tool on PATH, or the last file that matches a pattern; empty where there is none."""
+    """Return the path of a tool in PATH, or else the last file that matches a pattern; "" if there is none."""
     if found := shutil.which(name):
         return found
     matches = [path for pattern in patterns for path in sorted(Path("/").glob(pattern.lstrip("/"))) if path.is_file()]
@@ -60,10 +63,10 @@ def probe(
     folder: Path, scenario: Scenario, target: str, built: Build, cases: Sequence[Case], *,
     warm: int, watched: int, seconds: float = 0.0, device: int = 0, level: str = "",
 ) -> list[str]:  # fmt: skip
-    """The command of a probe that launches each of `cases`; inputs and orders are written to `folder`.
+    """Write inputs and specification to `folder`; return the command of a probe that launches each of the cases.
 
-    `warm` launches, then `watched` ones and as many more as begin within `seconds`. `device`: the GPU to draw
-    on; `level`: of the cage.
+    It makes `warm` launches, then `watched` ones and more until `seconds` have passed. device: number of the GPU on
+    which inputs are drawn. level: of isolation, one of LEVELS.
     """
     where = device if family(target) == "cuda" else None
     orders = [
@@ -94,7 +97,10 @@ def _command(
 def inputs_on_disk(
     file: Path, scenario: Scenario, case: Case, device: int | None
 ) -> tuple[Path, list[tuple[int, int]]]:
-    """Write a case's inputs one after the other; returns the file, and size and start (-1: none) of each tensor."""
+    """Write a case's inputs one after the other; return the file, and each tensor's size and start in bytes.
+
+    The start is -1 for a tensor that is no input.
+    """
     import torch
 
     on = torch.cuda.device(device) if device is not None else contextlib.nullcontext()
@@ -115,13 +121,13 @@ def inputs_on_disk(
 
 
 def rest_of_arguments(scenario: Scenario, case: Case) -> str:
-    """avo_args in hexadecimal without its addresses, which come first and which the probe alone knows."""
+    """Return avo_args in hexadecimal without its addresses, which come first and are known to the probe alone."""
     packed = pack(scenario, case, {tensor.name: 0 for tensor in scenario.tensors})
     return packed[8 * len(scenario.tensors) :].hex()
 
 
 def policy(folder: Path, library: Path | None, tool: str, target: str) -> confine.Policy:
-    """What an instrument and the candidate under it may read and write."""
+    """Return the sandbox policy of an instrument and the candidate under it."""
     files = [*OURS, Path(tool).resolve().parent, Path(sys.base_prefix), Path(PYTHON).parent]
     if family(target) == "cuda" and (cudart := runtime_library(compiler_of(target))):
         files.append(cudart.parent)
@@ -133,25 +139,26 @@ def policy(folder: Path, library: Path | None, tool: str, target: str) -> confin
 
 
 def watch_on_cpu(command: list[str], folder: Path, built: Build, seconds: float) -> Finished:
-    """Run an instrument that bears the whole sandbox; the probe adds the runner's system call filter."""
+    """Run an instrument that works in the full sandbox; the probe adds the runner's filter of system calls."""
     return run(command, folder, seconds, policy(folder, built.library, command[0], "cpu"))
 
 
 @dataclass(frozen=True)
 class Cage:
-    """How a GPU's instrument is held."""
+    """The isolation of an instrument on a GPU."""
 
     level: str
     """One of LEVELS."""
     gpu: str
-    """UUID of the device that it sees; empty: all of them."""
+    """UUID of the only GPU that it sees; empty: it sees all."""
     target: str
+    """The target of the candidate."""
     library: Path | None = None
-    """The candidate."""
+    """Path of the candidate's library."""
 
 
 def watch_on_gpu(command: list[str], folder: Path, cage: Cage, seconds: float) -> Finished:
-    """Run an instrument in its cage until it ends or `seconds` passed; then its whole group is killed."""
+    """Run an instrument under this isolation for at most `seconds`; then its whole process group is killed."""
     allowed = policy(folder, cage.library, command[0], cage.target)
     order = confine.as_json(replace(allowed, write=(*allowed.write, "/dev", "/dev/shm")))
     variables = child_environment(folder, cage.gpu)
@@ -173,15 +180,15 @@ def watch_on_gpu(command: list[str], folder: Path, cage: Cage, seconds: float) -
 
 
 def uuid(device: int) -> str:
-    """Name of a GPU that a child may be shown; empty where there is none."""
+    """Return the UUID of a GPU; "" if there is none of that number."""
     return dict(enumerate(identities())).get(device, "")
 
 
 def borne(name: str, target: str, gpu: str, works: Callable[[list[str], Path, Cage], str]) -> str:
-    """The strictest level of the cage at which an instrument can watch a kernel of ours that does nothing.
+    """Return the strictest level of isolation at which an instrument can observe a kernel of avo's that does nothing.
 
-    `works` gets the probe's command, a folder and a cage, and answers why not, or nothing. A candidate has no part in
-    this, so it cannot talk its way into a wider cage. Raises Unread.
+    works: called with the probe's command, a folder and the isolation; returns why it failed, or "". A candidate takes
+    no part in this, so it cannot weaken its isolation. Raises Unread if no level works.
     """
     reasons = []
     levels = [level for level in LEVELS if not (seccomp.lacking() and level.endswith("no children"))]
@@ -199,7 +206,7 @@ def borne(name: str, target: str, gpu: str, works: Callable[[list[str], Path, Ca
 
 
 def why_not(done: Finished) -> str:
-    """Why an instrument has failed, in one line."""
+    """Return one line on why an instrument failed."""
     if "ERR_NVGPUCTRPERM" in done.output:
         return (
             "the driver does not let this user read the GPU's counters (ERR_NVGPUCTRPERM); that needs root, "
@@ -215,7 +222,7 @@ def why_not(done: Finished) -> str:
 
 
 def source_line(where: str, sources: Mapping[str, bytes]) -> str:
-    """The text at file:line of a candidate's sources; empty where there is none."""
+    """Return the source text at `where`, file:line; "" if there is none."""
     name, _, line = where.rpartition(":")
     found = next((content for path, content in sources.items() if path.rpartition("/")[2] == name), b"")
     rows = found.decode("utf-8", "replace").splitlines()

@@ -1,8 +1,8 @@
-"""The runner of sanitizers on the CPU: every tensor on the heap in its exact size, with poisoned bytes round it.
+"""The runner for sanitizers on the CPU: each tensor is a heap block of its exact size, between poisoned bytes.
 
-Standard library only. AddressSanitizer is loaded before everything else, and so makes this process's heap. Judges
-nothing. Exit codes: 0 launched, 3 the candidate answered something else than 0, 5 it cannot be loaded, 6
-this system grants no filter of system calls.
+Standard library only. AddressSanitizer is loaded before everything else, so it provides this process's heap. Makes no
+judgement. Exit codes: 0 launched, 3 the candidate returned something other than 0, 5 it cannot be loaded, 6 this system
+grants no filter of system calls.
 """
 
 from __future__ import annotations
@@ -17,15 +17,23 @@ from pathlib import Path
 from avo.sandbox import confine, seccomp
 
 LAUNCHED = "heap_runner: the launch has come back"
+"""Line that is printed after the launch has returned."""
 TENSOR = "heap_runner: tensor"
+"""Start of a line that gives a tensor's name and address."""
 REFUSED, NOT_LOADED, UNFILTERED = 3, 5, 6
+"""Exit codes."""
 RUNTIME = ("libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libubsan.so.1")
+"""Libraries that are loaded before the sandbox closes."""
 LARGEST_WORD = 1 << 20
-"""Bytes that may be printed."""
+"""Maximum size in bytes of a file that may be written."""
 
 
 def main() -> None:
-    """Argument: the path of a JSON file with library, symbol, inputs, rest, and name, size and start of each tensor."""
+    """Launch the candidate once.
+
+    Its argument is the path of a JSON file: library, symbol, inputs, rest, unsafe, and name, size and start in bytes of
+    each tensor.
+    """
     spec = json.loads(Path(sys.argv[1]).read_text())
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p

@@ -1,4 +1,4 @@
-"""Runs Nsight Compute over a candidate, and turns what it counted into the figures that an engineer acts on."""
+"""Runs Nsight Compute on a candidate, and reduces its counters to the figures that an engineer acts on."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ from avo.tools.instruments.ncu_pages import Launch, Sampled, Spot, by_line, laun
 from avo.tools.instruments.source_lines import Place, lines_of, places
 
 PLACES = ("/usr/local/cuda/bin/ncu", "/usr/local/cuda-*/bin/ncu", "/opt/nvidia/nsight-compute/*/ncu")
+"""Places to look for ncu in."""
 SECTIONS = (
     "SpeedOfLight", "ComputeWorkloadAnalysis", "MemoryWorkloadAnalysis", "MemoryWorkloadAnalysis_Tables",
     "SchedulerStats", "WarpStateStats", "Occupancy", "LaunchStats", "InstructionStats", "SourceCounters",
 )  # fmt: skip
+"""Sections of ncu that are collected."""
 MOST_KERNELS = 8
-"""Kernels of one avo_launch that are profiled."""
+"""Maximum number of kernels of one avo_launch that are profiled."""
 WARM = 2
-"""Launches before the one that is profiled."""
+"""Launches before the profiled one."""
 PROFILE_SECONDS, READ_SECONDS = 420.0, 120.0
+"""Seconds to profile, and to export a page of the report."""
 REPORT = "report.ncu-rep"
+"""File name of ncu's report."""
 RAW = ("--page", "raw", "--csv", "--print-units", "base")
+"""Options of ncu that export the raw page."""
 SOURCE = ("--page", "source", "--csv", "--print-source", "sass")
+"""Options of ncu that export the source page."""
 
 EXTRA = (
     "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_elapsed",
@@ -41,7 +47,7 @@ EXTRA = (
     "l1tex__t_sectors_pipe_lsu_mem_local_op_ld.sum",
     "l1tex__t_sectors_pipe_lsu_mem_local_op_st.sum",
 )
-"""Counters that not every version has in its sections."""
+"""Counters that are missing in the sections of some versions."""
 
 FIGURES: dict[str, tuple[float, tuple[str, ...]]] = {
     "duration_ms": (1e-6, ("gpu__time_duration.sum", "gpu__time_duration_measured_user.sum")),
@@ -88,34 +94,37 @@ FIGURES: dict[str, tuple[float, tuple[str, ...]]] = {
 }  # fmt: skip
 """Figure -> factor, and the counters that give it, the best first: their names depend on chip and version."""
 STALL = re.compile(r"^smsp__average_warps?_issue_stalled_(\w+?)_per_issue_active(?:\.ratio)?$")
+"""Counter of a stall reason."""
 ISSUED = "selected"
-"""The state of a warp that is issued: no stall."""
+"""State of a warp that is issued: not a stall."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What Nsight Compute saw in one avo_launch."""
+    """The result of Nsight Compute for one avo_launch."""
 
     kernel: str
-    """The one that took longest."""
+    """Name of the kernel that took longest."""
     grid: str
+    """Size of the grid, as ncu prints it."""
     block: str
+    """Size of a block, as ncu prints it."""
     figures: Mapping[str, float]
-    """Keys of FIGURES that could be counted."""
+    """Figure of FIGURES -> value, as far as it was counted; units as in the names."""
     stalls: Mapping[str, float]
-    """Part of its time that a warp waits for each reason, most first; they sum to 1 with the time it is issued."""
+    """Reason -> part of its time that a warp waits for it, descending; with the time it is issued they sum to 1."""
     lines: tuple[Spot, ...]
-    """Source lines that warps were found at, most samples first."""
+    """Source lines at which warps were sampled, by samples, descending."""
     instructions: tuple[Spot, ...]
-    """The same by instruction, those that were sampled."""
+    """Instructions at which warps were sampled, by samples, descending."""
     others: tuple[tuple[str, float], ...]
-    """The other kernels and their milliseconds."""
+    """Names of the other kernels, and their milliseconds."""
     isolation: str
-    """The level of the cage that was in force."""
+    """Level of isolation that was in force."""
 
 
 def read(built: Build, scenario: Scenario, target: str, case: Case, device: int, keep: Path | None) -> Reading:
-    """Profile one avo_launch of `case`; what ncu printed goes to `keep`. Raises Unread. Hold the GPU meanwhile."""
+    """Profile one avo_launch of `case`; ncu's output goes to `keep`. Raises Unread. The caller holds the lease."""
     ncu = find("ncu", *PLACES)
     if not ncu:
         raise Unread("Nsight Compute (ncu) is not installed here; it comes with a CUDA toolkit")
@@ -142,7 +151,7 @@ def read(built: Build, scenario: Scenario, target: str, case: Case, device: int,
 
 
 def profiling(ncu: str, extra: tuple[str, ...]) -> list[str]:
-    """The command before the probe's."""
+    """Return the part of ncu's command before the probe's."""
     sections = [word for section in SECTIONS for word in ("--section", section)]
     counters = ["--metrics", ",".join(extra)] if extra else []
     return [
@@ -162,7 +171,7 @@ def _trial(ncu: str, command: list[str], folder: Path, cage: Cage, keep: Path | 
 
 
 def save(pages: Mapping[str, str], keep: Path, report: Path | None = None) -> None:
-    """Store what was printed, and the report for ncu-ui."""
+    """Write the output pages, and the report for ncu-ui, to `keep`."""
     keep.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
         (keep / name).write_text(text)
@@ -173,7 +182,7 @@ def save(pages: Mapping[str, str], keep: Path, report: Path | None = None) -> No
 def reading(
     seen: tuple[Launch, ...], spots: tuple[Sampled, ...], listings: tuple[Mapping[int, Place], ...], level: str
 ) -> Reading:
-    """The longest of the launches in figures, and the samples that belong to it."""
+    """Return the longest of the launches in figures, with the samples that belong to it."""
     by_time = sorted(seen, key=lambda launch: -figures(launch.metrics).get("duration_ms", 0.0))
     first = by_time[0]
     own = [kernel for kernel in spots if _base(kernel.kernel) == _base(first.name)] or list(spots)
@@ -188,7 +197,7 @@ def reading(
 
 
 def figures(metrics: Mapping[str, float]) -> dict[str, float]:
-    """What FIGURES names, as far as it was counted."""
+    """Return the values of FIGURES, as far as they were counted."""
     found = {}
     for name, (factor, counters) in FIGURES.items():
         counted = next((metrics[counter] for counter in counters if counter in metrics), None)
@@ -198,7 +207,7 @@ def figures(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def stalls(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Part of a warp's time by what it waits for, most first."""
+    """Return the part of a warp's time spent waiting for each reason, 0 to 1, descending."""
     matched = ((STALL.match(name), value) for name, value in metrics.items())
     waited = {match[1]: value for match, value in matched if match and not match[1].endswith("_not_issued")}
     total = sum(waited.values())
@@ -207,5 +216,5 @@ def stalls(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _base(name: str) -> str:
-    """A kernel's name without its arguments and template."""
+    """Return a kernel's name without arguments and template parameters."""
     return re.split(r"[(<]", name.replace("(anonymous namespace)::", "").removeprefix("void "))[0].strip()

@@ -1,4 +1,4 @@
-"""What Nsight Compute prints, read: the raw page and the source page as CSV, by the names of their columns."""
+"""Parser for the CSV output of Nsight Compute, the raw page and the source page, by names of columns."""
 
 from __future__ import annotations
 
@@ -9,36 +9,42 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 TIMES = {"ns": 1.0, "nsecond": 1.0, "us": 1e3, "usecond": 1e3, "ms": 1e6, "msecond": 1e6, "s": 1e9, "second": 1e9}
-"""Units of time in nanoseconds."""
+"""Unit of time -> nanoseconds."""
 PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+"""Decimal prefix -> factor."""
 AMOUNT = re.compile(r"^([kmgt]?)(byte|b|hz)$", re.IGNORECASE)
+"""Unit of an amount: prefix, and byte, bit or hertz."""
 FACTS = ("ID", "Kernel Name", "Grid Size", "Block Size")
+"""Columns that describe a launch."""
 SAMPLES = ("Warp Stall Sampling (All Samples)", "# Samples", "Warp Stall Sampling (Not-issued Samples)")
-"""Columns that count samples, the best first; which there are depends on the version."""
+"""Columns that count samples, the best first; which of them exist depends on the version."""
 REASON = re.compile(r"^stall_(\w+)$")
+"""Column that counts samples of a stall reason."""
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One launch of a kernel, as the profiler saw it."""
+    """One launch of a kernel that was profiled."""
 
     name: str
     grid: str
     block: str
     metrics: Mapping[str, float]
-    """Times in ns, amounts in bytes, rates a second; everything else in its own unit."""
+    """Metric -> value; times in ns, amounts in bytes, rates per second, everything else in its own unit."""
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A source line or an instruction that warps were sampled at."""
+    """A source line or an instruction at which warps were sampled."""
 
     where: str
     """file:line, or the instruction's offset in its kernel."""
     text: str
+    """The instruction; empty for a source line."""
     samples: int
+    """Number of samples."""
     reasons: Mapping[str, int] = field(default_factory=dict)
-    """Stall reason -> samples, most first."""
+    """Stall reason -> samples, descending."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,11 @@ class Sampled:
 
     kernel: str
     instructions: Mapping[int, Spot]
-    """By offset in the kernel, every instruction."""
+    """Offset in the kernel -> instruction, for every one of them."""
 
 
 def launches(text: str) -> tuple[Launch, ...]:
-    """The launches on a raw page (a metric a column, units in the second row) or a details page (a metric a row)."""
+    """Return the launches on a raw page (a metric per column, units in row 2) or a details page (a metric per row)."""
     header: list[str] = []
     units: dict[str, str] = {}
     found: dict[str, tuple[dict[str, str], dict[str, float]]] = {}
@@ -79,7 +85,7 @@ def launches(text: str) -> tuple[Launch, ...]:
 
 
 def number(cell: str) -> float | None:
-    """1,234.5 -> 1234.5; None for what is no number, such as `n/a`."""
+    """Parse a number such as "1,234.5"; return None for anything else, such as "n/a"."""
     try:
         return float(cell.replace(",", "").strip().removesuffix("%"))
     except ValueError:
@@ -87,7 +93,7 @@ def number(cell: str) -> float | None:
 
 
 def scale(unit: str) -> float:
-    """Factor that brings a value in `unit` to nanoseconds, bytes, hertz, or an amount a second."""
+    """Return the factor that converts a value in `unit` to nanoseconds, bytes, hertz, or an amount per second."""
     above, _, below = unit.partition("/")
     factor = TIMES.get(above.lower(), 1.0)
     if found := AMOUNT.match(above):
@@ -96,7 +102,7 @@ def scale(unit: str) -> float:
 
 
 def sampled(text: str) -> tuple[Sampled, ...]:
-    """The kernels on a source page that shows SASS."""
+    """Return the kernels on a source page that shows SASS."""
     found: dict[str, dict[int, Spot]] = {}
     kernel, header = "", list[str]()
     for cells in _rows(text):
@@ -114,13 +120,13 @@ def sampled(text: str) -> tuple[Sampled, ...]:
 
 
 def _from_start(spots: Mapping[int, Spot]) -> dict[int, Spot]:
-    """Addresses as offsets from the kernel's first instruction."""
+    """Return the instructions by offset from the kernel's first one, in place of addresses."""
     first = min(spots)
     return {at - first: replace(spot, where=f"{at - first:#06x}") for at, spot in spots.items()}
 
 
 def by_line(spots: Mapping[int, Spot], places: Mapping[int, str]) -> tuple[Spot, ...]:
-    """Samples by source line, most first; `places`: offset -> file:line."""
+    """Return the samples by source line, descending. places: offset -> file:line."""
     lines: dict[str, Spot] = {}
     for at, spot in spots.items():
         if (line := places.get(at)) and spot.samples:
@@ -147,11 +153,11 @@ def _reasons(row: Mapping[str, str]) -> dict[str, int]:
 
 
 def ranked(reasons: Mapping[str, int]) -> dict[str, int]:
-    """Most first, without those that are 0."""
+    """Return the reasons without those that are 0, descending."""
     return {name: count for name, count in sorted(reasons.items(), key=lambda pair: -pair[1]) if count}
 
 
 def _rows(text: str) -> Iterator[list[str]]:
-    """Cells of the lines that are CSV; what the profiler or the candidate says in between is passed over."""
+    """Yield the cells of the lines that are CSV; other lines, of the profiler or the candidate, are skipped."""
     lines = (line for line in text.lstrip("\ufeff").splitlines() if line.startswith('"') or '","' in line)
     yield from csv.reader(io.StringIO("\n".join(lines)))

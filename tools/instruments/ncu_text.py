@@ -1,4 +1,4 @@
-"""How a reading of Nsight Compute reads: what bounds the kernel first, then what an engineer acts on."""
+"""The report on a reading of Nsight Compute: what bounds the kernel first, then the details to act on."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from avo.tools.instruments.ncu import Reading
 from avo.tools.instruments.ncu_pages import Spot
 
 LONGEST = 6000
-"""Characters of a report."""
+"""Maximum length in characters of a report."""
 BUSY, IDLE = 60.0, 5.0
-"""Percent of its peak from which a unit bounds a kernel; below which it is not worth a word."""
+"""Percent of its peak from which a unit bounds a kernel, and below which it is not mentioned."""
 UNITS = {
     "tensor_pct": "tensor pipe", "mufu_pct": "MUFU pipe (exp2, rcp)", "fma_pct": "FMA pipe", "alu_pct": "ALU pipe",
     "issue_pct": "issue slots", "shared_pct": "shared memory", "l1_pct": "L1", "l2_pct": "L2", "dram_pct": "DRAM",
 }  # fmt: skip
+"""Figure -> name of the unit of the GPU."""
 WAITS = {
     "gmma": "wgmma's registers: the group before has not ended",
     "warpgroup_arrive": "wgmma's registers: the group before has not ended",
@@ -41,10 +42,11 @@ LIMITS = {
     "blocks_by_registers": "registers", "blocks_by_shared": "shared memory", "blocks_by_warps": "warps",
     "blocks_by_barriers": "barriers", "blocks_by_blocks": "blocks",
 }  # fmt: skip
+"""Figure -> resource that limits the blocks per SM."""
 
 
 def verdict(reading: Reading) -> str:
-    """One line: what the kernel is bound by, and the units by how busy they are."""
+    """Return one line: what the kernel is bound by, and the units by utilization."""
     busy = sorted(((reading.figures[k], name) for k, name in UNITS.items() if k in reading.figures), reverse=True)
     if not busy:
         return "bound by: unknown, no unit's use was counted"
@@ -57,7 +59,7 @@ def verdict(reading: Reading) -> str:
 
 
 def text(reading: Reading, case: str, sources: Mapping[str, bytes]) -> str:
-    """The report of one launch, at most LONGEST characters."""
+    """Return the report on one launch, at most LONGEST characters."""
     known = reading.figures
     lines = [verdict(reading), _first_line(reading, case)]
     lines += _spilling(known) + _conflicts(known) + _residency(known)

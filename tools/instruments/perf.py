@@ -1,4 +1,4 @@
-"""Watches a candidate on the CPU with perf, as far as this machine lets a user: counters, and samples by time."""
+"""Observes a candidate on the CPU with perf, as far as this user may: counters, and samples over time."""
 
 from __future__ import annotations
 
@@ -18,40 +18,46 @@ EVENTS = (
     "task-clock", "cycles", "instructions", "cache-references", "cache-misses", "branches", "branch-misses",
     "L1-dcache-loads", "L1-dcache-load-misses",
 )  # fmt: skip
+"""Events that are counted."""
 WATCHED_SECONDS, LONGEST_SECONDS = 1.5, 120.0
+"""Seconds of launches that are observed, and that perf may take."""
 FREQUENCY = 2000
-"""Samples a second of CPU time."""
+"""Samples per second of CPU time."""
 COUNTED = re.compile(r"^([\d.]+);[^;]*;([A-Za-z][\w-]*)(?::\w+)?;", re.MULTILINE)
+"""Line of `perf stat -x ';'`: value and event."""
 SAMPLE = re.compile(r"^ *([0-9a-f]+) +(\S.*?) \((\S+)\)$", re.MULTILINE)
+"""Line of `perf script` with a sample: address, symbol, file."""
 MAPPED = re.compile(r"\[0x([0-9a-f]+)\(0x([0-9a-f]+)\) @ (?:0x)?([0-9a-f]+) [^]]*\]: r-xp (\S+)$", re.MULTILINE)
+"""Line of `perf script` about an executable mapping: address, size, offset in the file, path."""
 HELPERS = re.compile(r"^(libm|libmvec|libstdc\+\+|libgcc_s)[.-]")
-"""Libraries that the probe itself does not compute with."""
+"""Libraries that a candidate may call but the probe itself does not compute with."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Where the processor was found while a candidate ran."""
+    """Places at which the processor was sampled while a candidate ran."""
 
     total: int = 0
-    """In the candidate and the libraries that it calls."""
+    """Samples in the candidate and the libraries that it calls."""
     offsets: Mapping[int, int] = field(default_factory=dict)
     """Offset in the candidate's file -> samples."""
     outside: Mapping[str, int] = field(default_factory=dict)
-    """Function of another library -> samples, most first."""
+    """Function of another library -> samples, descending."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What perf could tell."""
+    """The results of perf."""
 
     counters: Mapping[str, float]
-    """Events of the launches alone; only task-clock (ms) where the processor's counters are not to be had."""
+    """Event -> count, over the launches alone; only task-clock (ms) where hardware counters are unavailable."""
     samples: Samples
     launches_seconds: float = WATCHED_SECONDS
+    """Seconds of launches that were observed."""
 
 
 def watch(built: Build, scenario: Scenario, case: Case, keep: Path | None) -> Watched:
-    """Count, then sample, launches of `case`; what perf printed goes to `keep`. Raises Unread. Hold the device."""
+    """Count, then sample, launches of `case`; perf's output goes to `keep`. Raises Unread. The caller has the lease."""
     perf = shutil.which("perf")
     if not perf:
         raise Unread("perf is not installed here (on Debian: apt-get install linux-perf)")
@@ -83,12 +89,12 @@ def watch(built: Build, scenario: Scenario, case: Case, keep: Path | None) -> Wa
 
 
 def counters(csv: str) -> dict[str, float]:
-    """What `perf stat -x ';'` counted; events that the machine does not count are left out."""
+    """Return the counts in the output of `perf stat -x ';'`; events that were not counted are left out."""
     return {name: float(value) for value, name in COUNTED.findall(csv)}
 
 
 def samples(script: str, library: str) -> Samples:
-    """What `perf script` lists, as far as it belongs to the candidate: its own code, and the libraries it calls."""
+    """Return the samples in the output of `perf script` that fell on the candidate or the libraries that it calls."""
     maps = [
         (int(start, 16), int(size, 16), int(offset, 16))
         for start, size, offset, path in MAPPED.findall(script)

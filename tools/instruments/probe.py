@@ -1,8 +1,8 @@
-"""The probe: a process that loads a candidate, gives it inputs and launches it, for an instrument to watch.
+"""The probe: a process that loads a candidate, gives it inputs and launches it, to be observed by an instrument.
 
-Standard library only, and run by its path, so that it needs no files but this one and avo's own. It judges nothing.
-Exit codes: 0 launched, 3 the candidate answered something else than 0, 4 CUDA failed, 5 it cannot be loaded, 6 there is
-no filter of system calls.
+Standard library only, and run by its path, so that it needs no files but this one and avo's own. It makes no judgement.
+Exit codes: 0 launched, 3 the candidate returned something other than 0, 4 CUDA failed, 5 it cannot be loaded, 6 there
+is no filter of system calls.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ from pathlib import Path
 from typing import Any
 
 LAUNCHED = "probe: every launch has come back"
+"""Line that is printed after all launches have returned."""
 REFUSED, CUDA_FAILED, NOT_LOADED, NOT_FILTERED = 3, 4, 5, 6
+"""Exit codes."""
 TO_DEVICE = 1
-"""cudaMemcpyHostToDevice"""
+"""cudaMemcpyHostToDevice."""
 RUNTIME = ("libm.so.6", "libmvec.so.1", "libgcc_s.so.1", "libstdc++.so.6")
+"""Libraries that are loaded before the sandbox closes."""
 OWN_MEMORY = 1 << 30
-"""Address space of a candidate beyond its buffers, in bytes (CPU)."""
+"""Bytes of address space that a candidate may use in addition to its buffers (CPU)."""
 LARGEST_WORD = 1 << 20
-"""Bytes that may be printed (CPU)."""
+"""Maximum size in bytes of a file that may be written (CPU)."""
 # So old a version and target that any driver compiles it for the GPU that is there.
 NOTHING = b".version 6.4\n.target sm_70\n.address_size 64\n.visible .entry nothing() { ret; }\n\0"
-"""PTX of a kernel that does nothing: what an instrument is tried on before a candidate."""
+"""PTX of a kernel that does nothing, on which an instrument is tried before a candidate."""
 
 
 class Failed(Exception):
-    """Ends the probe with this exit code."""
+    """Ends the probe with an exit code; the message is the reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -51,7 +54,7 @@ class Gpu:
         self._check(self._runtime.cudaFree(None), "making a context")
 
     def buffer(self, size: int, content: memoryview | None) -> int:
-        """Address of an allocation of exactly `size` bytes; without content it stays uninitialised."""
+        """Return the address of an allocation of exactly `size` bytes, uninitialised without content. Raises Failed."""
         pointer = ctypes.c_void_p()
         self._check(self._runtime.cudaMalloc(ctypes.byref(pointer), ctypes.c_size_t(size)), "cudaMalloc")
         if content is not None:
@@ -60,14 +63,15 @@ class Gpu:
         return pointer.value or 0
 
     def wait(self) -> None:
+        """Wait until the GPU has finished. Raises Failed for an error of a launch."""
         self._check(self._runtime.cudaDeviceSynchronize(), "the launch")
 
     def watch(self, on: bool) -> None:
-        """Tell the profiler, where there is one, to begin or to end."""
+        """Start or stop the profiler, if there is one."""
         (self._runtime.cudaProfilerStart if on else self._runtime.cudaProfilerStop)()
 
     def launch_nothing(self) -> None:
-        """Launch NOTHING once, through the driver."""
+        """Launch NOTHING once, through the driver. Raises Failed."""
         driver = self._driver
         module, function = ctypes.c_void_p(), ctypes.c_void_p()
         self._check(driver.cuModuleLoadData(ctypes.byref(module), NOTHING), "cuModuleLoadData")
@@ -80,28 +84,29 @@ class Gpu:
 
 
 class Host:
-    """Plain memory of this process."""
+    """Buffers in this process's memory, with the methods of `Gpu`."""
 
     def __init__(self) -> None:
         self._kept: list[mmap.mmap] = []
 
     def buffer(self, size: int, content: memoryview | None) -> int:
+        """Return the address of an anonymous mapping of `size` bytes; without content it is zero."""
         self._kept.append(mmap.mmap(-1, size))
         if content is not None:
             self._kept[-1][:size] = content[:size]
         return ctypes.addressof(ctypes.c_char.from_buffer(self._kept[-1]))
 
     def wait(self) -> None:
-        """Launches on the CPU have ended when they return."""
+        """Do nothing: a launch on the CPU has ended when it returns."""
 
     def watch(self, on: bool) -> None:
-        """perf counts from the start on."""
+        """Do nothing: perf counts from the start."""
 
 
 def close_the_sandbox(spec: dict[str, Any]) -> None:
-    """Leave a candidate what the judge's runner does while it loads one; on a GPU sockets and threads stay, too.
+    """Leave the process the rights of the judge's runner while it loads a candidate; on a GPU also sockets and threads.
 
-    Raises Failed where this system has no filter for that, unless the orders say that this is `unsafe`.
+    Raises Failed where this system has no filter for that, unless the specification says `unsafe`.
     """
     avo = types.ModuleType("avo")  # a package without the folder above it, which holds all that is installed
     avo.__path__ = [spec["package"]]
@@ -125,7 +130,10 @@ def close_the_sandbox(spec: dict[str, Any]) -> None:
 
 
 def launch(spec: dict[str, Any]) -> None:
-    """Make the buffers of every case, load the candidate, and launch each case `warm` times, then under watch."""
+    """Make the buffers of every case, load the candidate, and launch each case `warm` times, then observed.
+
+    Without a library, launch NOTHING instead. Raises Failed.
+    """
     memory = Gpu(spec["cudart"], spec["device"]) if spec["cudart"] else Host()
     if not spec["library"]:
         assert isinstance(memory, Gpu)
@@ -152,7 +160,7 @@ def launch(spec: dict[str, Any]) -> None:
 
 
 def call(function: Any, arguments: bytes, times: int, seconds: float, case: str) -> None:
-    """Launch so many times, and on until `seconds` have passed."""
+    """Launch `times` times, and on until `seconds` have passed. Raises Failed if avo_launch does not return 0."""
     end = time.monotonic() + seconds
     while times > 0 or (seconds and time.monotonic() < end):
         times -= 1
@@ -161,7 +169,7 @@ def call(function: Any, arguments: bytes, times: int, seconds: float, case: str)
 
 
 def _arguments(case: dict[str, Any], memory: Gpu | Host) -> bytes:
-    """avo_args of a case: the packed struct begins with one address for each tensor."""
+    """Return the avo_args of a case: the packed struct begins with one address for each tensor."""
     addresses = b""
     with contextlib.ExitStack() as stack:
         content = None
@@ -175,7 +183,7 @@ def _arguments(case: dict[str, Any], memory: Gpu | Host) -> bytes:
 
 
 def main() -> None:
-    """Argument: the path of a JSON file, as instrument.py writes it."""
+    """Run the probe. Its argument is the path of a JSON file, as written by harness.py."""
     try:
         launch(json.loads(Path(sys.argv[1]).read_text()))
     except Failed as failed:

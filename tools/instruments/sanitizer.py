@@ -1,4 +1,4 @@
-"""Runs compute-sanitizer over a candidate on the scenario's tests, and reads what it found."""
+"""Runs compute-sanitizer on a candidate with the scenario's tests, and parses its findings."""
 
 from __future__ import annotations
 
@@ -19,49 +19,60 @@ TOOLS = {
     "initcheck": "global memory that is read before it was written",
     "synccheck": "barriers that not every thread of a warp or a block reaches",
 }
+"""Tool of compute-sanitizer -> faults that it finds."""
 CPU_TOOLS = {
     "address": "accesses outside of tensors, of the stack and of the heap, to the byte",
     "undefined": "overflows of whole numbers, shifts, conversions, indices and alignments that C++ leaves undefined",
 }
-"""Tools of the C++ compiler: see cpu_sanitizer.py."""
+"""Tool of the C++ compiler -> faults that it finds: see cpu_sanitizer.py."""
 PLACES = (
     "/usr/local/cuda/bin/compute-sanitizer", "/usr/local/cuda-*/bin/compute-sanitizer",
     "/opt/nvidia/nsight-compute/*/host/target-linux-x64/sanitizer/compute-sanitizer",
 )  # fmt: skip
+"""Places to look for compute-sanitizer in."""
 FOUND = 9
 """Exit code for findings."""
 SECONDS = 300.0
-"""For one tool over all tests."""
+"""Seconds for one tool over all tests."""
 MOST_SHOWN = 5
+"""Maximum number of findings that are shown."""
 SUMMARY = re.compile(
     r"^=+ (?:ERROR|RACECHECK) SUMMARY: (\d+) (?:errors?|hazards? displayed \((\d+) errors?)", re.MULTILINE
 )
+"""Summary line of a log: number of errors or hazards."""
 HEADER = re.compile(
     r"^=+ (?:(?:Error|Warning): )?((?:Invalid|Uninitialized|Misaligned|Race reported|Barrier error|Divergent|"
     r"Potential|Program hit|Unused|Leaked|Out-of-range|Write|Read|The error|Error reported|Internal)\b.*)$"
 )
+"""First line of a finding."""
 DETAIL = re.compile(r"^=+ {2,}(\S.*)$|^=+ (and .*|at .*|by thread .*|Address .*)$")
+"""Further line of a finding."""
 BACKTRACE = ("Saved host backtrace", "Host Frame", "Device Frame")
+"""Start of a detail that is left out."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What one tool says."""
+    """The findings of one tool."""
 
     tool: str
     errors: int
+    """Number of errors or hazards."""
     first: tuple[str, ...]
     """The first findings, one line each: what, where, which thread."""
     seconds: float = 0.0
+    """Wall-clock time."""
     isolation: str = ""
+    """Level of isolation that was in force; empty on the CPU."""
 
     @property
     def clean(self) -> bool:
+        """True if there are no errors."""
         return not self.errors
 
 
 def shapes(scenario: Scenario, target: str) -> tuple[Case, ...]:
-    """The tests that an agent may know; without any, the smallest timed case."""
+    """Return the tests that are not hidden; the smallest timed case if there is none."""
     shown = tuple(case for case in scenario.checked(target) if not case.hidden)
     smallest = min(scenario.timed(target), key=lambda case: scenario.work_of("GB/s", case))
     return shown or (smallest,)
@@ -70,7 +81,10 @@ def shapes(scenario: Scenario, target: str) -> tuple[Case, ...]:
 def sanitize(
     built: Build, scenario: Scenario, target: str, tool: str, device: int, keep: Path | None = None
 ) -> Findings:
-    """Launch every shown test once under `tool`; its log goes to `keep`. Raises Unread. Hold the GPU meanwhile."""
+    """Launch every test that is not hidden once under `tool`; its log goes to `keep`.
+
+    Raises Unread. The caller holds the GPU's lease.
+    """
     path = find("compute-sanitizer", *PLACES)
     if not path:
         raise Unread("compute-sanitizer is not installed here; it comes with a CUDA toolkit")
@@ -92,7 +106,7 @@ def sanitize(
 
 
 def checking(path: str, tool: str) -> list[str]:
-    """The command before the probe's."""
+    """Return the part of compute-sanitizer's command before the probe's."""
     return [
         path, "--tool", tool, "--target-processes", "all", "--error-exitcode", str(FOUND), "--print-limit", "20",
         "--show-backtrace", "no",
@@ -107,13 +121,14 @@ def _trial(path: str, command: list[str], folder: Path, cage: Cage, keep: Path |
 
 
 def save(keep: Path | None, name: str, output: str) -> None:
+    """Write a log to `keep`, if that is given."""
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{name}.log").write_text(output)
 
 
 def findings(tool: str, output: str) -> Findings | None:
-    """Read a log; None when it has no summary, so that nothing is known. The largest summary counts."""
+    """Parse a log; return None if it has no summary, and so no result. The largest of several summaries counts."""
     counts = [int(errors or total) for total, errors in SUMMARY.findall(output)]
     if not counts:
         return None
@@ -129,7 +144,7 @@ def findings(tool: str, output: str) -> Findings | None:
 
 
 def text(found: Sequence[Findings], sass: Mapping[str, int]) -> str:
-    """One tool a paragraph, verdict first."""
+    """Return the report: the verdict first, then a paragraph for each tool."""
     dirty = [one for one in found if not one.clean]
     summary = ", ".join(f"{one.tool} {one.errors} errors" for one in dirty)
     lines = [f"NOT CLEAN: {summary}" if dirty else f"clean: {', '.join(one.tool for one in found)}"]

@@ -1,4 +1,4 @@
-"""Which source line each machine instruction of a CUDA candidate comes from: nvdisasm's listing, read."""
+"""Source lines of a CUDA candidate's machine instructions, from nvdisasm's listing."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from avo.sandbox.process import DEVICES, SYSTEM_FOLDERS, run
 from avo.tools.build.compilers import compiler_of
 
 SECTION = re.compile(r"^\.text\.(\S+):$")
+"""First line of a kernel in the listing."""
 FILE = re.compile(r'^\s*//## File "([^"]+)", line (\d+)')
+"""Line that gives the source file and line of the instructions that follow."""
 CODE = re.compile(r"^\s+/\*([0-9a-f]{4,})\*/\s+(\S.*?)\s*;?\s*$")
+"""Line of an instruction: offset and text."""
 OPCODE = re.compile(r"^(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_]*)")
+"""Opcode in an instruction's text, behind its predicate."""
 SECONDS = 60.0
+"""Seconds that a tool may take."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One instruction."""
+    """The opcode and the source line of one instruction."""
 
     opcode: str
     line: str
-    """file:line, empty without -lineinfo."""
+    """file:line; empty without -lineinfo."""
 
 
 def places(library: Path, target: str) -> tuple[Mapping[int, Place], ...]:
-    """The kernels of a library, each by offset; none where there is no disassembler."""
+    """Return the kernels of a library, each as offset -> instruction; empty without a disassembler."""
     compiler = compiler_of(target)
     if not compiler.cuobjdump or not (nvdisasm := Path(compiler.cuobjdump).with_name("nvdisasm")).is_file():
         return ()
@@ -48,7 +53,7 @@ def places(library: Path, target: str) -> tuple[Mapping[int, Place], ...]:
 
 
 def kernels(listing: str) -> tuple[Mapping[int, Place], ...]:
-    """What `nvdisasm -g -c` prints, by kernel and offset."""
+    """Parse the output of `nvdisasm -g -c`: for each kernel, offset -> instruction."""
     found: list[dict[int, Place]] = []
     line = ""
     for row in listing.splitlines():
@@ -63,7 +68,7 @@ def kernels(listing: str) -> tuple[Mapping[int, Place], ...]:
 
 
 def lines_of(instructions: Mapping[int, str], listings: tuple[Mapping[int, Place], ...]) -> dict[int, str]:
-    """Offset -> file:line, by the kernel whose code agrees best with the text of `instructions`."""
+    """Return offset -> file:line, from the kernel whose code agrees best with the text of `instructions`."""
 
     def agreement(listing: Mapping[int, Place]) -> int:
         return sum(at in listing and listing[at].opcode == _opcode(text) for at, text in instructions.items())
@@ -75,6 +80,6 @@ def lines_of(instructions: Mapping[int, str], listings: tuple[Mapping[int, Place
 
 
 def _opcode(text: str) -> str:
-    """The opcode without its modifiers."""
+    """Return the opcode without its modifiers."""
     found = OPCODE.match(text.strip())
     return found[1] if found else ""

@@ -1,1 +1,1 @@
-"""Candidates beside the libraries that they have to beat: `avo bench`. Imports tools.score."""
+"""Candidates measured beside the libraries that they have to beat: `avo bench`. Imports tools.score."""

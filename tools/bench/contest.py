@@ -1,4 +1,4 @@
-"""Candidates against baselines in one lease of the device: turns in an order that is balanced as far as they go."""
+"""Candidates against baselines in one lease of the device: turns in an order that is balanced over them."""
 
 from __future__ import annotations
 
@@ -23,62 +23,68 @@ from avo.tools.score.judge import Judge
 from avo.types import AvoError, Clocks, Rejected
 
 TURNS = {"cpu": 7, "cuda": 12}
-"""Of each contestant on a case."""
+"""Turns of each contestant on a case."""
 ROW = {"cpu": 1, "cuda": 4}
-"""Launches of a turn, one after the other, each on inputs of its own."""
+"""Launches of a turn: one batch, each on inputs of its own."""
 STAGES = {"cpu": 3, "cuda": 8}
-"""Input sets that a baseline's turns rotate through, as a candidate's do through its buffers."""
+"""Input sets that a baseline's turns rotate through, as a candidate's rotate through its buffers."""
 
 
 @dataclass
 class Record:
-    """What one contestant did."""
+    """The measurements of one contestant."""
 
     name: str
     candidate: bool
+    """False for a baseline."""
     seconds: dict[str, list[list[float]]] = field(default_factory=dict)
-    """By case: of each turn, of each launch. CPU time, or between two events."""
+    """Case -> for each turn, seconds of each launch: CPU time, or time between two events."""
     errors: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By case, at its full size: worst |o - r| over the allowed error, and ||o - r|| / ||r||."""
+    """Case -> largest |o - r| over the allowed error, and ||o - r|| / ||r||, at the case's full size."""
     paper: dict[str, list[float]] = field(default_factory=dict)
-    """By case: seconds of a launch by each measurement of the paper's protocol."""
+    """Case -> seconds of a launch by each measurement of the paper's protocol."""
     clocks: dict[str, list[Clocks]] = field(default_factory=dict)
-    """Of a GPU, by case, after each turn."""
+    """Case -> clocks of the GPU after each turn."""
 
 
 @dataclass(frozen=True)
 class Contest:
-    """The records of all that took part to the end."""
+    """The result: records of all contestants that took part to the end."""
 
     records: Sequence[Record]
     missing: Mapping[str, str]
-    """Baselines that could not be measured, and why."""
+    """Baseline that could not be measured -> reason."""
     rejected: Mapping[str, str]
-    """Candidates that were refused, and why."""
+    """Candidate that was rejected -> reason."""
     rotating_bytes: Mapping[str, int]
-    """By case: what one turn reads and writes at least."""
+    """Case -> least bytes that one turn reads and writes."""
     l2_bytes: int
-    """Of the GPU; 0 on the CPU."""
+    """Size of the GPU's L2; 0 on the CPU."""
 
 
 class Contestant(Protocol):
-    """Somebody who takes turns."""
+    """A candidate or a baseline that takes turns."""
 
     record: Record
 
     def start(self, case: Case, inputs: Tensors) -> Tensors:
-        """Get ready for a case: the outputs of a first launch, which is not timed."""
+        """Prepare for a case; return the outputs by name of a first launch, which is not timed."""
         ...
 
     def turn(self, sets: Sequence[Tensors], number: int) -> tuple[list[tuple[float, Tensors]], bool]:
-        """Seconds and outputs of a launch on each of the sets, and whether the clocks agree on them."""
+        """Launch once on each of the sets; return seconds and outputs of each, and True if the clocks agree on them.
+
+        number: of the turn, by which buffers are chosen.
+        """
         ...
 
     def end(self) -> None:
-        """Called after the last turn of a case."""
+        """Free what the case needed; called after its last turn."""
         ...
 
-    def paper(self, case: Case) -> list[float]: ...
+    def paper(self, case: Case) -> list[float]:
+        """Return the seconds of a launch by each measurement of the paper's protocol."""
+        ...
 
 
 class Candidate:
@@ -90,10 +96,12 @@ class Candidate:
         self._slots: list[Slot] = []
 
     def start(self, case: Case, inputs: Tensors) -> Tensors:
+        """Lay the arena out for the case; return the outputs of a launch that is not timed. Raises Rejected."""
         self._slots = self._arena.slots(case, self._loaded.base)
         return self._judge.launch_once(self._loaded, self._arena, self._slots[0], inputs)
 
     def turn(self, sets: Sequence[Tensors], number: int) -> tuple[list[tuple[float, Tensors]], bool]:
+        """See `Contestant.turn`. Raises Rejected."""
         first = number % (len(self._slots) - len(sets) + 1)
         slots = self._slots[first : first + len(sets)]
         times = self._judge.launch(self._loaded, self._arena, slots, sets)
@@ -101,9 +109,11 @@ class Candidate:
         return [(seconds, outputs[index]) for index, seconds in enumerate(times)], self._loaded.agrees()
 
     def end(self) -> None:
+        """Forget the times that the events of its batches left out."""
         self._loaded.unexplained()
 
     def paper(self, case: Case) -> list[float]:
+        """See `Contestant.paper`. Raises Rejected."""
         return paper.of_candidate(self._judge, self._loaded, self._arena, case)
 
 
@@ -116,6 +126,7 @@ class Baseline:
         self._case: Case | None = None
 
     def start(self, case: Case, inputs: Tensors) -> Tensors:
+        """Allocate input buffers for the case; return the outputs of a call that is not timed. Raises Absent."""
         ((_, outputs),) = calls(self._judge, self.record.name, case, [inputs])
         self._case = case
         self._stages = [
@@ -125,6 +136,7 @@ class Baseline:
         return outputs
 
     def turn(self, sets: Sequence[Tensors], number: int) -> tuple[list[tuple[float, Tensors]], bool]:
+        """See `Contestant.turn`; the clocks always agree. Raises Absent."""
         assert self._case
         first = number % (len(self._stages) - len(sets) + 1)
         stages = self._stages[first : first + len(sets)]
@@ -134,17 +146,19 @@ class Baseline:
         return calls(self._judge, self.record.name, self._case, stages), True
 
     def end(self) -> None:
+        """Free the input buffers."""
         self._stages = []
 
     def paper(self, case: Case) -> list[float]:
+        """See `Contestant.paper`. Raises Absent."""
         return paper.of_baseline(self._judge, self.record.name, case)
 
 
 def order(count: int, turn: int) -> list[int]:
-    """In which order so many take part in a turn, by Williams (1949).
+    """Return the order of `count` contestants in a turn, a balanced Latin square by Williams (1949).
 
-    Over `count` turns, over twice as many of an odd `count`, each is equally often in each place, and within a turn
-    right behind each other one: a GPU at its power limit is slower for whoever follows one that heats it.
+    Over `count` turns, or twice as many if `count` is odd, each contestant is equally often in each place, and equally
+    often right behind each other one: a GPU at its power limit is slower for whoever follows one that heats it.
     """
     # On an H200 a kernel behind a slow one ran at 1905 MHz, behind a fast one at 1470 to 1620.
     zigzag = [(place + 1) // 2 * (1 if place % 2 else -1) for place in range(count)]
@@ -155,9 +169,9 @@ def order(count: int, turn: int) -> list[int]:
 def contest(
     judge: Judge, builds: Mapping[str, Build], baselines: Sequence[str], *, as_in_paper: bool = False
 ) -> Contest:
-    """These baselines, and every build by its name, which is checked in full before it takes part.
+    """Measure these baselines, and every build by its name, which is checked in full before it takes part.
 
-    Raises AvoError when the GPU's memory does not hold them all at a time.
+    Raises AvoError when the GPU's memory does not hold all of them at once, or for the paper's protocol on the CPU.
     """
     if as_in_paper and not judge.on_gpu:
         raise AvoError("the paper's protocol is one for GPUs")
@@ -190,7 +204,7 @@ def contest(
 def _play(
     judge: Judge, case: Case, playing: list[Contestant], rejected: dict[str, str], missing: dict[str, str]
 ) -> list[Contestant]:
-    """All turns on one case; those who are still in."""
+    """Run all turns on one case; return the contestants that are left."""
     row = ROW[judge.device]
     pool = judge.pool(case, max(2, row))
     first = pool.sets[0]
@@ -236,7 +250,7 @@ def _play(
 
 @contextlib.contextmanager
 def _dropped(name: str, rejected: dict[str, str], missing: dict[str, str]) -> Iterator[None]:
-    """Whoever fails in the block is out, with the reason; the others go on."""
+    """Drop whoever fails in the block, with the reason; the others go on."""
     try:
         yield
     except Rejected as error:

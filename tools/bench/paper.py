@@ -1,11 +1,11 @@
-"""The protocol of the AVO paper, under its own name: a second of sleep, then Triton's do_bench, ten times over.
+"""The measurement protocol of the AVO paper: ten times, a second of sleep and then Triton's do_bench.
 
-do_bench(fn, warmup=5, rep=10) counts milliseconds: it estimates the time of a call over 5 calls, warms up for 5 ms,
-and takes the mean over calls that fill 10 ms (at least one), each after 256 MB were cleared, so that L2 is cold.
+do_bench(fn, warmup=5, rep=10) counts milliseconds: it estimates the time of a call over 5 calls, warms up for 5 ms, and
+takes the mean over calls that fill 10 ms (at least one), each after 256 MB were cleared, so that L2 is cold.
 
 A baseline is called in this process, as do_bench would: its calls are queued behind each other, an event on either
-side. A candidate is launched in its runner, one launch at a time: the judge clears the same 256 MB, waits for the
-GPU, asks for one launch and takes the time between the runner's events.
+side. A candidate is launched in its runner, one launch at a time: the judge clears the same 256 MB, waits for the GPU,
+requests one launch and takes the time between the runner's events.
 """
 
 from __future__ import annotations
@@ -23,19 +23,23 @@ from avo.tools.score.baselines import answer, clear
 from avo.tools.score.judge import Judge
 
 REPEATS = 10
+"""Measurements of a case."""
 SLEEP_SECONDS = 1.0
+"""Seconds of sleep before each."""
 ESTIMATED_OVER = 5
+"""Calls over which the time of one is estimated."""
 WARMUP_MS, REP_MS = 5.0, 10.0
+"""Milliseconds of warm-up, and of timed calls."""
 
 
 def repeats(estimate_ms: float) -> tuple[int, int]:
-    """Calls to warm up with, and calls to time."""
+    """Return the numbers of calls to warm up with and to time, given the estimated milliseconds of a call."""
     estimate_ms = max(estimate_ms, 1e-4)
     return max(1, int(WARMUP_MS / estimate_ms)), max(1, int(REP_MS / estimate_ms))
 
 
 def of_baseline(judge: Judge, name: str, case: Case) -> list[float]:
-    """Seconds of a call by each of the ten measurements. Raises Absent."""
+    """Return the seconds of a call by each of the ten measurements. Raises Absent."""
     inputs = judge.draw(case)
     answer(judge.scenario, name, case, inputs)
     results = []
@@ -46,7 +50,7 @@ def of_baseline(judge: Judge, name: str, case: Case) -> list[float]:
 
 
 def _do_bench(judge: Judge, name: str, case: Case, inputs: Tensors) -> float:
-    """Milliseconds of a call."""
+    """Return the milliseconds of a call."""
     answer(judge.scenario, name, case, inputs)
     torch.cuda.synchronize()
     begin, end = _events(2)
@@ -70,7 +74,7 @@ def _do_bench(judge: Judge, name: str, case: Case, inputs: Tensors) -> float:
 
 
 def of_candidate(judge: Judge, candidate: Loaded, arena: Arena, case: Case) -> list[float]:
-    """Seconds of a launch by each of the ten measurements. Raises Rejected."""
+    """Return the seconds of a launch by each of the ten measurements. Raises Rejected."""
     slot, inputs = arena.slots(case, candidate.base)[0], judge.draw(case)
     arena.prepare([slot], [inputs])
     results = []

@@ -1,4 +1,4 @@
-"""What a contest comes to: throughput, ratios with their intervals, and how both are told."""
+"""The report of a contest: throughput, ratios with their intervals, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from avo.tools.score.ratios import interval
 from avo.types import geomean
 
 PACKAGES = ("torch", "triton", "fa3-fwd", "flash-attn-4", "nvidia-cutlass-dsl", "quack-kernels")
-"""Whose versions a result names."""
+"""Packages whose versions a result contains."""
 PROTOCOLS = {
     "cpu": "one launch a turn, on inputs of its own; CPU time of the runner, for a baseline of this thread",
     "cuda": (
@@ -30,14 +30,16 @@ PROTOCOLS = {
         f"{STAGES['cuda']} rotating sets; candidates in their runner, baselines in this process behind a head start"
     ),
 }
+"""Kind of target -> description of the measurement."""
 PAPER = (
     f"{SLEEP_SECONDS:g} s of sleep, then the mean of Triton's do_bench(warmup={WARMUP_MS:g} ms, rep={REP_MS:g} ms), "
     f"256 MB cleared before each call, {REPEATS} times; a candidate's launches in its runner, one at a time"
 )
+"""Description of the paper's protocol."""
 
 
 def machine(judge: Judge) -> dict[str, Any]:
-    """What the figures hold for: the device with its driver, and the versions of the libraries."""
+    """Return the device with its driver, and the versions of the libraries: what the figures are valid for."""
     versions = {name: _version(name) for name in PACKAGES}
     if judge.on_gpu:
         versions |= {"cuda": torch.version.cuda or "", "cudnn": str(torch.backends.cudnn.version() or "")}  # type: ignore[no-untyped-call]
@@ -53,23 +55,24 @@ def _version(package: str) -> str:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast as another; above 1 is faster."""
+    """The speed of one contestant relative to another; above 1 is faster."""
 
     ratio: float
     """Geomean over the cases of the median over turns."""
     low: float
     high: float
-    """95 % interval: bootstrap over turns, paired by round."""
+    """95 % interval: bootstrap over turns, paired by turn."""
     cases: Mapping[str, float]
+    """Case -> median ratio over turns."""
 
 
 def turns(record: Record, case: str) -> list[float]:
-    """Seconds of a launch in each turn: the mean of its row, because a sum is what the judge's clock confirms."""
+    """Return the seconds of a launch in each turn, the mean of its batch: the judge's clock confirms only the sum."""
     return [statistics.fmean(row) for row in record.seconds[case]]
 
 
 def ratio(one: Record, other: Record) -> Ratio:
-    """`one` against `other`, over the turns of the same rounds."""
+    """Return the speed of `one` relative to `other`, over the same turns."""
     logs = {case: np.log(np.array(turns(other, case)) / np.array(turns(one, case))) for case in one.seconds}
     low, high = interval([logs])
     cases = {case: float(np.exp(np.median(values))) for case, values in logs.items()}
@@ -78,7 +81,7 @@ def ratio(one: Record, other: Record) -> Ratio:
 
 @dataclass(frozen=True)
 class Standings:
-    """A contest and what it was about."""
+    """A contest with its scenario and target."""
 
     scenario: Scenario
     target: str
@@ -86,24 +89,25 @@ class Standings:
 
     @property
     def reference(self) -> Record | None:
-        """Whom all are compared with: the first baseline of the target that could be measured."""
+        """The record that all are compared with: that of the first measured baseline; None if there is none."""
         return next((record for record in self.contest.records if not record.candidate), None)
 
     @property
     def unit(self) -> str:
+        """Unit of the throughput."""
         return self.scenario.target(self.target).unit
 
     def throughput(self, record: Record) -> dict[str, float]:
-        """By case, in `unit`: of the median turn."""
+        """Return the throughput of the median turn by case, in `unit`."""
         return {case: self._work(case) / statistics.median(turns(record, case)) for case in record.seconds}
 
     def paper(self, record: Record) -> dict[str, tuple[float, float]]:
-        """By case, in `unit`: mean and standard deviation over the ten measurements."""
+        """Return by case, in `unit`, mean and standard deviation over the ten measurements of the paper's protocol."""
         values = {case: [self._work(case) / s for s in seconds] for case, seconds in record.paper.items()}
         return {case: (statistics.fmean(v), statistics.stdev(v)) for case, v in values.items()}
 
     def ratios(self, record: Record) -> dict[str, Ratio]:
-        """Against the reference; a candidate's against every baseline."""
+        """Return by name the ratio to the reference; for a candidate, the ratios to all baselines."""
         others = [other for other in self.contest.records if not other.candidate and other is not record]
         return {o.name: ratio(record, o) for o in others if record.candidate or o is self.reference}
 
@@ -111,7 +115,7 @@ class Standings:
         return self.scenario.work_of(self.unit, next(c for c in self.scenario.cases if c.id == case))
 
     def text(self) -> str:
-        """One table, then each candidate against each baseline, then who is not in it and why."""
+        """Return a table of all, a line per candidate against each baseline, and who is missing and why."""
         kind, against = family(self.target), self.reference
         cases = [case.id for case in self.scenario.timed(self.target)]
         columns = [*(f"{case:>9}" for case in cases), f"{'geomean':>9}{'error':>7}{'Frobenius':>11}"]
@@ -148,7 +152,7 @@ class Standings:
         return line
 
     def as_dict(self) -> dict[str, Any]:
-        """Every sample, and what the table shows."""
+        """Return every sample, and the figures of the table, for JSON."""
         kind, contest = family(self.target), self.contest
         return {
             "scenario": self.scenario.name, "digest": self.scenario.digest, "target": self.target, "unit": self.unit,
@@ -187,5 +191,5 @@ class Standings:
 
 
 def _number(value: float) -> float | None:
-    """JSON has no infinity: what is no number at all is null."""
+    """Return None for a number that is not finite, as JSON has none."""
     return value if math.isfinite(value) else None

@@ -1,1 +1,1 @@
-"""Whether a scenario is sound, and whether the judge still refuses what it has to refuse. Imports tools.score."""
+"""Audits: is a scenario sound, and does the judge still refuse what it has to refuse? Imports tools.score."""

@@ -1,4 +1,4 @@
-"""What a scenario's tolerance has to refuse: wrong outputs made of the expected ones, and what else is drawn on."""
+"""Planted faults: wrong outputs, made from the expected ones, that a scenario's tolerance has to refuse."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from avo.tools.reference.check import Tensors, Wanted, allowed_error, ratio_to
 from avo.types import Rejected
 
 BITS = 4
-"""Of a mantissa that was rounded too far."""
+"""Bits of mantissa that are left in an output that was rounded too far."""
 OFF_BY = 0.01
-"""Part of its value by which one element is wrong."""
+"""Relative error of the one element that is wrong."""
 PART_OF_ROWS = 8
-"""One in so many is left zero."""
+"""One in this many rows is left zero."""
 
 
 def accepts(scenario: Scenario, case: Case, wanted: Wanted, outputs: Tensors) -> bool:
-    """Whether the tolerance lets these outputs pass."""
+    """Return True if the tolerance accepts these outputs."""
     try:
         ratio_to(scenario, case, wanted, outputs)
     except Rejected:
@@ -29,7 +29,7 @@ def accepts(scenario: Scenario, case: Case, wanted: Wanted, outputs: Tensors) ->
 
 
 def rounded(scenario: Scenario, wanted: Wanted) -> dict[str, torch.Tensor]:
-    """The expected values in the dtypes of the outputs: the best that a candidate can answer."""
+    """Return the expected values in the dtypes of the outputs: the best that a candidate can return."""
     kinds = {tensor.name: TORCH[tensor.dtype] for tensor in scenario.tensors}
     return {name: _to(value, kinds[name]).contiguous() for name, (value, _) in wanted.items()}
 
@@ -39,7 +39,7 @@ def _to(value: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
 
 
 def wrong(scenario: Scenario, wanted: Wanted) -> Iterator[tuple[str, str, Tensors]]:
-    """Name of a fault, the output that has it, and all outputs; each has to be refused in every timed case."""
+    """Yield a fault's name, the output that has it, and all outputs; every timed case has to refuse each."""
     right = rounded(scenario, wanted)
     for name, output in right.items():
         for fault, make in FAULTS.items():
@@ -49,7 +49,10 @@ def wrong(scenario: Scenario, wanted: Wanted) -> Iterator[tuple[str, str, Tensor
 
 
 def one_element_off(scenario: Scenario, wanted: Wanted) -> Iterator[tuple[str, Tensors]]:
-    """By output: all outputs, one element of it off by OFF_BY (of an integer by 1 at least), where it shows most."""
+    """Yield each output's name, and all outputs with one element of it off by OFF_BY, where that is most visible.
+
+    An integer is off by at least 1.
+    """
     right = rounded(scenario, wanted)
     for name, (value, magnitude) in wanted.items():
         finite = value.masked_fill(value.isinf(), 0.0)
@@ -66,7 +69,7 @@ def _constant(output: torch.Tensor) -> torch.Tensor | None:
 
 
 def _permuted(output: torch.Tensor) -> torch.Tensor | None:
-    """Moved by one along the first axis that has more than one entry."""
+    """Return the output, moved by one along the first axis with more than one entry; None without such an axis."""
     axes = [axis for axis, extent in enumerate(output.shape) if extent > 1]
     return output.roll(1, axes[0]) if axes else None
 
@@ -98,4 +101,4 @@ FAULTS: dict[str, Callable[[torch.Tensor], torch.Tensor | None]] = {
     "an eighth of the rows zero": _without_rows,
     f"rounded to {BITS} bits of mantissa": _few_bits,
 }
-"""None: an output for which the fault is none."""
+"""Name of a fault -> function that makes an output with it; it returns None for an output that cannot have it."""

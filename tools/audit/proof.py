@@ -1,4 +1,4 @@
-"""The proofs about a scenario that need tensors: inputs, reference, tolerance and baselines."""
+"""The tests of a scenario that need tensors: inputs, reference, tolerance and baselines."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ from avo.tools.score.judge import Judge
 from avo.types import Rejected, ScenarioError
 
 OTHER_SEEDS = (OTHER_SEED, 3)
+"""Seeds by which inputs are drawn anew."""
 OWN_ROUNDING = 0.25
 """Part of the allowed error that the reference's own rounding may take."""
 REPEATS = 0.9
-"""Part of an input that may be the same in two timed launches."""
+"""Largest part of an input that may be equal in two timed launches."""
 FEW = 16
-"""Elements of an input of which nothing is said."""
+"""Largest number of elements of an input that is not examined for repetition."""
 ELEMENTS_TRIED = 32
-"""Elements of an input that are changed one at a time, to see which part of it is read."""
+"""Elements of an input that are changed one at a time, to estimate how much of it is read."""
 
 
 @dataclass
 class Pending:
-    """What has to be seen in one case at least."""
+    """Observations that have still to be made in at least one case."""
 
     inputs: set[str]
-    """Not yet seen to matter."""
+    """Inputs on which no output has been seen to depend."""
     outputs: set[str]
-    """In which one element may still be off."""
+    """Outputs in which one wrong element has not been refused."""
     told: set[tuple[str, str]]
-    """Fault and output that the tolerance was found to accept; and ("", "") once it refused what is right."""
+    """Fault and output already reported as accepted; ("", "") once the tolerance refused correct values."""
 
 
 def proofs(judge: Judge, remarks: list[str]) -> Iterator[Finding]:
-    """Every case in turn: what is drawn, what is expected of it, and what the tolerance makes of wrong outputs.
+    """Yield the findings of every case: about its inputs, its expected outputs, and wrong outputs that pass.
 
-    Raises ScenarioError for what no evaluation could bear.
+    remarks: list to which remarks are added. Raises ScenarioError for a fault with which nothing can be evaluated.
     """
     scenario = judge.scenario
     pending = Pending(
@@ -79,7 +80,7 @@ def _source(scenario: Scenario, key: str, problem: str) -> Finding:
 
 
 def _seeded(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
-    """Another seed draws other inputs."""
+    """Yield a finding if another seed draws the same inputs."""
     other = drawn(judge.scenario, case, OTHER_SEED, judge.device)
     if case in judge.scenario.cases and inputs and all(same(tensor, other[name]) for name, tensor in inputs.items()):
         problem = "draws the same for every seed: seed the generator with the argument"
@@ -87,7 +88,7 @@ def _seeded(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
 
 
 def _own_rounding(scenario: Scenario, case: Case, inputs: Tensors, wanted: Wanted) -> Iterator[Finding]:
-    """The reference is more precise than the tolerance."""
+    """Yield a finding if the reference is not precise enough for the tolerance."""
     exact = {name: x.double() if x.is_floating_point() else x for name, x in inputs.items()}
     try:
         much = apart(scenario, case, expected(scenario, case, exact), wanted)
@@ -100,6 +101,7 @@ def _own_rounding(scenario: Scenario, case: Case, inputs: Tensors, wanted: Wante
 
 
 def _infinite(case: Case, wanted: Wanted) -> Iterator[str]:
+    """Yield a remark for each output with infinite values."""
     for name, (value, _) in wanted.items():
         if count := int(value.isinf().sum()):
             where = f"in {count} of {value.numel()} elements"
@@ -107,7 +109,10 @@ def _infinite(case: Case, wanted: Wanted) -> Iterator[str]:
 
 
 def _refreshed(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
-    """What timed launches see is something that the reference can answer, and something else each time."""
+    """Yield a finding for each input that repeats in timed launches.
+
+    Raises ScenarioError if the reference fails on the inputs of timed launches.
+    """
     scenario, pool = judge.scenario, judge.pool(case, 2)
     first, second = pool.alike()
     remedy = "mend it" if pool.own else f"define {HOOK}(case, inputs, seed), which keeps what has to be kept"
@@ -125,7 +130,10 @@ def _refreshed(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
 
 
 def _other_inputs(judge: Judge, case: Case, inputs: Tensors, remarks: list[str]) -> None:
-    """What timed launches get beside their own family. Raises ScenarioError where the reference does not bear it."""
+    """Add remarks about the other families of inputs of timed launches.
+
+    Raises ScenarioError if the reference fails on one of them.
+    """
     scenario = judge.scenario
     families = scenario.families(case)
     if len(families) == 1:
@@ -144,7 +152,9 @@ def _other_inputs(judge: Judge, case: Case, inputs: Tensors, remarks: list[str])
 def _of_tolerance(
     scenario: Scenario, case: Case, wanted: Wanted, pending: Pending, *, timed: bool
 ) -> Iterator[Finding]:
-    """It lets the rounded expected values pass, and in timed cases no planted fault; each is told once."""
+    """Yield a finding if the tolerance refuses the rounded expected values, or in timed cases accepts a planted fault;
+    each fault is reported once.
+    """
     try:
         ratio_to(scenario, case, wanted, rounded(scenario, wanted))
     except Rejected as rejected:
@@ -161,7 +171,7 @@ def _of_tolerance(
 
 
 def _matter(judge: Judge, case: Case, inputs: Tensors, wanted: Wanted, pending: Pending) -> None:
-    """Strike off what this case shows: inputs that outputs hang on, outputs in which one wrong element is seen."""
+    """Remove from `pending` the inputs on which outputs depend here, and the outputs that show one wrong element."""
     scenario = judge.scenario
     for seed in OTHER_SEEDS if pending.inputs else ():
         other = drawn(judge.scenario, case, seed, judge.device)
@@ -177,9 +187,10 @@ def _matter(judge: Judge, case: Case, inputs: Tensors, wanted: Wanted, pending: 
 
 
 def read_parts(judge: Judge, case: Case) -> dict[str, float]:
-    """By input, the part of its elements that the outputs hang on: 1 for all, else what it surely is at least.
+    """Return by input the part of its elements that outputs depend on: 1 for all, else a lower bound.
 
-    Some are changed one at a time, to those of another draw; those that stay as they are do not count.
+    Some elements are replaced one at a time by those of another draw; those that stay equal do not count. The bound is
+    two standard errors below the part that was seen to matter.
     """
     scenario, parts = judge.scenario, {}
     inputs, other = (drawn(scenario, case, seed, judge.device) for seed in (SEED, OTHER_SEED))
@@ -200,7 +211,7 @@ def read_parts(judge: Judge, case: Case) -> dict[str, float]:
 
 
 def baselines(judge: Judge, remarks: list[str]) -> tuple[list[Finding], dict[str, float]]:
-    """Findings about the target's baselines, and the worst error ratio of each that is right."""
+    """Return findings about the target's baselines, and by name the largest error ratio of each correct one."""
     scenario, found, right = judge.scenario, list[Finding](), dict[str, float]()
     for name in judge.settings.baselines:
         worst = 0.0

@@ -1,9 +1,9 @@
-"""The red team: candidates that are wrong, that cheat, and that are odd but legal, each with the verdict it must get.
+"""The red team: candidates that are wrong, cheat, or are odd but legal, each with the verdict it has to get.
 
-They lie in tests/ of a checkout. The first lines of each say `// expect:` statuses with | between them, PASSED or
-NO_GAIN (it may run, but must win nothing), and `// because:` a pattern that the reason of its rejection matches.
-`// scenario:` names another scenario than SCENARIO, or a folder beside these; its seed then stands beside the candidate
-as seed.h. `// as: incumbent`: what counts is a comparison with the honest one in which it is the incumbent.
+They lie in tests/ of a checkout. The first lines of each say `// expect:` statuses separated by |, PASSED or NO_GAIN
+(it may run, but must gain nothing), and `// because:` a pattern that the reason of its rejection matches. `//
+scenario:` names another scenario than SCENARIO, or a folder beside these; its seed is then added to the candidate as
+seed.h. `// as: incumbent`: the verdict is that of a comparison with the honest candidate, in which it is the incumbent.
 """
 
 from __future__ import annotations
@@ -26,58 +26,65 @@ from avo.tools.score.executor import LocalExecutor
 from avo.types import AvoError, Missing, Rejected, Status, Verdict
 
 TESTS = PACKAGE.parents[1] / "tests"
+"""Folder of the tests in a checkout."""
 FOLDERS = ("cheats", "wrong", "honest")
-"""In this order: that the honest ones pass at the end shows that the device outlived the others."""
+"""Folders of candidates, in order of evaluation: if the honest ones pass at the end, the device survived the others."""
 SCENARIO = "mha_causal"
+"""Scenario of the candidates that name none."""
 NO_GAIN = "NO_GAIN"
+"""Result of a candidate that passes but gains nothing."""
 INCUMBENT = "incumbent"
+"""Value of `// as:`."""
 GAIN = 1.25
-"""Ratio to the shared attention that is still noise."""
+"""Ratio to the honest candidate below which a gain counts as noise."""
 CUDA_CASES = 2
-"""Timed cases that scores are of on a GPU: the shortest sequences."""
+"""Number of timed cases that are scored on a GPU: the first ones, with the shortest sequences."""
 HASTE = {
     "cpu": {"compile_seconds": 3.0, "launch_seconds": 1.0, "baselines": ()},
     "cuda": {"compile_seconds": 120.0, "launch_seconds": 3.0, "baselines": ()},
 }
-"""What a target's settings become: shorter limits, and no library beside the candidate."""
+"""Changes to a target's settings: shorter limits, and no baselines."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One member of the red team."""
+    """A member of the red team."""
 
     name: str
     files: Sources
     expected: str
-    """Statuses with | between them, or NO_GAIN."""
+    """Statuses separated by |, or NO_GAIN."""
     because: str
     """Pattern that the reason of its rejection matches."""
     scenario: str = SCENARIO
     """A name, or the path of a folder."""
     incumbent: bool = False
-    """Whether it is the incumbent of the comparison that counts."""
+    """True if it is the incumbent of the comparison that counts."""
 
     @property
     def honest(self) -> bool:
+        """True if it has to pass."""
         return self.expected == Status.PASSED
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one of them got."""
+    """The verdict on one member."""
 
     name: str
     expected: str
     got: str
-    """A status, NO_GAIN, or ERROR where judging it failed."""
+    """A status, NO_GAIN, or ERROR if judging it failed."""
     reason: str
+    """Reason of the verdict."""
     seconds: float
+    """Wall-clock time."""
     fault: str
-    """wrongly_accepted, wrongly_rejected or wrong_reason; empty when all is as expected."""
+    """wrongly_accepted, wrongly_rejected or wrong_reason; empty if the verdict is as expected."""
 
 
 def fault(candidate: Candidate, got: str, reason: str) -> str:
-    """What is wrong with a verdict; empty when it is the expected one."""
+    """Return the fault of a verdict, as in `Outcome.fault`; "" if it is the expected one."""
     if candidate.honest:
         return "" if got == Status.PASSED else "wrongly_rejected"
     if got == Status.PASSED:
@@ -88,7 +95,7 @@ def fault(candidate: Candidate, got: str, reason: str) -> str:
 
 
 def candidates(target: str) -> list[Candidate]:
-    """The shipped set for a target. Raises Missing where there is no checkout."""
+    """Return the candidates for a target. Raises Missing without a checkout."""
     if not (TESTS / "cheats").is_dir():
         raise Missing(f"no red team in {TESTS}: its candidates are part of a checkout (git clone), not of the package")
     kind = family(target)
@@ -110,12 +117,12 @@ def candidates(target: str) -> list[Candidate]:
 
 
 def _scenario(name: str) -> str:
-    """The name, or the path where it is a folder beside the candidates."""
+    """Return the name, or the path if it is a folder beside the candidates."""
     return str(TESTS / name) if (TESTS / name / "scenario.toml").is_file() else name
 
 
 def _shared(scenario: str, target: str) -> Sources:
-    """What stands beside every candidate: ways into the runner, and an attention that is right, or the seed."""
+    """Return the files that every candidate gets: ways to attack the runner, and a correct attention or the seed."""
     on_cpu, attention = family(target) == "cpu", scenario == SCENARIO
     shared = {"takeover.h": "cheats/takeover.h"} if on_cpu else {}
     if attention:
@@ -131,7 +138,7 @@ def _shared(scenario: str, target: str) -> Sources:
 
 
 def _line(text: str, key: str) -> str:
-    """What a line `// key: …` says; empty where there is none."""
+    """Return the text of a line `// key: …`; "" if there is none."""
     found = re.search(rf"^// {key}: (.+)$", text, re.MULTILINE)
     return found[1] if found else ""
 
@@ -146,7 +153,10 @@ def _expectation(path: Path, text: str) -> tuple[str, str]:
 
 
 def chosen(found: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
-    """Those that one of the names, or patterns with *, means; all for no name. Raises AvoError for an unknown name."""
+    """Return the candidates that match a name or a pattern with *; without names all of them.
+
+    Raises AvoError for an unknown name.
+    """
     for name in names:
         if not any(fnmatchcase(candidate.name, name) for candidate in found):
             close = difflib.get_close_matches(name, [candidate.name for candidate in found], 1)
@@ -156,7 +166,7 @@ def chosen(found: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
 
 
 def quick(scenario: Scenario, target: str, cases: int | None = None) -> Scenario:
-    """The scenario with HASTE, and with its first `cases` timed cases alone; all for None."""
+    """Return the scenario with the changes of HASTE, and only its first `cases` timed cases; with all for None."""
     hasty = scenario.target(target).model_copy(update=HASTE[family(target)])
     return scenario.model_copy(update={"targets": {target: hasty}, "cases": scenario.timed(target)[:cases]})
 
@@ -168,10 +178,10 @@ class RedTeam:
         self.target = target
         self._executors: dict[tuple[str, bool], LocalExecutor] = {}
         self._verdicts: dict[str, Verdict] = {}
-        """Of what is honest, by scenario."""
+        """Scenario -> verdict on its honest sources."""
 
     def executor(self, scenario: str = SCENARIO, *, comparing: bool = False) -> LocalExecutor:
-        """Of a scenario in haste; with its first timed case alone where it compares."""
+        """Return the executor of a scenario with HASTE; with `comparing`, of its first timed case only."""
         key = (scenario, comparing)
         if key not in self._executors:
             cases = 1 if comparing else CUDA_CASES if family(self.target) == "cuda" else None
@@ -179,13 +189,13 @@ class RedTeam:
         return self._executors[key]
 
     def honest(self, scenario: str) -> Sources:
-        """What nothing that cheats may be faster than: the shared attention, or the scenario's seed."""
+        """Return the sources that no cheat may be faster than: the shared attention, or the scenario's seed."""
         if scenario != SCENARIO:
             return seed_sources(load(scenario), self.target)
         return next(candidate.files for candidate in candidates(self.target) if candidate.name == "shared_attention")
 
     def honest_verdict(self, scenario: str) -> Verdict:
-        """Raises AvoError when not even the honest one passes."""
+        """Return the verdict on these sources. Raises AvoError if they do not pass."""
         if scenario not in self._verdicts:
             verdict = self.executor(scenario).evaluate(self.honest(scenario))
             if not verdict.passed:
@@ -194,12 +204,12 @@ class RedTeam:
         return self._verdicts[scenario]
 
     def prepare(self, team: Sequence[Candidate]) -> None:
-        """Compile them side by side."""
+        """Compile the candidates side by side."""
         for scenario in dict.fromkeys(candidate.scenario for candidate in team):
             self.executor(scenario).prepare([candidate.files for candidate in team if candidate.scenario == scenario])
 
     def play(self, team: Sequence[Candidate]) -> Iterator[Outcome]:
-        """One outcome after the other; everything is compiled first. Raises Missing without the device."""
+        """Compile all candidates, then yield an outcome for each. Raises Missing without the device."""
         self.executor().require_device()
         self.prepare(team)
         for candidate in team:
@@ -215,7 +225,7 @@ class RedTeam:
             yield Outcome(candidate.name, candidate.expected, got, reason, seconds, wrong)
 
     def verdict(self, candidate: Candidate) -> tuple[str, str]:
-        """What it gets, and why. Raises UnicodeEncodeError for a reason that cannot be told."""
+        """Return a candidate's result and its reason. Raises UnicodeEncodeError if the reason is no valid Unicode."""
         verdict = self.executor(candidate.scenario).evaluate(candidate.files)
         verdict.reason.encode()
         if not verdict.passed or candidate.expected != NO_GAIN:
@@ -231,7 +241,7 @@ class RedTeam:
         return got, f"{in_score:.2f} times the honest score, {in_comparison:.2f} in a comparison"
 
     def compared(self, candidate: Candidate) -> float:
-        """Speed over that of the honest one, interleaved, in the first case; 0 when it is rejected there."""
+        """Return the speed relative to the honest candidate, interleaved, in the first case; 0 if it is rejected."""
         comparer = self.executor(candidate.scenario, comparing=True)
         try:
             return comparer.compare(self.honest(candidate.scenario), candidate.files).ratio
@@ -239,7 +249,7 @@ class RedTeam:
             return 0.0
 
     def _as_incumbent(self, candidate: Candidate, verdict: Verdict, honest: Verdict) -> tuple[str, str]:
-        """NO_GAIN where a comparison names it, or finds the ratio that the two scores have."""
+        """Return NO_GAIN if a comparison detects it, or finds the ratio of the two scores."""
         comparer, other = self.executor(candidate.scenario, comparing=True), self.honest(candidate.scenario)
         try:
             ratios = comparer.compare(candidate.files, other).cases
@@ -256,7 +266,7 @@ class RedTeam:
 
 
 def summary(target: str, device: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What `avo redteam --json` prints."""
+    """Return the object that `avo redteam --json` prints."""
     faults = {
         kind: [outcome.name for outcome in outcomes if outcome.fault == kind]
         for kind in ("wrongly_accepted", "wrongly_rejected", "wrong_reason")

@@ -1,4 +1,4 @@
-"""Whether a scenario is sound: its files, its reference, its tolerance, its work, its seed and its baselines."""
+"""The audit of a scenario: its files, reference, tolerance, work, seed and baselines."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from avo.tools.score.executor import LocalExecutor
 from avo.types import AvoError, Missing, Status, Verdict
 
 LINE = re.compile(r"(.*?\.(?:toml|py))(?::(\d+))?: (.*)", re.DOTALL)
-"""What is said of a file: its name, the line where it is known, and the rest."""
+"""A message about a file: its name, the line if known, and the rest."""
 CALL = re.compile(r"(\w+\(case '[^']*'\)):? (.*)", re.DOTALL)
-"""What is said of a function of reference.py."""
+"""A message about a call of a function of reference.py."""
 MOST_APART = 100.0
-"""Factor by which the seed's time per unit of work may differ between timed cases."""
+"""Largest factor between timed cases in the seed's time per unit of work."""
 NOISY = 1.3
-"""median / min of a timed case that is worth a remark."""
+"""median / min of a timed case above which it is worth a remark."""
 SHORT_MS = {"cpu": 0.1, "cuda": 0.01}
-"""A timed case below it is worth a remark: what starting a launch costs counts for too much."""
+"""Milliseconds of a timed case below which it is worth a remark: the cost of starting a launch weighs too much."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to mend."""
+    """A mistake in a scenario."""
 
     file: str
+    """Path of the file; empty if unknown."""
     key: str
     """Key of scenario.toml, or function of reference.py; may be empty."""
     problem: str
-    """What is wrong, and what to change."""
+    """The mistake, and the change that corrects it."""
     line: int = 0
-    """Of the file; 0 where it is not known."""
+    """Line in the file; 0 if unknown."""
     refused: bool = False
-    """Whether it says that the tolerance refused an output of the seed, or of a baseline."""
+    """True if the tolerance refused an output of the seed, or of a baseline."""
     unmeetable: bool = False
-    """Whether it says that no output at all can meet the tolerance."""
+    """True if no output at all can meet the tolerance."""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
@@ -51,17 +52,20 @@ class Finding:
 
 @dataclass
 class Report:
-    """What was found of a scenario on one target."""
+    """The result of an audit on one target."""
 
     scenario: str
     target: str
     findings: tuple[Finding, ...] = ()
     remarks: list[str] = field(default_factory=list)
-    """Worth knowing; nothing that has to be mended."""
+    """Observations that need no change."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Of the seed: score, unit, seconds of its evaluation, and by case min_ms, noise, error; baselines: worst error."""
+    """Figures of the seed: score, unit, seconds of its evaluation, and by case min_ms, noise, error; and `baselines`:
+    the largest error ratio of each that is correct.
+    """
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the report for JSON; `sound` is True without findings."""
         findings = [
             {"file": found.file, "line": found.line, "key": found.key, "problem": found.problem}
             for found in self.findings
@@ -69,7 +73,7 @@ class Report:
         return {"sound": not self.findings, **asdict(self), "findings": findings}
 
     def lines(self) -> list[str]:
-        """For people: findings, remarks, the figures, and the verdict."""
+        """Return the report as lines of text: findings, remarks, figures, verdict."""
         shown = [*map(str, self.findings), *(f"remark: {remark}" for remark in self.remarks)]
         if self.facts.get("cases"):
             facts = self.facts
@@ -87,7 +91,7 @@ class Report:
 
 
 def of_the_files(line: str) -> Finding:
-    """The finding in an AvoError's line: "file:line: key: problem", or less."""
+    """Parse the message of an AvoError, "file:line: key: problem" or less, to a finding."""
     if not (told := LINE.fullmatch(line)):
         return Finding("", "", line)
     file, number, rest = told[1], int(told[2] or 0), told[3]
@@ -98,7 +102,7 @@ def of_the_files(line: str) -> Finding:
 
 
 def examine(scenario: Scenario, target: str) -> Report:
-    """Prove the scenario sound on a target, or say what is not. Raises Missing without compiler or device."""
+    """Audit a scenario on a target. Raises Missing without compiler or device."""
     report, found = Report(scenario.name, target), list[Finding]()
     executor = LocalExecutor(scenario, target)
     steps: tuple[Callable[[], Iterator[Finding]], ...] = (
@@ -125,7 +129,7 @@ def examine(scenario: Scenario, target: str) -> Report:
 
 
 def _of_the_tolerance(scenario: Scenario, target: str, found: list[Finding], report: Report) -> list[Finding]:
-    """The findings without those that blame the seed and the baselines where the tolerance refuses all of them."""
+    """Return the findings, with one about the tolerance in place of those that blame seed and baselines alike."""
     refused = [finding for finding in found if finding.refused]
     others = [finding for finding in found if not finding.refused]
     if any(finding.unmeetable for finding in found):
@@ -139,12 +143,12 @@ def _of_the_tolerance(scenario: Scenario, target: str, found: list[Finding], rep
 
 
 def at(scenario: Scenario, problem: str, *key: str | int) -> Finding:
-    """A finding about a key of scenario.toml, in the file that the key stands in."""
+    """Return a finding about a key of scenario.toml, in the file that has the key."""
     return Finding(str(holder(layers(scenario.path), key)), ".".join(map(str, key)), problem)
 
 
 def _functions(scenario: Scenario) -> Iterator[Finding]:
-    """reference.py can be imported, and has what scenario.toml names."""
+    """Yield a finding for each function that scenario.toml or avo needs and reference.py lacks."""
     from avo.tools.reference.asked import SIGNATURES
 
     file, module = str(scenario.path / "reference.py"), scenario.reference
@@ -174,7 +178,7 @@ def _baselines(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
 
 
 def _traffic(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
-    """No launch can move less than its outputs and what it reads of its inputs."""
+    """Yield a finding if work.bytes is less than a launch's outputs and the part of its inputs that it reads."""
     from avo.tools.audit.proof import read_parts
 
     scenario = executor.scenario
@@ -198,7 +202,7 @@ def _traffic(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
 
 
 def _seed(executor: LocalExecutor, report: Report) -> Iterator[Finding]:
-    """It builds, is right, and its time goes with the work."""
+    """Yield a finding if the seed does not pass, or if its time does not grow with the work."""
     scenario, target = executor.scenario, executor.target
     verdict = executor.evaluate(seed_sources(scenario, target))
     seconds = verdict.cost.get("total", 0.0) - verdict.cost.get("wait", 0.0)

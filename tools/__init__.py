@@ -1,1 +1,1 @@
-"""What an agent can do: typed functions over one workspace. No AutoGen here. Imports its own rooms."""
+"""The tools of an agent: typed functions over one workspace. No AutoGen here. Imports its own rooms."""

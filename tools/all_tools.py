@@ -1,4 +1,4 @@
-"""The tools that there are, in the order in which a model reads them."""
+"""The list of tools, in the order in which a model reads them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ READING = (
     files.read_file, history.lineage, history.compare_versions, history.attempts, recall.recall,
     knowledge.kb_search, knowledge.kb_read,
 )  # fmt: skip
+"""Tools that only read."""
 CHANGING = (
     files.write_file, files.edit_file, shell.shell, evaluate.build, evaluate.evaluate,
     evaluate.sweep, profile.profile, sanitize.sanitize, commit.commit, history.checkout, history.note, plan.plan,
     history.end_step,
 )  # fmt: skip
+"""Tools that change the work tree or the journal, or use the device."""
 
 
 def registry(workspace: Workspace) -> Registry:
-    """Every tool over one bench."""
+    """Return a registry of all tools over one workspace."""
     tools = [tool(function, changes=False) for function in READING]
     return Registry(workspace, tools + [tool(function, changes=True) for function in CHANGING])

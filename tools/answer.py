@@ -1,4 +1,4 @@
-"""An answer: words for people and models, and beside them what programs read of it."""
+"""An answer: text for people and models, and data for programs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from avo.types import Rejected, ToolError
 
 @dataclass(frozen=True)
 class Answer:
-    """Of a tool, or a brief."""
+    """The answer of a tool, or a brief."""
 
     text: str
+    """For people and models."""
     data: Payload | None = None
+    """For programs; None if there is nothing for them."""
     worked: bool = True
-    """False when it could not do what was asked."""
+    """False if the tool could not do what it was asked."""
 
 
 def failed(error: ToolError | Rejected, before: str = "") -> Answer:
-    """Of a tool that could not do what was asked."""
+    """Return the answer of a tool that could not do what it was asked; its text starts with `before`."""
     if isinstance(error, Rejected):
         return Answer(f"{before}{error}", Rejection(str(error.status), error.reason), False)
     return Answer(f"{before}{error}", error.data if isinstance(error.data, Payload) else None, False)

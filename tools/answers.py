@@ -1,4 +1,4 @@
-"""How results read: verdict first, then the figures by case, then the log."""
+"""Results as text: the verdict first, then the figures by case, then the log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from avo.tools.build.builder import Build
 from avo.types import CaseScore, Comparison, Verdict, Version, figure
 
 DIRECTION_CHARACTERS = 100
+"""Maximum length in characters of a direction that is part of a line."""
 UNLIKE = 1.5
-"""Factor between the times on two families of inputs that is worth a remark."""
+"""Factor between the times on two families of inputs from which it is worth a remark."""
 
 
 def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
-    """For an agent or a terminal: the first line alone says how it went."""
+    """Return a verdict as text, whose first line alone says how it went; with ratios to `best` and the baselines."""
     unisolated = [f"not isolated: {verdict.unisolated}"] * bool(verdict.unisolated)
     if not verdict.passed:
         lines = [f"{verdict.status}: {verdict.reason}", "score 0", *unisolated, *([verdict.log] if verdict.log else [])]
@@ -39,7 +40,7 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
 
 
 def _unlike(case: CaseScore) -> list[str]:
-    """The families of inputs on which a launch takes much longer, or much less, than on the one that counts."""
+    """Return a remark for each family of inputs on which the time of a launch differs much from the scored one."""
     return [
         f"{case.id} takes {ratio:.2f} times as long on inputs '{family}'"
         for family, ratio in case.families.items()
@@ -48,7 +49,7 @@ def _unlike(case: CaseScore) -> list[str]:
 
 
 def build_text(built: Build) -> str:
-    """A build: what stands against it first, then what it is made of."""
+    """Return a build as text: compiler remarks first, then resources and instructions."""
     first = remarks(built.log)
     lines = [*first, f"compiled in {built.seconds:.2f} s"]
     for kernel in built.kernels:
@@ -66,7 +67,7 @@ def build_text(built: Build) -> str:
 
 
 def attempt_line(attempt: Attempt, origin: str = "") -> str:
-    """One attempt in one line, as `attempts` and `sweep` show it; `origin` of a score that does not compare."""
+    """Return an attempt as one line, as in `attempts` and `sweep`. origin: why its score does not compare."""
     verdict = attempt.verdict
     result = f"{figure(verdict.score)} {verdict.unit}" if verdict.passed else verdict.reason[:80].replace("|", "/")
     result += f" ({origin})" if origin else ""
@@ -76,7 +77,7 @@ def attempt_line(attempt: Attempt, origin: str = "") -> str:
 
 
 def comparison_text(result: Comparison, incumbent: str) -> str:
-    """Ratio with its interval and the noise it has to exceed."""
+    """Return a comparison as text: ratio, interval, and the noise that it has to exceed."""
     cases = ", ".join(f"{case} x{ratio:.3f}" for case, ratio in result.cases.items())
     return (
         f"x{result.ratio:.4f} of {incumbent} (95 % interval {result.low:.4f} to {result.high:.4f}, "

@@ -38,12 +38,12 @@ async def commit(workspace: Workspace, message: str) -> Answer:
 
 
 def _refused(files: Sources, why: str) -> ToolError:
-    """What the gate answers when it does not let these sources in."""
+    """Return the gate's error about these sources."""
     return ToolError(why, Refusal(settings_of(files)))
 
 
 async def _require_other_code(workspace: Workspace, files: Sources) -> None:
-    """Raise ToolError when the sources compile to what a version's compile to: there is nothing to measure then."""
+    """Raise ToolError if the sources compile to the code of a version: there is nothing to measure then."""
     code = await _compiled(workspace, files)
     built = {workspace.lineage.champion().name, workspace.lineage.best().name}
     for version in reversed(workspace.lineage.versions()) if code else ():
@@ -57,7 +57,7 @@ async def _require_other_code(workspace: Workspace, files: Sources) -> None:
 
 
 async def _compiled(workspace: Workspace, files: Sources) -> str:
-    """The digest of what sources compile to; empty when they do not: an evaluation says why."""
+    """Return the digest of the compiled sources; "" if they do not compile, which an evaluation will explain."""
     try:
         return (await workspace.blocking(lambda: workspace.executor.build(files))).code
     except Rejected:
@@ -65,7 +65,7 @@ async def _compiled(workspace: Workspace, files: Sources) -> str:
 
 
 async def _gate(workspace: Workspace, files: Sources, attempt: Attempt, message: str) -> tuple[Version, str]:
-    """Compare with the champion; commit or raise ToolError."""
+    """Compare with the champion; commit and return the version with the measurement in words, or raise ToolError."""
     await _clean(workspace, files)
     champion = workspace.lineage.champion()
     began = time.monotonic()
@@ -92,7 +92,10 @@ async def _gate(workspace: Workspace, files: Sources, attempt: Attempt, message:
 
 
 async def _compared(workspace: Workspace, champion: Version, files: Sources) -> Comparison:
-    """Side by side with the champion, twice where that seems unfit: a machine may be disturbed. Raises Unfit."""
+    """Compare side by side with the champion; once more if it seems unfit, as the machine may have been disturbed.
+
+    Raises Rejected, or Unfit if it is unfit again.
+    """
     incumbent, usual = workspace.lineage.files(champion), _scored_here(workspace, champion)
     with contextlib.suppress(Unfit):
         return await workspace.blocking(lambda: workspace.executor.compare(incumbent, files, usual))
@@ -104,7 +107,7 @@ async def _compared(workspace: Workspace, champion: Version, files: Sources) -> 
 
 
 def _scored_here(workspace: Workspace, version: Version) -> dict[str, float] | None:
-    """Seconds of a launch by case of a version, if it was scored on this device by these rules."""
+    """Return the seconds of a launch by case of a version that was scored on this device by these rules, else None."""
     attempt = workspace.journal.attempt_of(version.tree)
     if attempt is None or not attempt.verdict.passed or attempt.verdict.rules != RULES:
         return None
@@ -112,7 +115,7 @@ def _scored_here(workspace: Workspace, version: Version) -> dict[str, float] | N
 
 
 async def _clean(workspace: Workspace, files: Sources) -> None:
-    """Raise ToolError unless the sanitizers that the scenario asks for find nothing, or where they cannot look."""
+    """Raise ToolError if the sanitizers that the scenario requires find anything, or cannot run."""
     tools = workspace.scenario.target(workspace.target).sanitizers
     if not tools:
         return

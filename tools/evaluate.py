@@ -1,4 +1,4 @@
-"""Build, evaluate, sweep: what a change is worth."""
+"""The tools build, evaluate and sweep: what a change is worth."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from avo.tools.workspace import Workspace
 from avo.types import ToolError, figure
 
 MOST_CANDIDATES = 32
+"""Maximum number of combinations of one sweep."""
 MOST_COUNTED = 1_000_000
+"""Number up to which combinations are counted."""
 LONGEST_VALUE = 100
-"""Characters."""
+"""Maximum length in characters of a knob's name or value."""
 
 
 async def build(workspace: Workspace) -> str:
@@ -62,7 +64,7 @@ async def sweep(workspace: Workspace, knobs: dict[str, list[str | int]], directi
 
 
 def _check(knobs: Mapping[str, Sequence[str | int]]) -> None:
-    """Raise ToolError for more than can be swept, before anything is made of it."""
+    """Raise ToolError for more combinations than can be swept, before any is made."""
     count = 1
     for name, values in knobs.items():
         if not isinstance(values, list):

@@ -1,4 +1,4 @@
-"""Files of the work tree: list, read, write, edit, delete. Nothing outside of it."""
+"""The tools on files of the work tree: list, read, write, edit, delete. Nothing outside of it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from avo.tools.workspace import Workspace
 from avo.types import ToolError
 
 LONGEST_ANSWER = 40_000
+"""Maximum length in characters of an answer."""
 LONGEST_PATH = 1000
+"""Maximum length in characters of a path."""
 LARGEST_READ = 16 << 20
+"""Maximum size in bytes of a file to read."""
 MOST_LISTED = 1000
+"""Maximum number of files in a list."""
 
 
 def inside(workspace: Workspace, path: str) -> str:
-    """The name of that file, from the work tree. Raises ToolError when it lies elsewhere or belongs to git."""
+    """Return a path relative to the work tree. Raises ToolError if it is outside, a link, or belongs to git."""
     if "\0" in path or len(path) > LONGEST_PATH or not path.isprintable():
         raise ToolError(f"{path[:80]!a} is no path")
     root = workspace.work_tree.resolve().as_posix()
@@ -31,13 +35,13 @@ def inside(workspace: Workspace, path: str) -> str:
 
 
 def _of_git(part: str) -> bool:
-    """Whether it is .git, or what some file system takes for it."""
+    """Return True for .git, and for names that some file system takes for it."""
     plain = part.casefold().partition(":")[0].rstrip(" .")
     return plain == ".git" or plain.startswith("git~")
 
 
 def _linked(workspace: Workspace, parts: list[str]) -> bool:
-    """Whether a link is on the way, or at its end, whatever it points to."""
+    """Return True if a component of the path is a link, wherever that leads."""
     try:
         return any(
             safe_files.kind(workspace.work_tree, "/".join(parts[:end])) == "link" for end in range(1, len(parts) + 1)
@@ -47,7 +51,7 @@ def _linked(workspace: Workspace, parts: list[str]) -> bool:
 
 
 def present(workspace: Workspace, path: str) -> str:
-    """The same, for a plain file that is there."""
+    """Return the path of an existing plain file, relative to the work tree. Raises ToolError."""
     name = inside(workspace, path)
     try:
         found = safe_files.kind(workspace.work_tree, name)
@@ -61,7 +65,7 @@ def present(workspace: Workspace, path: str) -> str:
 
 
 def writable(workspace: Workspace, path: str) -> str:
-    """The same, for a file that an agent may write."""
+    """Return the path of a file that an agent may write, relative to the work tree. Raises ToolError."""
     name = inside(workspace, path)
     last = posixpath.basename(name)
     if last in GENERATED:
@@ -74,7 +78,7 @@ def writable(workspace: Workspace, path: str) -> str:
 
 
 def replace(workspace: Workspace, name: str, content: bytes) -> None:
-    """Write the whole file or nothing of it. Raises ToolError for what cannot be."""
+    """Write a whole file atomically. Raises ToolError for one that is too large or cannot be written."""
     if len(content) > LARGEST_BYTES:
         raise ToolError(f"{name} would be larger than {LARGEST_BYTES} bytes")
     safe_files.write(workspace.work_tree, name, content)
@@ -88,7 +92,7 @@ def _encoded(text: str) -> bytes:
 
 
 def listing(workspace: Workspace) -> str:
-    """The files of the work tree with their sizes."""
+    """Return the files of the work tree with their sizes in bytes, one a line."""
     entries = [e for e in safe_files.walk(workspace.work_tree) if not _of_git(e.name.split("/")[0])]
     lines = [
         f"{e.name if e.name.isprintable() else ascii(e.name)}  " + (f"{e.size} bytes" if e.kind == "file" else e.kind)

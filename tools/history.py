@@ -1,4 +1,4 @@
-"""What was tried and kept so far: versions, differences, attempts, notes."""
+"""The tools on history: versions, differences, attempts, notes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ from avo.tools.workspace import OLDER, Workspace, unified_diff
 from avo.types import RULES, ToolError, Unknown, Version, figure
 
 LONGEST_ANSWER = 30_000
+"""Maximum length in characters of an answer."""
 MOST_LISTED = 2_000
+"""Maximum number of attempts in a list."""
 SHOWN = 25
-"""Versions in a brief."""
+"""Maximum number of versions in a brief."""
 LONGEST_NOTE = 2_000
+"""Maximum length in characters of a note."""
 NOTES = 10_000
-"""Characters of notes that are shown."""
+"""Maximum length in characters of all notes in a brief."""
 LONGEST_ADVICE, LONGEST_TITLE = 3_000, 160
+"""Maximum length of advice, and of a direction's title, in characters."""
 
 
 def _version(workspace: Workspace, name: str) -> Version:
@@ -49,7 +53,7 @@ async def lineage(workspace: Workspace) -> str:
 
 
 def _line(workspace: Workspace, version: Version) -> str:
-    """One version with the score that counts; where it was not scored anew, why that does not compare."""
+    """Return a version as one line with the score that counts, and the reason if that does not compare."""
     attempt = workspace.journal.attempt_of(version.tree)
     if attempt and attempt.verdict.passed:
         return version_line(workspace.scored(version), workspace.origin(attempt.verdict))
@@ -57,26 +61,29 @@ def _line(workspace: Workspace, version: Version) -> str:
 
 
 def scored_by(lineage: Lineage, version: Version) -> str:
-    """OLDER where a version's own score is; empty where it is of this judge."""
+    """Return OLDER if a version's own score is by an older judge, else ""."""
     return "" if lineage.facts(version).get("Rules") == RULES else OLDER
 
 
 def shortened(listing: str) -> str:
-    """The first line and the last ones of a long list."""
+    """Return the first line and the last ones of a long list."""
     lines = listing.splitlines()
     left = len(lines) - SHOWN
     return "\n".join(lines if left <= 0 else [lines[0], f"[... {left} versions: see lineage ...]", *lines[1 + left :]])
 
 
 def version_line(version: Version, origin: str = "") -> str:
-    """One version in one line; `origin` of a score that does not compare."""
+    """Return a version as one line. origin: why its score does not compare."""
     kind = ("" if version.improved else " (match)") + (f" ({origin})" if origin else "")
     title = version.message.partition("\n")[0]
     return f"{version.name} {figure(version.score)} {version.unit} x{version.gain:.3f}{kind}  {title}"
 
 
 def read_version(workspace: Workspace, version: str, path: str) -> str:
-    """A source file of a version, or of what was brought in; without a path, its message, scores and files."""
+    """Return a source file of a version or of the imported origin; without a path, message, scores and files.
+
+    Raises ToolError for an unknown version or file.
+    """
     if version == SEED_FROM:
         came = _brought(workspace)
         return _read(came.files, path, SEED_FROM, _origin(came))
@@ -91,7 +98,7 @@ def read_version(workspace: Workspace, version: str, path: str) -> str:
 
 
 def _read(files: Sources, path: str, name: str, head: str) -> str:
-    """One of the files, or what there is to say of all."""
+    """Return one of the files, or for no path the head and a list of all. Raises ToolError."""
     if not path:
         return f"{head}\nfiles: {', '.join(files)}"
     if path not in files:
@@ -112,7 +119,7 @@ async def compare_versions(workspace: Workspace, first: str, second: str) -> str
 
 
 def _side(workspace: Workspace, name: str) -> tuple[str, Mapping[str, float], Sources]:
-    """A version, or what was brought in: its line, its scores here, its sources."""
+    """Return line, scores here and sources of a version, or of the imported origin. Raises ToolError."""
     if name != SEED_FROM:
         found = _version(workspace, name)
         return _line(workspace, found), workspace.scored(found).scores, workspace.lineage.files(found)
@@ -127,7 +134,7 @@ def _origin(came: Brought) -> str:
 
 
 def tree_of(workspace: Workspace, version: str = "") -> Tree:
-    """The work tree as programs read it; `version`: what was checked out just now."""
+    """Return the work tree as data for programs. version: the one that was just checked out."""
     try:
         files = workspace.sources()
         return Tree(tuple(files), tuple(knobs_of(files).values()), version=version)
@@ -163,7 +170,7 @@ async def attempts(workspace: Workspace, last: int = 30, number: int = 0) -> Ans
 
 
 def read_attempt(workspace: Workspace, number: int) -> str:
-    """One evaluation whole. Raises ToolError when there is none of that number."""
+    """Return an evaluation in full: direction, verdict, diff. Raises ToolError if there is none of that number."""
     try:
         attempt = workspace.journal.attempt(min(abs(number), LARGEST_NUMBER))
     except Unknown as error:
@@ -184,7 +191,7 @@ async def note(workspace: Workspace, text: str) -> str:
 
 
 def latest_notes(workspace: Workspace) -> str:
-    """As many of the latest notes as fit, in order; empty when there is none."""
+    """Return as many of the latest notes as fit, in order; "" if there are none."""
     found, size = workspace.journal.notes(), 0
     lines: list[str] = []
     for entry in reversed(found):
@@ -197,7 +204,7 @@ def latest_notes(workspace: Workspace) -> str:
 
 
 def latest_advice(workspace: Workspace) -> str:
-    """What the supervisor said last, and what came of it; empty when it said nothing."""
+    """Return the supervisor's latest advice and its outcome; "" if there is none."""
     found = workspace.journal.interventions(last=1)
     if not found:
         return ""
@@ -206,19 +213,19 @@ def latest_advice(workspace: Workspace) -> str:
 
 
 def guidance(workspace: Workspace) -> list[str]:
-    """Plan and latest advice, as parts of a brief; none when there are none."""
+    """Return plan and latest advice as parts of a brief; empty if there are none."""
     parts = {"Plan": plan_text(workspace), "Latest advice of the supervisor": latest_advice(workspace)}
     return [f"# {title}\n{text}" for title, text in parts.items() if text]
 
 
 def advice_line(advice: Intervention) -> str:
-    """One time that the supervisor had the floor: why, what it named, what came of it."""
+    """Return one advice of the supervisor as a line: trigger, directions, outcome."""
     titles = "; ".join(str(entry["title"])[:LONGEST_TITLE] for entry in directions(advice)) or "nothing left"
     return f"advice {advice.id}, {advice.trigger}: {' '.join(titles.split())} -> {advice.outcome}"
 
 
 def directions(advice: Intervention) -> list[dict[str, Any]]:
-    """What it named."""
+    """Return the directions that an advice names."""
     return [entry for entry in advice.advice.get("directions", ()) if isinstance(entry, dict) and entry.get("title")]
 
 

@@ -1,4 +1,4 @@
-"""The knowledge base for an agent: search and read. What it was shown is journalled with the next evaluation."""
+"""The tools on the knowledge base: search and read. Passages shown are journalled with the next evaluation."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LONGEST_ANSWER = 5800
-"""Characters."""
+"""Maximum length in characters of an answer."""
 MOST_QUERIES = 6
+"""Maximum number of queries of one search."""
 HITS = 6
+"""Maximum number of hits of one search."""
 SNIPPET = 400
+"""Maximum length in characters of a hit's text."""
 EVERY_ARCH = "all"
+"""Value of `arch` for any architecture."""
 CONTENTS = "contents"
-"""In place of lines: what a document holds."""
+"""Value of `lines` for the outline of a document."""
 _open: dict[Path, Store] = {}
-"""The store in use, by its folder."""
+"""Folder -> the open store; one at most."""
 
 
 async def kb_search(workspace: Workspace, queries: list[str], arch: str = "", source: str = "") -> str:
@@ -82,7 +86,7 @@ async def kb_read(workspace: Workspace, id_or_path: str, lines: str = "") -> str
 
 
 def _ask(work: Callable[[Store], T]) -> T:
-    """`work` on the store in use, also when it was built anew meanwhile. Raises ToolError."""
+    """Return the result of `work` on the current store, even if it has been rebuilt. Raises ToolError."""
     current = kb_folder() / "current"
     if not current.exists():
         raise ToolError("there is no knowledge base on this machine (avo kb build makes it): go on without it")
@@ -93,7 +97,7 @@ def _ask(work: Callable[[Store], T]) -> T:
 
 
 def _opened(folder: Path) -> Store:
-    """Kept open between calls, for loading Chroma takes half a second; the one before is closed, and its files gone."""
+    """Return the store in a folder, kept open between calls: loading Chroma takes half a second. Others are closed."""
     from avo.kb_index.index.store import Store
 
     if folder not in _open:

@@ -1,4 +1,4 @@
-"""What a run was begun from: a version of another run, whose sources the journal keeps until they are adapted."""
+"""The origin of a run: a version of another run, whose sources the journal keeps until they are adapted."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from avo.tools.payloads import Tree, payloads_of
 from avo.types import AvoError, Version
 
 SEED_FROM = "seed-from"
-"""What it is called beside v0, v1, …"""
+"""Name of the imported origin, beside v0, v1, …"""
 ENOUGH = 0.5
-"""Part of its own lines that a version has to hold to be taken for a descendant."""
+"""Part of the origin's own lines that a version must contain to count as its descendant."""
 
 
 def brought(journal: Journal) -> Brought | None:
-    """What the run was begun from; None when that is its scenario's own seed. Raises AvoError for no candidate."""
+    """Return the origin imported into the run; None if it began with its scenario's own seed.
+
+    Raises AvoError if the journal's record is no candidate.
+    """
     came = journal.brought()
     if came is None:
         return None
@@ -31,7 +34,7 @@ def brought(journal: Journal) -> Brought | None:
 
 
 def sources_of(journal: Journal, lineage: Lineage, name: str) -> tuple[str, Sources]:
-    """Name and sources of a version, or of what was brought in. Raises AvoError."""
+    """Return name and sources of a version, or of the imported origin. Raises AvoError."""
     came = brought(journal) if name == SEED_FROM else None
     if came:
         return SEED_FROM, came.files
@@ -40,9 +43,9 @@ def sources_of(journal: Journal, lineage: Lineage, name: str) -> tuple[str, Sour
 
 
 def first_of_line(journal: Journal, lineage: Lineage, came: Brought) -> Version | None:
-    """The first version that is what was brought in, or made of it; None so far.
+    """Return the first version that is the imported origin or descends from it; None so far.
 
-    It is made of it when its step last checked that out, or when it holds enough of the lines that the seed lacks.
+    It descends from it if its step last checked that out, or if it contains enough of the lines that the seed lacks.
     """
     versions = lineage.versions()
     if not versions or versions[0].tree == digest(came.files):
@@ -58,16 +61,16 @@ def first_of_line(journal: Journal, lineage: Lineage, came: Brought) -> Version 
 
 
 def _checked_out(journal: Journal, step: int) -> str:
-    """What the work tree of a step was last made from; empty when it was never checked out there."""
+    """Return the version that a step last checked out into the work tree; "" if there is none."""
     answers = [data for told in journal.step_results(step, "checkout") for data in payloads_of(told).values()]
     made = [data.version for data in answers if isinstance(data, Tree) and data.version]
     return made[-1] if made else ""
 
 
 def transfer(journal: Journal, lineage: Lineage) -> dict[str, Any] | None:
-    """Where the run was begun from and how long it took from there; None when that is its scenario's own seed.
+    """Return the run's origin and the time it took from there, for JSON; None if it began with its scenario's own seed.
 
-    Seconds are of elapsed run time: sessions of `avo run`; null when all was done by commands.
+    Seconds are elapsed run time, in sessions of `avo run`; None if everything was done by commands.
     """
     came = brought(journal)
     if came is None:
@@ -81,7 +84,7 @@ def transfer(journal: Journal, lineage: Lineage) -> dict[str, Any] | None:
 
 
 def transfer_text(told: Mapping[str, Any]) -> str:
-    """The same in one line."""
+    """Return the result of `transfer` as one line."""
 
     def reached(entry: Mapping[str, Any] | None) -> str:
         if entry is None:
@@ -97,7 +100,7 @@ def transfer_text(told: Mapping[str, Any]) -> str:
 
 
 def _reached(journal: Journal, version: Version | None) -> dict[str, Any] | None:
-    """A version, and the elapsed run time at which the gate, or for v0 the score, let it in."""
+    """Return a version, and the elapsed run time in seconds when the gate accepted it (v0: when it was scored)."""
     if version is None:
         return None
     at = datetime.fromisoformat(journal.let_in(version.tree) or version.at).timestamp()
@@ -106,6 +109,6 @@ def _reached(journal: Journal, version: Version | None) -> dict[str, Any] | None
 
 
 def _lines(files: Sources) -> set[str]:
-    """Every line, without the space round it."""
+    """Return the set of all lines, stripped, without empty ones."""
     text = "\n".join(content.decode("utf-8", "replace") for content in files.values())
     return {line.strip() for line in text.splitlines()} - {""}

@@ -1,4 +1,4 @@
-"""Payloads: what programs read of an answer, a brief or advice, in place of its words. They survive as JSON."""
+"""Payloads: the data for programs in an answer, a brief or advice, in place of its text. They can be stored as JSON."""
 
 from __future__ import annotations
 
@@ -17,38 +17,41 @@ TASK, REVIEW, ADVICE = "task", "review", "advice"
 
 @dataclass(frozen=True)
 class Scored:
-    """One evaluation."""
+    """One evaluation and its score."""
 
     attempt: int
+    """Number of the attempt."""
     score: float
-    """0 where it was rejected."""
+    """In the target's unit; 0 if it was rejected."""
     knobs: Mapping[str, str]
+    """Knob -> value."""
     compares: bool
-    """False for a score by an older judge or of another machine."""
+    """False for a score by an older judge or from another machine."""
 
 
 @dataclass(frozen=True)
 class Evaluations:
-    """Of `attempts`, `evaluate` and `sweep`."""
+    """The payload of `attempts`, `evaluate` and `sweep`."""
 
     scored: tuple[Scored, ...]
 
 
 @dataclass(frozen=True)
 class Tree:
-    """The work tree, of whatever lists or changes it."""
+    """The work tree: the payload of every tool that lists or changes it."""
 
     files: tuple[str, ...]
+    """Paths of the sources."""
     knobs: tuple[Knob, ...] = ()
     problem: str = ""
-    """Why the knobs cannot be read."""
+    """Reason why the knobs cannot be read."""
     version: str = ""
-    """What was checked out just now."""
+    """The version that was just checked out, if any."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """A candidate that scores zero."""
+    """The payload of a candidate that scores zero."""
 
     status: str
     reason: str
@@ -56,77 +59,85 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A candidate that the gate did not let in."""
+    """The payload of a candidate that the gate refused."""
 
     knobs: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Committed:
-    """A new version."""
+    """The payload of a new version."""
 
     version: str
     improved: bool
+    """False for a match."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A step that was given up."""
+    """The payload of a step that was given up."""
 
     reason: str
     exhausted: bool
+    """True if no direction is left that is worth trying."""
 
 
 @dataclass(frozen=True)
 class Interrupted:
-    """A call that nobody knows the effect of."""
+    """The payload of a call whose effect is unknown."""
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A brief."""
+    """The payload of a brief."""
 
     step: int
     resumed: bool
-    """The work tree may hold half of an edit."""
+    """True if the work tree may contain a half-finished edit."""
     versions: int
+    """Number of versions so far."""
     task: str
+    """The scenario's task."""
     refused: tuple[Mapping[str, str], ...] = ()
     """Knob settings that the gate found slower."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """What the supervisor is asked."""
+    """The payload of a request to the supervisor."""
 
     fruitless: int
-    """Rounds of advice since the last version that led to nothing."""
+    """Rounds of advice since the last version that had no result."""
 
 
 @dataclass(frozen=True)
 class Advised:
-    """What the supervisor named that sets knobs."""
+    """The payload of advice: those of its directions that set knobs."""
 
     changes: tuple[Mapping[str, str], ...]
+    """For each, knob -> value."""
 
 
 Payload = (
     Evaluations | Tree | Rejection | Refusal | Committed | Ended | Interrupted | Begun | Review | Advised
 )  # fmt: skip
+"""Any payload."""
 KINDS: Mapping[str, type[Payload]] = {
     "evaluations": Evaluations, "tree": Tree, "rejection": Rejection, "refusal": Refusal, "committed": Committed,
     "ended": Ended, "interrupted": Interrupted, "begun": Begun, "review": Review, "advised": Advised,
 }  # fmt: skip
+"""Name in JSON -> class."""
 NAMES = {made: name for name, made in KINDS.items()}
+"""Class -> name in JSON."""
 
 
 def packed(payloads: Mapping[str, Payload]) -> dict[str, Any] | None:
-    """As the journal keeps them; None where there are none."""
+    """Return payloads by key in the journal's format; None if there are none."""
     return {key: {"kind": NAMES[type(data)], **asdict(data)} for key, data in payloads.items()} or None
 
 
 def payloads_of(message: Message) -> dict[str, Payload]:
-    """Those of one message, by call; what this avo does not know is left out."""
+    """Return the payloads of one message, by call; kinds that this version of avo does not know are left out."""
     found: dict[str, Payload] = {}
     for key, entry in (message.data or {}).items():
         try:
@@ -138,5 +149,5 @@ def payloads_of(message: Message) -> dict[str, Payload]:
 
 
 def evaluations(attempts: Iterable[tuple[Attempt, bool]]) -> Evaluations:
-    """Attempts, each with whether its score compares with others."""
+    """Return the payload of attempts, each paired with True if its score compares with others."""
     return Evaluations(tuple(Scored(a.id, a.verdict.score, dict(a.knobs), compares) for a, compares in attempts))

@@ -9,12 +9,13 @@ from avo.tools.workspace import Workspace
 from avo.types import ToolError, Unknown
 
 OPEN = "open"
+"""State of a direction that has not been tried."""
 MOST_OPEN, MOST_CLOSED = 20, 20
-"""Directions that are shown, the latest of each."""
+"""Maximum number of directions that are shown, the latest open and the latest closed ones."""
 LARGEST_NUMBER = 1 << 62
-"""SQLite's integers have 64 bits."""
+"""Largest number that is looked up: SQLite's integers have 64 bits."""
 LONGEST = 400
-"""Characters of a direction, and of its reason."""
+"""Maximum length in characters of a direction, and of its reason."""
 
 
 async def plan(
@@ -39,7 +40,7 @@ async def plan(
 
 
 def plan_text(workspace: Workspace) -> str:
-    """The open directions, then the latest that are closed; empty when there is none."""
+    """Return the open directions, then the latest closed ones; "" if there are none."""
     found = workspace.journal.plan()
     still = [entry for entry in found if entry.state == OPEN]
     closed = [entry for entry in found if entry.state != OPEN]
@@ -49,7 +50,7 @@ def plan_text(workspace: Workspace) -> str:
 
 
 def direction_line(direction: Direction) -> str:
-    """One direction in one line."""
+    """Return a direction as one line."""
     return f"{direction.id}. {direction.state}: {direction.text}" + (f" ({direction.why})" if direction.why else "")
 
 

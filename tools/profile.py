@@ -1,4 +1,4 @@
-"""Profile a candidate: what bounds it and where its time goes, as far as this machine can tell."""
+"""The tool profile: what bounds a candidate and where its time goes, as far as this machine can measure it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from avo.tools.workspace import Workspace
 from avo.types import Missing, ToolError, Unknown
 
 KEPT = 20
-"""Profiles of a run whose reports stay on disk."""
+"""Number of profiles of a run whose reports stay on disk."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """What the instruments of this machine tell of one candidate."""
+    """The results of this machine's instruments for one candidate."""
 
     text: str
-    """Verdict first."""
+    """The report, verdict first."""
     facts: Mapping[str, Any]
-    """All numbers."""
+    """All numbers, for JSON."""
 
 
 async def profile(workspace: Workspace, case: str = "") -> str:
@@ -49,7 +49,7 @@ async def profile(workspace: Workspace, case: str = "") -> str:
 
 
 def _room(folder: Path) -> Path:
-    """The next numbered folder; the oldest ones go."""
+    """Return the path of the next numbered folder; delete the oldest ones."""
     numbers = sorted(int(path.name) for path in folder.glob("[0-9]*"))
     for old in numbers[: -KEPT + 1]:
         shutil.rmtree(folder / f"{old:04}", ignore_errors=True)
@@ -57,7 +57,7 @@ def _room(folder: Path) -> Path:
 
 
 def timed_case(scenario: Scenario, target: str, name: str) -> Case:
-    """The case of that id; without one, the case with the most work. Raises Unknown."""
+    """Return the case of that id; without one, the case with the most work. Raises Unknown."""
     cases = {case.id: case for case in scenario.timed(target)}
     if name and name not in cases:
         raise Unknown(
@@ -69,7 +69,7 @@ def timed_case(scenario: Scenario, target: str, name: str) -> Case:
 def profiled(
     executor: Executor, files: Sources, scenario: Scenario, target: str, case: Case, keep: Path | None = None
 ) -> Profile:
-    """Look at one candidate with the instruments of its target; `keep`: where they leave what they printed.
+    """Profile one candidate with the instruments of its target. keep: folder for their output.
 
     Waits for the device. Raises Rejected when the candidate does not compile.
     """
@@ -117,7 +117,7 @@ def _on_cpu(files: Sources, scenario: Scenario, case: Case, keep: Path | None) -
 
 
 def _with_lines(scenario: Scenario) -> Scenario:
-    """The scenario with source lines in what it compiles for the CPU; the machine code stays the same."""
+    """Return the scenario with source lines in CPU builds; the machine code stays the same."""
     settings = scenario.target("cpu")
     named = settings.model_copy(update={"flags": (*settings.flags, "-g1")})
     return scenario.model_copy(update={"targets": scenario.targets | {"cpu": named}})

@@ -1,4 +1,4 @@
-"""Recall: what was said and done before, found by its words."""
+"""The tool recall: search in all earlier messages and notes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from avo.tools.workspace import Workspace
 from avo.types import ToolError, Unknown
 
 MOST_FOUND = 12
+"""Maximum number of messages that are found."""
 MOST_NOTES = 8
+"""Maximum number of notes that are found."""
 AROUND = 160
-"""Characters on each side of what was found."""
+"""Characters shown on each side of a match."""
 WORD = re.compile(r"[\w.+#-]{2,}")
+"""A word of a query."""
 
 
 async def recall(workspace: Workspace, query: str = "", number: int = 0) -> str:
@@ -48,7 +51,7 @@ def _head(message: Message) -> str:
 
 
 def _around(text: str, words: list[str]) -> str:
-    """The part of a text where the first of the words stands."""
+    """Return the part of a text around the first of the words."""
     at = min((place for word in words if (place := text.lower().find(word)) >= 0), default=0)
     start = max(at - AROUND, 0)
     part = " ".join(text[start : at + AROUND].split())

@@ -1,4 +1,4 @@
-"""The registry: each tool is a typed async function; its schema is its signature, its docstring what a model reads."""
+"""The registry of tools: async functions whose signature is the schema, and whose docstring a model reads."""
 
 from __future__ import annotations
 
@@ -18,42 +18,46 @@ from avo.tools.workspace import Workspace
 from avo.types import Rejected, ToolError
 
 MOST_PROBLEMS, LONGEST_KEY = 8, 60
-"""Mistakes in the arguments that are told, and characters of a key that is at fault."""
+"""Maximum number of mistakes in arguments that are reported, and length in characters of the key at fault."""
 
 LONGEST_PROBLEM = 10_000
-"""Characters of what went wrong: it may repeat an argument."""
+"""Maximum length in characters of an error message, which may repeat an argument."""
 
 Function = Callable[..., Awaitable[Answer | str]]
-"""A tool of which programs read nothing answers its words alone."""
+"""Type of a tool; one whose answer has no data for programs returns its text alone."""
 
 
 class Untitled(GenerateJsonSchema):
-    """Schemas of fields without titles."""
+    """Generator of JSON schemas without titles of fields."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
+        """Return False for every field."""
         return False
 
 
 @dataclass(frozen=True)
 class Tool:
-    """One thing an agent can do."""
+    """A function that an agent may call."""
 
     name: str
+    """The function's name."""
     description: str
+    """The function's docstring."""
     function: Function
     arguments: type[BaseModel]
+    """Model that validates the arguments."""
     changes: bool
-    """False for a tool that only reads: what a supervisor may use."""
+    """False for a tool that only reads: a supervisor may use only those."""
 
     @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the arguments, without the titles that repeat their names: every model call pays for it."""
+        """JSON schema of the arguments, without titles that repeat names: every model call pays for its length."""
         made = self.arguments.model_json_schema(schema_generator=Untitled)
         return {key: value for key, value in made.items() if key != "title"}
 
 
 def tool(function: Function, *, changes: bool) -> Tool:
-    """Make a Tool of `async def name(bench, arg: type, …) -> Answer`."""
+    """Make a Tool of `async def name(workspace, arg: type, …) -> Answer`."""
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
     for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
@@ -64,7 +68,7 @@ def tool(function: Function, *, changes: bool) -> Tool:
 
 
 def _decoded(text: str) -> Any:
-    """A model's JSON; nothing at all means no arguments. Raises ToolError."""
+    """Parse a model's JSON; an empty text means no arguments. Raises ToolError."""
     try:
         return json.loads(text or "{}")
     except (ValueError, RecursionError) as error:
@@ -72,7 +76,7 @@ def _decoded(text: str) -> Any:
 
 
 def _check_text(values: Mapping[str, Any]) -> None:
-    """Raise ToolError for characters that no file and no database keeps: halves of a pair, as JSON can escape them."""
+    """Raise ToolError for unpaired surrogates, which JSON can escape but no file or database stores."""
     try:
         json.dumps(values, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError as error:
@@ -80,7 +84,7 @@ def _check_text(values: Mapping[str, Any]) -> None:
 
 
 def _problems(error: ValidationError) -> str:
-    """What is wrong with the arguments: the first few, and where each stands."""
+    """Return the first mistakes in the arguments, each with its place."""
     found = error.errors(include_input=False, include_url=False)
     told = [f"{'.'.join(str(part)[:LONGEST_KEY] for part in p['loc'])}: {p['msg']}" for p in found[:MOST_PROBLEMS]]
     return "; ".join([*told, *([f"and {len(found) - len(told)} more"] if len(found) > len(told) else [])])
@@ -92,14 +96,14 @@ def _facts(name: str, workspace: Workspace) -> Facts:
 
 
 class Registry:
-    """The tools over one bench. `call` answers also what could not be done; bugs of ours surface."""
+    """The tools over one workspace. `call` answers mistakes of an agent, too; defects of avo are raised."""
 
     def __init__(self, workspace: Workspace, tools: list[Tool]) -> None:
         self.workspace = workspace
         self.tools = {entry.name: entry for entry in tools}
 
     async def call(self, name: str, arguments: Mapping[str, Any] | str | None) -> Answer:
-        """Run a tool."""
+        """Run a tool; return its answer, also for an unknown tool, wrong arguments, ToolError and Rejected."""
         if name not in self.tools:
             return Answer(f"there is no tool '{name}'; there are: {', '.join(self.tools)}", worked=False)
         with span(f"execute_tool {name}", _facts(name, self.workspace)) as facts:

@@ -1,4 +1,4 @@
-"""Check a candidate with sanitizers: races and accesses that the judge's checks may not show."""
+"""The tool sanitize: races and invalid accesses that the judge's checks may not show."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from avo.tools.instruments.sanitizer import Findings
 
 Tool = Literal["usual", "memcheck", "racecheck", "initcheck", "synccheck", "address", "undefined", "all"]
+"""Names of sanitizers, and of groups of them."""
 
 
 async def sanitize(workspace: Workspace, tool: Tool = "usual") -> str:
@@ -37,7 +38,7 @@ async def sanitize(workspace: Workspace, tool: Tool = "usual") -> str:
 
 
 def chosen(tool: str, target: str) -> tuple[str, ...]:
-    """The tools that a name stands for on a target."""
+    """Return the sanitizers that a name stands for on a target."""
     from avo.tools.instruments.sanitizer import CPU_TOOLS, TOOLS
 
     if family(target) == "cpu":
@@ -48,9 +49,9 @@ def chosen(tool: str, target: str) -> tuple[str, ...]:
 def sanitized(
     built: Build, files: Sources, scenario: Scenario, target: str, tools: tuple[str, ...], keep: Path | None = None
 ) -> list[Findings]:
-    """What each of the tools finds in `files` and their build; their logs go to `keep`. Waits for the device.
+    """Return the findings of each sanitizer in `files` and their build; logs go to `keep`. Waits for the device.
 
-    Raises Unread or Missing when they cannot look.
+    Raises Unread or Missing when one cannot run.
     """
     from avo.tools.instruments.harness import Unread
     from avo.tools.instruments.sanitizer import CPU_TOOLS, TOOLS

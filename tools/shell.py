@@ -1,4 +1,4 @@
-"""A shell in a copy of the work tree, in a cell: no network, no home, no keys, nothing else to see or to write to."""
+"""The tool shell: a command in a copy of the work tree, in a cell without network, home, keys or other files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from avo.tools.workspace import Workspace
 from avo.types import Missing, ToolError
 
 LONGEST_SECONDS = 600
+"""Maximum duration in seconds of a command."""
 LONGEST_ANSWER = 12_000
+"""Maximum length in characters of the output that is shown."""
 LONGEST_COMMAND = 100_000
-"""Bytes: the system takes 128 KiB as one argument of a process."""
+"""Maximum size in bytes of a command: the system takes 128 KiB as one argument of a process."""
 MOST_SOURCES = 256
+"""Maximum number of sources that are copied back."""
 MOST_SOURCE_BYTES = 16 << 20
-"""What is taken over at most, in all."""
+"""Maximum size in bytes of all sources that are copied."""
 
 
 async def shell(workspace: Workspace, command: str, seconds: int = 60) -> str:
@@ -50,9 +53,10 @@ def in_cell(
     work_tree: Path, command: str, seconds: int, limits: Limits | None = None, *, tools: tuple[str, ...] = (),
     unsafe: bool = False,
 ) -> tuple[Finished, list[str]]:  # fmt: skip
-    """Run a command on a copy of the work tree without its .git, and take its sources over: what was left behind, too.
+    """Run a command on a copy of the work tree without .git; copy its sources back, and return the names of others.
 
-    Raises ToolError where this system cannot keep it in its cell, unless that is `unsafe`.
+    seconds: of wall-clock time. tools: folders that it may read in addition. Raises ToolError where this system cannot
+    isolate it, unless `unsafe`.
     """
     files: dict[str, bytes] = {}
     for entry in walk(work_tree):
@@ -64,9 +68,9 @@ def in_cell(
 
 
 def _take_over(place: Path, work_tree: Path, given: Mapping[str, bytes]) -> list[str]:
-    """Bring back the sources that the command changed, made or deleted; what cannot be a source stays and is named.
+    """Copy back the sources that the command changed, made or deleted; return names of files that are no valid sources.
 
-    given: what the command began with; the work tree may have changed meanwhile by other hands.
+    given: sources that the command started with; others may have changed the work tree since. Raises ToolError.
     """
     try:
         after, left = _sources(place, f"{TREE}/")
@@ -88,7 +92,7 @@ def _take_over(place: Path, work_tree: Path, given: Mapping[str, bytes]) -> list
 
 
 def _sources(root: Path, below: str = "") -> tuple[dict[str, bytes], list[str]]:
-    """The files there that can be sources, and the names of those that look like it but cannot."""
+    """Return the files that can be sources, by name, and the names of those that look like sources but cannot be."""
     found: dict[str, bytes] = {}
     left: list[str] = []
     room = MOST_SOURCE_BYTES
@@ -105,7 +109,7 @@ def _sources(root: Path, below: str = "") -> tuple[dict[str, bytes], list[str]]:
 
 
 def toolchain(target: str) -> tuple[tuple[str, ...], str]:
-    """Where the target's compiler lies, if not among the system's folders, and the command that makes it be found."""
+    """Return the folders of the target's compiler outside the system's, and shell code that adds them to PATH."""
     try:
         folders = compiler_of(target).folders
     except Missing:

@@ -1,4 +1,4 @@
-"""Begin a run from a version of another run: find it, bring it in, try it, and say what has to be adapted."""
+"""Begins a run from a version of another run: finds it, imports it, scores it, and describes what to adapt."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from avo.tools.workspace import Workspace
 from avo.types import AvoError, Missing, figure
 
 OPTION = "--seed-from"
+"""The option of `avo run`, for messages."""
 ANOTHER = "name another version or run, or import it again from an archive"
+"""Hint for a damaged run."""
 LONGEST_PART = 6_000
-"""Characters of a verdict or a difference in a brief."""
+"""Maximum length in characters of a verdict or a difference in a brief."""
 
 
 def bring(spec: str, folder: Path, target: str) -> Brought | None:
-    """What `spec` names, to begin the run in `folder` from; None when that was begun from it already.
+    """Return the version that `spec` names, from which the run in `folder` is to begin; None if it already did.
 
     spec: RUN, RUN@vN or RUN@best; without a version the best. Raises AvoError.
     """
@@ -52,7 +54,7 @@ def bring(spec: str, folder: Path, target: str) -> Brought | None:
 
 
 def _read(spec: str, target: str) -> Brought:
-    """A version of another run. Raises AvoError with file, key and remedy."""
+    """Return a version of another run. Raises AvoError with file, key and remedy."""
     folder, version = _named(spec)
     path = folder / SETTINGS
     if not path.is_file():
@@ -87,7 +89,7 @@ def _read(spec: str, target: str) -> Brought:
 
 
 def _named(spec: str) -> tuple[Path, str]:
-    """Folder and version; a folder may have an @ in its name."""
+    """Return folder and version; a folder's name may contain an @."""
     name, mark, version = spec.rpartition("@")
     if not mark or Path(spec).is_dir():
         return Path(spec).expanduser(), "best"
@@ -95,7 +97,7 @@ def _named(spec: str) -> tuple[Path, str]:
 
 
 def _task(settings: dict[str, str], journal: Journal) -> str:
-    """A run's task: its scenario's, if that is still as it was, else as the latest brief has it; or empty."""
+    """Return a run's task: its scenario's if that is unchanged, else the latest brief's; "" if there is none."""
     with suppress(AvoError):  # there is none of that name here
         scenario = load(settings["scenario"])
         if scenario.digest == settings.get("digest"):
@@ -109,9 +111,9 @@ def _task(settings: dict[str, str], journal: Journal) -> str:
 
 
 async def tried(workspace: Workspace, came: Brought) -> Attempt:
-    """What was brought in, scored as it is.
+    """Return the attempt that scores the imported origin as it is.
 
-    No knobs are kept of what does not pass: a value that fails there says nothing of the seed's.
+    Its knobs are not kept if it does not pass: a value that fails there means nothing for the seed.
     """
     tree = digest(came.files)
     # the scenario or the machine may have been mended since
@@ -124,7 +126,7 @@ async def tried(workspace: Workspace, came: Brought) -> Attempt:
 
 
 def adaptation(workspace: Workspace) -> list[str]:
-    """The first task of a run whose seed was brought in and does not pass, as a part of a brief; none otherwise."""
+    """Return the first task of a run whose origin does not pass, as parts of a brief; empty if there is none."""
     came = brought(workspace.journal)
     if came is None or first_of_line(workspace.journal, workspace.lineage, came):
         return []
@@ -149,7 +151,7 @@ def adaptation(workspace: Workspace) -> list[str]:
 
 
 def _differs(there: str, here: str, scenario: str, name: str) -> str:
-    """Unified diff of two texts."""
+    """Return the unified diff of two texts."""
     if not there:
         return f"(what it was in {scenario} is not known)"
     lines = difflib.unified_diff(

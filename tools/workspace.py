@@ -1,4 +1,4 @@
-"""The bench: what every tool works on: one run's scenario, lineage, journal and executor."""
+"""The workspace that every tool works on: one run's scenario, lineage, journal and executor."""
 
 from __future__ import annotations
 
@@ -28,18 +28,19 @@ from avo.types import RULES, AvoError, ToolError, Verdict, Version
 
 T = TypeVar("T")
 OLDER, ELSEWHERE = "by an older judge", "on another machine"
-"""Of a score that does not compare with those that are measured here and now."""
+"""Reasons why a score does not compare with those that are measured here and now."""
 LONGEST_DIRECTION = 2000
-"""Characters of what an agent says about an attempt."""
+"""Maximum length in characters of an agent's description of an attempt."""
 
 
 def no_limit(wanted: int) -> int:
+    """Return `wanted`: the `may_score` of a run without a limit."""
     return wanted
 
 
 @dataclass
 class Workspace:
-    """Tools take it as their first argument; models never see it."""
+    """The state that tools get as their first argument; models never see it."""
 
     scenario: Scenario
     target: str
@@ -47,35 +48,39 @@ class Workspace:
     journal: Journal
     executor: Executor
     artifacts: Path
+    """Folder of the run's reports and logs."""
     step: int = 0
-    """The variation step under way."""
+    """Number of the current variation step."""
     ended: str = ""
-    """Why the worker ended the step by itself, if it did."""
+    """Reason why the worker ended the step by itself, if it did."""
     exhausted: bool = False
-    """The worker said that it has no direction left."""
+    """True if the worker said that it has no direction left."""
     may_score: Callable[[int], int] = no_limit
-    """How many of so many further evaluations may begin."""
+    """Function that returns how many of that number of further evaluations may begin."""
     fault: AvoError | None = None
-    """What nobody at this bench can mend: the machine's fault, the scenario's or avo's own. It ends the run."""
+    """An error that no agent can correct: the machine's fault, the scenario's or avo's own. It ends the run."""
     defects: Defects = field(default_factory=Defects)
+    """Repeated failures of tools, by which a defect of avo is recognized."""
     unsafe_shell: bool = False
-    """Run the shell tool also where nothing keeps its commands from the rest of the machine."""
+    """True to run the shell tool even where nothing isolates its commands from the rest of the machine."""
     _device: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while blocking work is under way."""
 
     @property
     def work_tree(self) -> Path:
+        """Folder of the work tree."""
         return self.lineage.folder
 
     def sources(self) -> Sources:
-        """What stands in the work tree. Raises ToolError for what cannot be a candidate."""
+        """Return the sources in the work tree. Raises ToolError for what cannot be a candidate."""
         return read_sources(self.work_tree)
 
     def added(self) -> dict[str, bytes]:
-        """Files that the harness puts beside the sources of a version."""
+        """Return the files that the harness adds to the sources of a version."""
         return {HEADER: header(self.scenario).encode()}
 
     def log(self, error: BaseException) -> None:
-        """Write what nobody expected into the run's artifacts, for people: one line is what agents are told."""
+        """Append an unexpected error's traceback to the run's errors.log; agents are shown one line of it."""
         text = printable(without_secrets("".join(traceback.format_exception(error))))
         with contextlib.suppress(OSError):  # the disk may be what is at fault
             self.artifacts.mkdir(parents=True, exist_ok=True)
@@ -84,7 +89,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def noted(self) -> Iterator[None]:
-        """Keep the fault that an error is: AutoGen hands on no more of one than its text."""
+        """Store the fault behind an exception in the block: AutoGen passes on no more than its text."""
         try:
             yield
         except Exception as error:
@@ -92,27 +97,30 @@ class Workspace:
             raise
 
     def known(self, files: Sources) -> Attempt | None:
-        """The evaluation of a tree that need not be made again; one that does not compare with others is none."""
+        """Return a tree's evaluation if it need not be repeated; None without one that compares with others."""
         attempt = self.journal.attempt_of(digest(files))
         return None if attempt and self.origin(attempt.verdict) else attempt
 
     def origin(self, verdict: Verdict) -> str:
-        """OLDER or ELSEWHERE; empty for a verdict of this judge on this machine."""
+        """Return OLDER or ELSEWHERE; "" for a verdict by this judge on this machine."""
         if verdict.rules != RULES:
             return OLDER
         return ELSEWHERE if verdict.passed and not self.executor.measured_here(verdict.device) else ""
 
     def scored(self, version: Version) -> Version:
-        """A version with the score that counts: it may have been scored anew since it was committed."""
+        """Return a version with the score that counts: it may have been scored again since it was committed."""
         return scored(self.journal, version)
 
     async def evaluate(self, files: Sources, direction: str) -> tuple[Attempt, bool]:
-        """f of one tree, written to the journal before anything else happens: the attempt, and whether it is new."""
+        """Evaluate a tree, and journal it before anything else happens; return the attempt, and True if it is new."""
         [(attempt, new)] = await self.evaluate_all([files], direction)
         return attempt, new
 
     async def evaluate_all(self, trees: Sequence[Sources], direction: str) -> list[tuple[Attempt, bool]]:
-        """The same of several trees, as many at a time as there are devices. Raises ToolError at the run's limit."""
+        """Evaluate several trees, as many at a time as there are devices; return what `evaluate` returns for each.
+
+        Raises ToolError at the run's limit.
+        """
         done: dict[str, Attempt] = {}
         fresh: set[str] = set()
         named = [(digest(files), files) for files in trees]
@@ -135,13 +143,13 @@ class Workspace:
         return [(done[tree], tree in fresh) for tree, _ in named]
 
     def _side_by_side(self, trees: list[Sources]) -> list[Verdict | BaseException]:
-        """The verdict of each, or why there is none."""
+        """Return the verdict on each tree, or the exception in its place."""
         with ThreadPoolExecutor(max(1, len(trees))) as pool:
             under_way = [pool.submit(copy_context().run, self.verdict, files) for files in trees]
             return [future.exception() or future.result() for future in under_way]
 
     def verdict(self, files: Sources) -> Verdict:
-        """f of one tree, which is written nowhere; blocking."""
+        """Return the verdict on one tree, without journalling it; blocking."""
         facts: Facts = {"avo.scenario": self.scenario.name, "avo.target": self.target, "avo.tree": digest(files)}
         with span("evaluate", facts | {"avo.step": self.step}) as told:
             verdict = self.executor.evaluate(files)
@@ -149,7 +157,7 @@ class Workspace:
         return verdict
 
     def record(self, files: Sources, direction: str, verdict: Verdict, knobs: Mapping[str, str]) -> Attempt:
-        """Write an evaluation to the journal, and what it cost; `knobs`: the settings that it says something of."""
+        """Journal an evaluation and its cost. knobs: the settings that it is evidence about."""
         parent = self.lineage.versions()[-1] if self.lineage.versions() else None
         before = self.lineage.files(parent) if parent else {}
         seconds, direction = verdict.cost.get("total", 0.0), direction[:LONGEST_DIRECTION]
@@ -165,7 +173,7 @@ class Workspace:
         return attempt
 
     async def blocking(self, work: Callable[[], T]) -> T:
-        """Run `work` in a thread, one at a time, and wait for it to end even when this task is cancelled."""
+        """Run `work` in a thread, one at a time, and wait for it to end even if this task is cancelled."""
         async with self._device:
             task = asyncio.ensure_future(asyncio.to_thread(work))
             try:
@@ -177,7 +185,7 @@ class Workspace:
 
 
 def scored(journal: Journal, version: Version) -> Version:
-    """A version with the score of its attempt that counts, rounded as a version's is."""
+    """Return a version with the score of its attempt that counts, rounded like a version's."""
     attempt = journal.attempt_of(version.tree)
     if attempt is None or not attempt.verdict.passed:
         return version
@@ -185,12 +193,12 @@ def scored(journal: Journal, version: Version) -> Version:
 
 
 def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Pieces of at most `size` items, in order (itertools has it from Python 3.12 on)."""
+    """Yield pieces of at most `size` items, in order (in itertools from Python 3.12 on)."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def unified_diff(before: Sources, after: Sources) -> str:
-    """What changed, file by file."""
+    """Return the changes between two trees, file by file."""
     parts: list[str] = []
     for name in sorted({*before, *after}):
         old, new = (side.get(name, b"").decode("utf-8", "replace").splitlines() for side in (before, after))

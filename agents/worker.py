@@ -15,11 +15,11 @@ from avo.tools.workspace import Workspace
 
 NAME = "worker"
 ROUNDS = 25
-"""Model calls of one turn; the next turn goes on from the last result."""
+"""Model calls per turn; the next turn continues from the last result."""
 
 
 class Worker(AssistantAgent):
-    """An AssistantAgent that counts its tool calls and keeps no second copy of its events."""
+    """An AssistantAgent that counts turns without tool calls and drops its inner events."""
 
     def __init__(self, workspace: Workspace, **options: Any) -> None:
         # AutoGen's default is one round a turn.
@@ -31,6 +31,7 @@ class Worker(AssistantAgent):
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        """Take one turn, in a trace span."""
         called = False
         with self._workspace.noted():
             async for event in turn(NAME, super().on_messages_stream(messages, cancellation_token)):

@@ -46,7 +46,7 @@ class Price:
     def usd(self, prompt: float, cached: float, completion: float, written: float = 0) -> float:
         """Return the cost of a call in USD, from token counts.
 
-        `cached` and `written` (to the provider's cache) are parts of `prompt`; `written` costs as much as the rest.
+        `cached` and `written` (to the provider's cache) are parts of `prompt`; `written` is charged as uncached prompt.
         """
         uncached = max(prompt - cached, 0)
         return (uncached * self.prompt + cached * self.cached + completion * self.completion) / 1e6

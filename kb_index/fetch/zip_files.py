@@ -1,4 +1,4 @@
-"""Reads files out of a zip archive that nobody vouches for: a wheel, or a commit as git packs it."""
+"""Reader of untrusted zip archives: a wheel, or a commit packed by git."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplement
 
 
 def members(file: Path, source: Source, skipped: Skipped) -> Iterator[tuple[str, bytes]]:
-    """Path and content of each file that the source asks for, links left out, unpacked up to the limit."""
+    """Yield path and content of each file that the source requests, without links, up to the size limit.
+
+    Raises Unreachable for a damaged archive.
+    """
     try:
         with zipfile.ZipFile(file) as opened:
             for entry in opened.infolist():

@@ -1,4 +1,4 @@
-"""The ABI of a scenario: the header that candidates include, and the same struct on the harness's side."""
+"""The ABI of a scenario: the header that candidates include, and the same struct packed by the judge."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ int {symbol}(const avo_args* a, void* stream);
 
 
 def header(scenario: Scenario) -> str:
-    """The text of avo_abi.h."""
+    """Return the text of avo_abi.h."""
     lines = []
     for tensor in scenario.tensors:
         const = "const " if tensor.role == "in" else ""
@@ -49,7 +49,7 @@ def header(scenario: Scenario) -> str:
 
 
 def pack(scenario: Scenario, case: Case, addresses: Mapping[str, int]) -> bytes:
-    """avo_args for one launch: the address of every tensor, the dimensions, the scalars."""
+    """Return the bytes of avo_args for one launch: tensor addresses, dimensions, scalars."""
     fields: list[tuple[str, Any]] = [(tensor.name, ctypes.c_uint64) for tensor in scenario.tensors]
     fields += [(dim, ctypes.c_int64) for dim in scenario.dims]
     fields += [(scalar.name, SCALARS[scalar.dtype]) for scalar in scenario.scalars]

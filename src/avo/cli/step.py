@@ -1,4 +1,4 @@
-"""`avo step` and `avo note`: a step of your own by commands."""
+"""`avo step` and `avo note`: a person's own step by commands."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ TOOL = ToolSchema(
 )  # fmt: skip
 QUESTION = "Call the tool report_sum with the sum of 2 and 3."
 PATIENCE = Retries(first_wait=0.5, longest_wait=2, give_up=20, request_limit=60)
+"""Waits between tries, in seconds: short, as a person is waiting."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ ONE = 0.25
 PAGE = 500
 """Messages read from the journal per query after a restart."""
 CUT = "\n(Your answer was cut off at the model's limit for one answer: make smaller calls, for instance several edits.)"
+"""Appended to the result of a call that the output limit cut off."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class JournalContext(ChatCompletionContext):
 
     @property
     def size(self) -> int:
-        """Characters of the messages that are shown, without task and summary."""
+        """Characters of the latest messages, as the model is shown them."""
         return self._size
 
     @property

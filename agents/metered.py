@@ -27,7 +27,9 @@ STEERING = "steering"
 """Source and kind of a message from a person to the worker."""
 
 Said = Callable[[], Awaitable[Sequence[LLMMessage]]]
+"""Returns people's messages to the worker since the last call."""
 Paid = Callable[[Usage, float, CreateResult], Awaitable[None]]
+"""Stores a call's usage, seconds and answer."""
 
 
 async def always() -> bool:

@@ -14,6 +14,7 @@ SPECS = (
     + ", ".join(PROVIDERS[name].spec for name in PROVIDERS)
     + (", or a file with an AutoGen component (JSON or YAML)")
 )
+"""The possible specs, for messages."""
 
 Models = tuple[ChatCompletionClient, ChatCompletionClient]
 """The clients of worker and supervisor."""

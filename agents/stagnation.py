@@ -42,6 +42,7 @@ SAME = 1.01
 LONGEST_GAP = 600.0
 """Largest time between two calls that counts as work, in seconds: waiting for a provider or for people is none."""
 HUNK = re.compile(r"^@@ -(\d+)", re.MULTILINE)
+"""Head of a hunk in a unified diff; the group is its first line in the old file."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ NUDGES, MOST_IDLE_TURNS = 1, 4
 MOST_FRUITLESS = 3
 """Consecutive rounds of advice without an evaluation that end the step."""
 NUDGE = "You called no tool, and text alone changes nothing. Call one now; `commit` or `end_step` ends the step."
+"""Message to a worker that called no tool."""
 GO_ON = "The step goes on until `commit` or `end_step` ends it. Call the next tool."
+"""Message to a worker whose turn ended before the step."""
 IDLE_SECONDS = 2.0
 """First wait after a turn without a tool call, in seconds."""
 GROWTH = 4.0

@@ -31,9 +31,11 @@ MODEL, DIGEST = "model", "digest"
 LONGEST = 12_000
 """Characters kept of a summary by the model, which is asked for less."""
 LINE = 240
+"""Longest line of a digest, in characters, unless SAID applies."""
 SAID = 800
 """Characters kept of a message of the supervisor or of a person."""
 LEFT_OUT = "[... lines left out: see recall ...]"
+"""Line that replaces those left out between beginning and end."""
 TELLING = {
     "evaluate": "direction", "sweep": "knobs", "commit": "message", "note": "text", "plan": "direction",
     "checkout": "version", "end_step": "reason",
@@ -46,6 +48,7 @@ summary included. Write, for yourself, in at most 600 words and without calling 
 - what you know about this kernel and this device by now: what bounds it, which numbers matter, which traps there are;
 - what you were about to try next, and why.
 Do not repeat the task, the notes or the plan: they are shown anyway. Leave out what can be read from the sources."""
+"""Prompt for a summary."""
 
 
 async def written(

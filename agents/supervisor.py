@@ -24,7 +24,9 @@ from avo.tools.workspace import Workspace
 
 NAME = "supervisor"
 SHOWN_ATTEMPTS, SHOWN_ADVICE = 40, 12
+"""Numbers of latest attempts and interventions in a review."""
 CONCLUDE = "You have read enough. Answer now, with the JSON object and nothing else."
+"""Prompt for the answer once the limit of rounds is reached."""
 
 
 def read_advice(text: str) -> Advice:
@@ -60,9 +62,9 @@ class Supervisor(AssistantAgent):
         super().__init__(NAME, **options)
         self._workspace, self._heard, self._options = workspace, heard, options
         self.trigger = ""
-        """Why it has the floor."""
+        """Why it was asked."""
         self.advice: Advice | None = None
-        """What it said last."""
+        """Its latest advice."""
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken

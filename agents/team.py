@@ -26,6 +26,7 @@ from avo.types import Outcome
 
 PROMPTS = Path(__file__).parent / "prompts"
 SUPERVISOR_ROUNDS = 10
+"""Largest number of model calls in a turn of the supervisor."""
 CROWDED = 0.5
 """Fraction of the worker's budget in use at the end of a step from which its model writes a summary."""
 

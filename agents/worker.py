@@ -26,7 +26,7 @@ class Worker(AssistantAgent):
         super().__init__(NAME, max_tool_iterations=ROUNDS, **options)
         self._workspace = workspace
         self.idle_turns = 0
-        """Turns in a row without a tool call."""
+        """Consecutive turns without a tool call."""
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken

@@ -27,6 +27,7 @@ CHARACTERS_PER_TOKEN = 4
 LONGEST_TEXT = 200_000
 """Longest answer that is kept, in characters."""
 STOPPED = "[stopped by the user: no further model call]"
+"""Content of the answer that replaces a model's at a limit."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Usage:
     prompt: int = 0
     """Tokens of the whole prompt, the cached part included."""
     cached: int = 0
+    """Prompt tokens from the provider's cache."""
     completion: int = 0
+    """Tokens of the answer."""
     written: int = 0
     """Prompt tokens that the provider wrote into its cache, where it reports them: they may cost more."""
 

@@ -50,23 +50,29 @@ WORDS = {
     402: "not paid for", 408: "timed out", 409: "conflict", 425: "too early", 429: "rate limited",
     500: "server error", 502: "bad gateway", 503: "unavailable", 504: "gateway timed out", 529: "overloaded",
 }  # fmt: skip
+"""HTTP status -> short description."""
 WEB_PAGE = "x-avo-web-page"
 """Header by which `wire` marks a web page received instead of an answer."""
 LATER = (408, 409, 425, 429)
+"""HTTP statuses of requests that may succeed later."""
 TOO_LONG = re.compile(
     r"context_length_exceeded|maximum context length|context (length|window|size|limit)|prompt is too long"
     r"|input is too long|too many (input )?tokens|maximum number of tokens|reduce the length|request_too_large"
     r"|request too large",
     re.IGNORECASE,
 )
+"""Providers' messages about a prompt that is too long."""
 THROTTLED = re.compile(r"rate.?limit|please wait|try again|throttl|per (second|minute|hour|day)", re.IGNORECASE)
 """Phrases by which a provider promises to serve the same request later, even if it also mentions tokens."""
 UNPAID = re.compile(
     r"insufficient_quota|insufficient_funds|billing_error|billing_hard_limit_reached|billing_not_active"
     r"|credit balance is too low",
 )
+"""Providers' error codes for exhausted credit."""
 BAD_KEY = re.compile(r"API_KEY_INVALID|API key not valid|invalid_api_key", re.IGNORECASE)
+"""Providers' error codes for an invalid key."""
 LOST = re.compile("APIConnection|Protocol|ReadError|WriteError")
+"""Names of exceptions for a lost connection."""
 RETRY_DELAY = re.compile(r"retryDelay\W+(\d+(?:\.\d+)?)s")
 """Gemini's retry hint, in the body."""
 

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from avo.sandbox.process import elide
 
 INTERRUPTED = "[interrupted: the run was stopped during this call; whether it had an effect is not known]"
+"""Result of a call that a killed process left without one."""
 KINDS = {"user": "task", "supervisor": "advice", "journal": "review", "avo": "nudge", "steering": "steering"}
 """Source of a message from outside -> its kind in the journal."""
 CALLS = "calls"

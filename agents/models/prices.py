@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 LIST = "genai-prices"
+"""Package with the list of prices."""
 FREE = ("tuner", "ollama")
 """Kinds of models that cost nothing."""
 PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "gemini": "google", "azure": "azure"}
@@ -28,6 +29,7 @@ SNAPSHOT = re.compile(
 MODEL = re.compile(r"""["']?\bmodel["']?\s*:\s*["']?([^\s"',]+)""")
 """The model's name in a component file, JSON or YAML."""
 FORM = '"{}" = [PROMPT, CACHED, COMPLETION]'
+"""Line of a price in [prices], with a place for the model's name."""
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ CONTEXTS = (
 )  # fmt: skip
 """Context length of a model in tokens, by the beginning of its name."""
 ANTHROPIC_OUTPUT = 16_000
+"""Default limit of an answer of Anthropic's models, in tokens."""
 OLD_CLAUDE = ("claude-3-opus", "claude-3-haiku", "claude-3-sonnet", "claude-3-5", "claude-2", "claude-instant")
 AZURE_VERSION = "2024-10-21"
 
@@ -199,3 +200,4 @@ PROVIDERS = {
         "openai-compatible:NAME", _compatible, "AVO_API_KEY", needs_key=False, url_variable="AVO_BASE_URL", own=True
     ),
 }  # fmt: skip
+"""Kind, the first part of a spec -> provider."""

@@ -24,6 +24,7 @@ CANCELLED = 0.5
 REACHED: set[str] = set()
 """Addresses that have answered this process, and are therefore right."""
 NOTHING_SAID = "(an empty answer)"
+"""Replaces an empty answer."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Waits:
     first: float = 1.0
     """Wait before the second try; doubled from try to try."""
     longest: float = 300.0
+    """Longest wait between two tries."""
     give_up: float = 6 * 3600.0
     """Time without any success after which the run ends; 0: never."""
     request: float = 600.0
@@ -68,12 +70,12 @@ class Resilient(Client):
     ) -> None:
         self._inner, self.place, self._waits = inner, place, waits or Waits()
         self.context_tokens = context_tokens
-        """Length of the model's context; 0 when it is not known."""
+        """Length of the model's context, in tokens; 0 when not known."""
         self.say: Callable[[str], None] = lambda line: None
         self.stopped: Callable[[], bool] = lambda: False
         self.last_usage = Usage()
         self.heard = Overheard()
-        """Of the last answer."""
+        """The log of the last answer."""
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
         """Return the answer, or `stopped_answer()` within a second of `stopped()`.

@@ -30,6 +30,7 @@ Settings = tuple[tuple[str, str], ...]
 """Knob values, sorted by name."""
 T = TypeVar("T", Begun, Review, Advised)
 EDITING = ("edit_file", "write_file")
+"""Tools that edit the work tree."""
 
 
 @dataclass(frozen=True)

@@ -24,21 +24,27 @@ from avo.memory.lineage import Lineage
 from avo.types import AvoError, Version
 
 FORMAT = 1
+"""Version of the archive format."""
 SETTINGS, JOURNAL, LINEAGE = "run.toml", "avo.db", "lineage"
 """Contents of a run's folder."""
 MANIFEST, BUNDLE = "manifest.json", "lineage.bundle"
 LARGEST = {MANIFEST: 1 << 20, SETTINGS: 1 << 16, BUNDLE: 1 << 30, JOURNAL: 1 << 32}
 """Part of an archive -> its largest size in bytes."""
 CHUNK = 1 << 20
+"""Bytes copied at a time."""
 TRIES = 10
+"""Attempts to copy journal and lineage with no commit in between."""
 FACTS = {
     "scenario": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"), "target": re.compile(r"cpu|sm_\d{2,3}a?"),
     "digest": re.compile(r"[0-9a-f]{16}"),
 }  # fmt: skip
 """Key of run.toml -> pattern of its values; the first two name a folder."""
 DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""Exceptions of zipfile for a damaged archive."""
 TYPES = {"INTEGER": ("integer",), "REAL": ("real", "integer"), "TEXT": ("text",), "BLOB": ("blob",)}
+"""Declared type of a column -> types that SQLite may store in it."""
 SourcesCheck = Callable[[Version, Mapping[str, bytes]], None]
+"""Raises for sources of a version that cannot be a candidate."""
 T = TypeVar("T")
 
 

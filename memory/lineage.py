@@ -23,6 +23,7 @@ except ImportError as error:
 from git.exc import CommandError, GitCommandError, GitCommandNotFound, InvalidGitRepositoryError
 
 SCORE_FILE = "score.json"
+"""File of a commit with the verdict as JSON."""
 ADDED = (SCORE_FILE, "avo_abi.h")
 """Files of a commit that avo adds: no part of the candidate."""
 ENVIRONMENT = {
@@ -34,15 +35,20 @@ ENVIRONMENT = {
 }  # fmt: skip
 """Environment of git that disables the user's own settings (hooks, signing, filters)."""
 NEEDED = (*CHILD_ENVIRONMENT, "HOME", "TMPDIR", "LANGUAGE", "LD_LIBRARY_PATH")
+"""Variables that git inherits."""
 LONGEST_MESSAGE = 10_000
+"""Longest commit message, and longest trailer, in characters."""
 LARGEST_FILE = 16 << 20
+"""Largest file of an imported version, in bytes."""
 MOST_FILES = 100
+"""Largest number of files of an imported version."""
 FETCHING = (
     "fetch.fsckObjects=true", "fetch.unpackLimit=1", "gc.auto=0", "core.bigFileThreshold=32m",
     "protocol.allow=never", "protocol.file.allow=always",
 )  # fmt: skip
 """Settings of a fetch: objects from elsewhere are checked, stay packed, and come from a file."""
 TRAILER = re.compile(r"^Avo-([A-Za-z-]+): (.*)$", re.MULTILINE)
+"""A trailer of a commit message: key and value."""
 CLOCKS = re.compile(r", \d+ MHz, \d+ W, \d+ °C$")
 """Suffix that earlier versions of avo appended to the name of a GPU."""
 

@@ -13,6 +13,7 @@ from avo.types import Unknown
 RECALLED = "recall"
 """The tool whose results a search leaves out."""
 MOST_WORDS = 8
+"""Number of words of a question that `recall` uses."""
 REACH = 100_000
 """Number of latest messages that `recall` searches."""
 

@@ -21,7 +21,9 @@ from avo.types import AvoError, Missing
 __all__ = ["AGENT", "COUNTED", "EXTERNAL", "SCHEMA", "Attempt", "Intervention", "Journal", "Message"]
 
 MIGRATIONS = sorted((Path(__file__).parents[1] / "migrations").glob("*.sql"))
+"""SQL scripts in order; number n migrates from schema n - 1 to n."""
 SCHEMA = len(MIGRATIONS)
+"""The current schema."""
 AGENT, EXTERNAL = "agent", "external"
 """Operators of a step: avo's own agents, or a user of `avo eval --run` and `avo commit`."""
 

@@ -21,7 +21,9 @@ class Means:
     prompt: float
     """Tokens per model call, the cached ones included."""
     cached: float
+    """Tokens of a prompt from the provider's cache, per model call."""
     completion: float
+    """Tokens of an answer, per model call."""
     usd: float | None
     """USD per model call of known price; None without one."""
     calls_a_step: float

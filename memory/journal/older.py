@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 SCHEMA = 7
+"""The schema to which this migrates."""
 BRIEF = re.compile(
     r"# Step (\d+)([^\n]*)\n(.*?)\nTarget: [^\n]*\.\n\n"
     r"# (?:First: adapt what was brought in|Versions so far\nv0 )", re.DOTALL,

@@ -15,6 +15,7 @@ COUNTED = (
     "steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes", "consulted", "steering",
     "summaries", "plan",
 )  # fmt: skip
+"""Tables whose rows `count` counts."""
 
 
 class Table:

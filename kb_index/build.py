@@ -37,7 +37,9 @@ class Row:
     seconds: float
     """Seconds for reading and chunking, without the download."""
     put: int = 0
+    """Number of documents indexed or indexed again."""
     removed: int = 0
+    """Number of documents removed."""
     skipped: Skipped = field(default_factory=Skipped)
     missing: str = ""
     """The reason why it could not be fetched; its old contents stay in the index."""
@@ -53,6 +55,7 @@ class Report:
     changed: bool
     """True if the index was replaced."""
     seconds: float
+    """Duration of the build."""
     waited: float
     """Seconds spent only waiting for downloads."""
 

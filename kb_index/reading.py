@@ -12,7 +12,9 @@ from avo.kb_index.index.store import Store
 from avo.types import AvoError
 
 MOST_LINES = 400
+"""Largest number of lines that one call returns."""
 CHUNK_NAME = re.compile(r"(?P<document>.+)#L(?P<first>\d+)-(?P<last>\d+)(?:~\d+)?")
+"""A chunk's id: document, first and last line."""
 LINES = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
@@ -28,6 +30,7 @@ class Passage:
     first: int
     last: int
     total: int
+    """Number of lines of the whole document."""
     lines: tuple[str, ...]
     previous: str
     next: str

@@ -18,7 +18,7 @@ from avo.types import AvoError
 CANDIDATES = 50
 """Number of candidates per ranked list."""
 DAMPING = 60
-"""k of reciprocal rank fusion: rank r of a list adds 1 / (k + r)."""
+"""k of reciprocal rank fusion (Cormack et al., SIGIR 2009): rank r of a list adds 1 / (k + r)."""
 NAMES_WEIGHT = 0.5
 """Weight of a list by title, symbol and path alone; lists by everything have weight 1."""
 BONUS = 0.25
@@ -30,6 +30,7 @@ PER_FILE = 2
 SNIPPET = 400
 """Longest snippet, in characters."""
 ARCHITECTURE = re.compile(r"(?:sm_?)?(\d{2,3})[af]?", re.IGNORECASE)
+"""An architecture as a user writes it; the group is the number."""
 
 
 @dataclass(frozen=True)

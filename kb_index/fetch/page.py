@@ -18,9 +18,11 @@ import httpx2
 from avo.kb_index.fetch.fetch import Reach, Unreachable, replace
 
 KINDS = ("text/html", "application/xhtml+xml", "application/pdf")
+"""Accepted content types."""
 SILENCE = 30.0
 """Seconds without a byte after which a request ends."""
 MOVED, MOST_REDIRECTS = (301, 302, 303, 307, 308), 10
+"""HTTP statuses of a redirect, and the largest number of redirects."""
 ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
@@ -34,6 +36,7 @@ class Page:
     """Content type: text/html, application/xhtml+xml or application/pdf."""
     sha256: str
     size: int
+    """Size in bytes."""
     etag: str
     modified: str
     """The header Last-Modified."""

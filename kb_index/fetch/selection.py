@@ -25,6 +25,7 @@ LARGEST_PAGE = 64 << 20
 LARGEST_SOURCE = 512 << 20
 """Largest total of a source's documents, in bytes."""
 MOST_FILES = 20_000
+"""Largest number of a source's documents."""
 
 
 @dataclass

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from avo.types import AvoError
 
 SHIPPED = Path(__file__).resolve().parents[1] / "sources.toml"
+"""The list of sources that comes with avo."""
 
 Parser = Literal["python", "cuda", "ptx-header", "ops", "markdown", "rst", "html", "pdf", "text"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]

@@ -14,6 +14,7 @@ from avo.kb_index.fetch.selection import Skipped, below, limit, parser_of
 from avo.kb_index.fetch.sources import Source
 
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""Exceptions of zipfile for a damaged archive."""
 
 
 def members(file: Path, source: Source, skipped: Skipped) -> Iterator[tuple[str, bytes]]:

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     """Chroma's type of an embedding function: texts -> a vector for each."""
 
 DEFAULT = "lsa-256"
+"""Name of the default embedder."""
 NAMES = "lsa-256, openai:MODEL or chroma:default"
+"""The possible names, for messages."""
 LSA_FILE = "lsa.npz"
 BATCH = 64
 """Number of texts per request."""
 SECONDS = 60.0
 """Limit of one request."""
 LONGEST_REASON = 200
+"""Longest error message of an embedder that is shown, in characters."""
 MINILM = ("chroma:default", "default", "onnx")
 """Names of Chroma's own model; an index records the first."""
 

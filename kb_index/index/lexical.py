@@ -12,7 +12,9 @@ WEIGHTS = (4.0, 2.0, 2.0, 1.0)
 SCHEMA = """
 CREATE VIRTUAL TABLE terms USING fts5(title, symbol, path, body, tokenize="ascii tokenchars '_'");
 """
+"""SQL of the full-text table."""
 NAMES, NAMES_AND_TEXT = "title symbol path", "title symbol path body"
+"""Columns to search: where names are defined, and all."""
 MOST_TERMS = 64
 """Largest number of terms per question."""
 

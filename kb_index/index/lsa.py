@@ -1,4 +1,7 @@
-"""LSA (latent semantic analysis): vectors by a truncated SVD of the corpus's TF-IDF matrix. Nothing is downloaded."""
+"""LSA (latent semantic analysis; Deerwester et al., 1990): vectors by a truncated SVD of the corpus's TF-IDF matrix.
+
+Nothing is downloaded.
+"""
 
 from __future__ import annotations
 

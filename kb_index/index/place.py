@@ -15,6 +15,7 @@ from pathlib import Path
 from avo.types import AvoError, Missing
 
 CURRENT = "current"
+"""Name of the link to the store in use."""
 UNFINISHED = ".new-"
 """Prefix of unfinished files and folders in the cache."""
 

@@ -20,7 +20,9 @@ from avo.kb_index.index.vectors import Vectors
 from avo.types import AvoError, Missing
 
 SCHEMA = 1
+"""Version of the tables."""
 DATABASE, CHROMA = "kb.sqlite3", "chroma"
+"""SQLite file and Chroma's folder in a store."""
 REFIT = 0.2
 """Fraction of changed chunks above which an embedder is fitted again."""
 TABLES = """

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 COLLECTION = "passages"
 BATCH = 1000
+"""Number of vectors added or deleted per request."""
 FARTHEST = 1.0
 """Cosine distance of unrelated passages."""
 HNSW: Any = {"space": "cosine", "ef_search": 200, "sync_threshold": BATCH}
+"""Chroma's settings of the HNSW index."""
 
 
 class Vectors:

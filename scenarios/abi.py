@@ -10,11 +10,16 @@ from avo.scenarios.expressions import evaluate
 from avo.scenarios.loader import Case, Scenario
 
 HEADER = "avo_abi.h"
+"""Name of the header that candidates include."""
 SYMBOL = "avo_launch"
+"""Name of the function that candidates export."""
 
 C_TYPES = {"bf16": "avo_bf16", "fp32": "float", "int32": "int32_t", "uint8": "uint8_t", "int64": "int64_t"}
+"""dtype -> C type in the header."""
 ITEM_BYTES = {"bf16": 2, "fp32": 4, "int32": 4, "uint8": 1}
+"""dtype -> bytes per element."""
 SCALARS: dict[str, Any] = {"fp32": ctypes.c_float, "int32": ctypes.c_int32, "int64": ctypes.c_int64}
+"""dtype of a scalar -> ctypes type."""
 
 TEMPLATE = """\
 // Generated from the scenario {name}; the harness writes this file anew for every build.
@@ -34,6 +39,7 @@ extern "C"
 #endif
 int {symbol}(const avo_args* a, void* stream);
 """
+"""Template of the header."""
 
 
 def header(scenario: Scenario) -> str:

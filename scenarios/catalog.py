@@ -16,6 +16,7 @@ PATH = "AVO_SCENARIO_PATH"
 GROUP = "avo.scenarios"
 """Group of entry points by which installed packages name a package whose folder holds scenarios."""
 SHIPPED = "shipped"
+"""Origin of the scenarios that come with avo."""
 
 
 @dataclass(frozen=True)

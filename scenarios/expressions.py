@@ -20,6 +20,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.USub: operator.neg,
 }
 LARGEST_EXPONENT, LARGEST_BASE = 64, 1e9
+"""Limits on the operands of **, against excessive computation."""
 
 
 def evaluate(text: str | float, names: Mapping[str, float]) -> float:

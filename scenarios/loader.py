@@ -22,7 +22,9 @@ from avo.scenarios.modules import import_reference
 from avo.types import AvoError, ScenarioError
 
 Family = Literal["cpu", "cuda"]
+"""Kind of device that a case is measured on."""
 Precision = Literal["int8", "fp8", "fp4", "fp16"]
+"""Reduced precision that a target may allow."""
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]

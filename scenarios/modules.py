@@ -21,7 +21,7 @@ _folders: dict[str, Path] = {}
 
 
 def import_reference(folder: Path) -> ModuleType:
-    """Import reference.py of a folder anew, with the modules beside it. Raises whatever it raises."""
+    """Import reference.py of a folder anew, with the modules beside it. Raises whatever that code raises."""
     package = f"{PREFIX}{re.sub(r'[^0-9a-zA-Z_]', '_', folder.name)}_{next(_numbers)}"
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)

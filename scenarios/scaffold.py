@@ -15,7 +15,9 @@ from avo.settings import SCENARIOS
 from avo.types import AvoError
 
 TEMPLATE = SCENARIOS / "template" / "rms_norm_rows"
+"""Folder of the small problem."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+"""Valid names of a new scenario."""
 
 EXTENDING = """\
 # What is not said here is as in {base}; avo scenario show ./{name} prints the whole.
@@ -29,6 +31,7 @@ summary = {summary}    # CHANGE: what is different
 # family = "{family}"
 # dims = {{ {dims} }}
 """
+"""Template of a scenario.toml that extends another."""
 REUSING = '''\
 """Computes what {base} computes: CHANGE by defining a function of the same name here."""
 
@@ -40,6 +43,7 @@ __all__ = [
     {listed},
 ]
 '''
+"""Template of a reference.py that imports a shipped one's functions."""
 
 
 def create(name: str, parent: Path, like: str = "") -> Path:

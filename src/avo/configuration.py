@@ -18,6 +18,7 @@ NAME = "avo.toml"
 SECRET = re.compile(r"(^|_|-)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 """Names under which people write keys."""
 LOOKS_SECRET = re.compile(r"^(sk-|sk_|AIza|Bearer )\S{8,}")
+"""Values that look like keys, whatever their name."""
 
 
 class Table(BaseModel):

@@ -1,4 +1,4 @@
-"""The evolutionary loop, x_{t+1} = Agent(P_t, K, f), on one lineage, until a limit or until nothing is left to try."""
+"""The evolutionary loop, x_{t+1} = Agent(P_t, K, f) (arXiv 2603.24517), on one lineage, until a limit is reached."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from avo.types import Outcome, ToolError
 STUCK = ("stalled", "error")
 """Outcomes that end the run after PATIENCE consecutive steps."""
 PATIENCE = 3
+"""Number of consecutive steps with the same outcome in STUCK that ends the run."""
 ROUNDING = 1e-9
 """Tolerance for rounding errors in sums of USD."""
 
@@ -48,6 +49,7 @@ class Limits:
     steps: int = 0
     """Steps of avo's own agents; external operators' steps do not count."""
     minutes: float = 0.0
+    """Minutes of all sessions together."""
     goal: float = 0.0
     """Score of the best version, in the verdict's unit."""
     budget_usd: float = 0.0

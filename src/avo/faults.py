@@ -21,6 +21,7 @@ DATABASES = frozenset({
 })  # fmt: skip
 """SQLite's errors that neither can cause."""
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""SQLite's errors for a damaged file."""
 NO_MEMORY = "this machine has no memory left: end other programs, and give the command again"
 FULL = re.compile(r"DefaultCPUAllocator: (?:can't|not enough) |std::bad_alloc")
 """torch's messages about lack of memory."""

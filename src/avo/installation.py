@@ -11,6 +11,7 @@ from pathlib import Path
 DISTRIBUTION = "avo-kernels"
 """avo's name for pip; `avo` belongs to another project."""
 STRANGER = "avo"
+"""The other project's name for pip."""
 OURS = "autogen-agentchat"
 """A requirement of this avo, under any name, but not of the other project."""
 

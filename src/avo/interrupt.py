@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 CODE = 130
+"""Exit code after Ctrl-C."""
 LOADING = "<frozen importlib"
 """Prefix of the file names of frames that import a module."""
 _pressed = False

@@ -24,7 +24,9 @@ from avo.tools.workspace import Workspace
 from avo.types import AvoError, Missing, NothingScored, Version
 
 ARTIFACTS = "artifacts"
+"""Subfolder of a run for logs and large outputs."""
 LOCK = "lock"
+"""File that the process holding a run locks."""
 KEPT, PLACE = ("scenario", "target", "model", "digest"), "path"
 """Keys of run.toml, and the key with the path of the scenario's folder on this machine."""
 

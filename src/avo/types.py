@@ -125,8 +125,11 @@ class Clocks:
     """Clock, power and temperature of a GPU at one moment."""
 
     sm_mhz: int
+    """Clock of the streaming multiprocessors, in MHz."""
     watts: float
+    """Power draw."""
     celsius: int
+    """Temperature, in degrees Celsius."""
     held_back_by: str
     """The driver's reason for a reduced clock, for instance "power cap"; empty without one."""
 
@@ -139,7 +142,9 @@ class CaseScore:
     value: float
     """Throughput in the verdict's unit; higher is better."""
     median_ms: float
+    """Median time of a launch, in milliseconds."""
     min_ms: float
+    """Shortest time of a launch, in milliseconds."""
     noise: float
     """Median of the samples over their minimum."""
     error_ratio: float
@@ -261,6 +266,7 @@ class Version:
     tree: str
     """Digest of the sources alone, to which the score belongs."""
     score: float
+    """Geometric mean over the cases, in `unit`."""
     unit: str
     scores: Mapping[str, float]
     gain: float

@@ -31,6 +31,7 @@ from avo.types import AvoError, ToolError
 SHOWN = ("ratio", "low", "high", "noise", "improved", "matched", "cases", "blocks")
 """Keys of a comparison to print; its samples are in the journal."""
 LEFT = "\nWhat the work tree held that no version has stays in the journal: avo memory log --agent external"
+"""Printed where the work tree had uncommitted edits."""
 
 
 def commit(

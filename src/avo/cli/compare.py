@@ -22,6 +22,7 @@ from avo.tools.score.executor import LocalExecutor
 from avo.types import AvoError, Comparison, Rejected, Unfit
 
 VERSION = re.compile(r"v\d+|best|seed-from")
+"""Names of versions; other arguments are folders."""
 Side = Annotated[
     str,
     typer.Argument(

@@ -25,6 +25,7 @@ from avo.tools.devices.roofline import device
 from avo.types import AvoError, Missing
 
 PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-bindings", "chromadb", "gitpython", "typer")
+"""Required packages."""
 
 
 def doctor(

@@ -18,7 +18,9 @@ from avo.tools.plan import direction_line
 from avo.types import counted
 
 LINE = 160
+"""Longest text of a message in a list, in characters."""
 LISTED_ADVICE = 10
+"""Number of latest interventions in `avo memory stats`."""
 Last = Annotated[int, typer.Option(envvar="AVO_LAST", min=0, help="Only the last N messages; 0: all.")]
 
 

@@ -20,7 +20,9 @@ BEST, BASELINE, FAINT = "#0f6b4f", "#4d4d4d", "#666666"
 CASES = ("#0072b2", "#d55e00", "#b0508a", "#8c6d00", "#2f8fc7", "#5f4690")
 """Colours of the cases, distinguishable also with colour blindness; the dashes differ too."""
 DASHES = ((5, 2), (1.5, 1.5), (7, 2, 1.5, 2), (3, 1), (9, 3), (1, 3))
+"""Dash patterns of the cases, in points."""
 WIDTH, HEIGHT, DPI = 9.0, 5.0, 150
+"""Size of the figure in inches, and its resolution in dots per inch."""
 PLACE = (0.085, 0.11, 0.71, 0.735)
 """Position of the axes in the figure (left, bottom, width, height); the labels are to the right."""
 SMALL, LINE, NAME_WIDTH = 8.5, 1.4, 26

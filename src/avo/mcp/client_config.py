@@ -12,7 +12,7 @@ from pathlib import Path
 FOLDERS = ("AVO_CACHE", "AVO_KB")
 """Variables that a client does not pass on unless configured."""
 STARTUP_SECONDS, TOOL_SECONDS = 60, 3600
-"""Timeouts for Codex, whose defaults are 10 and 60; an evaluation may take minutes."""
+"""Timeouts for Codex, whose defaults are 10 and 60 seconds; an evaluation may take minutes."""
 
 
 class Client(StrEnum):

@@ -25,7 +25,7 @@ class Caps:
         self._reason = ""
         self._deadline = math.inf
         self.interrupted = False
-        """Ctrl-C was pressed."""
+        """True once Ctrl-C was pressed."""
 
     def begin(self) -> None:
         """Start counting time."""

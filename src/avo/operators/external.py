@@ -29,6 +29,7 @@ CUT_OFF = Answer(
     Interrupted(),
     False,
 )
+"""Answer of a call that a killed process left unanswered."""
 RULES = Path(__file__).with_name("operator.md")
 """The text that an operator reads before the brief."""
 LOOKED_BACK = 100

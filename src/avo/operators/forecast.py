@@ -27,6 +27,7 @@ TUNER = Means(
 )  # fmt: skip
 """Rough means of the tuner's steps on a CPU."""
 RATES = ("prompt", "cached", "completion")
+"""Fields of a price, in USD per million tokens."""
 LEAST_CALLS = 10
 """Smallest number of model calls from which means are taken."""
 

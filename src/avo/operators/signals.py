@@ -7,6 +7,7 @@ import threading
 from types import FrameType
 
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end avo."""
 
 
 def heeded() -> list[signal.Signals]:

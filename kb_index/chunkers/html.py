@@ -44,6 +44,7 @@ DEEPEST = 2000
 """Largest nesting depth of elements; parsing time grows with its square."""
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 WIDTH = 120
+"""Longest line of text, in characters, unless a word is longer."""
 
 
 def parse(document: Document) -> Parsed:

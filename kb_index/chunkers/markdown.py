@@ -14,6 +14,7 @@ FENCES = ("```", "~~~")
 IN_FENCE = 60
 """Cost of a cut inside a block of code, above that of any cut outside."""
 IN_TABLE = 40
+"""Cost of a cut inside a table."""
 RULES = set("=-~^\"'`#*+.:_<>")
 """Characters by which reStructuredText underlines headings."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from avo.kb_index.chunkers.pieces import Stretch, one_line
 
 LICENCE = re.compile(r"SPDX-License-Identifier|redistribution and use|licensed under|without warrant", re.IGNORECASE)
+"""Phrases by which a comment is recognised as a licence."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from avo.kb_index.index.chunk import LONGEST, Chunk, Document
 LARGEST = 64 << 20
 """Largest document, in bytes: documents are held in memory."""
 LONGEST_TITLE = 200
+"""Longest title, in characters."""
 CONTROL = {code: None for code in [*range(9), 11, 12, *range(14, 32), 127]} | dict.fromkeys((0x85, 0x2028, 0x2029), " ")
 r"""Translation table that removes control characters, so that \n is the only line end."""
 BINARY = 0.05

@@ -9,6 +9,7 @@ from avo.kb_index.chunkers.pieces import LONGEST_TITLE, Stretch, assemble, one_l
 from avo.kb_index.index.chunk import Chunk, Document
 
 JOINT = " > "
+"""Separator of headings in a title."""
 
 
 @dataclass(frozen=True)

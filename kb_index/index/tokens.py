@@ -32,9 +32,10 @@ STOP_WORDS = (
     " or our she so such than that the their them then there these they this those to up us was we were what when"
     " where which while who why will with would you your"
 )
+"""Words that are no terms."""
 STOP = frozenset(STOP_WORDS.split())
 _PORTER, _ONE_AT_A_TIME = snowballstemmer.stemmer("porter"), Lock()
-"""By the rules of 1980; a stemmer keeps the word that it works on, so that threads have to take turns."""
+"""Stemmer by M. F. Porter's rules (1980), and its lock: it stores the current word, so threads take turns."""
 
 
 def terms(text: str) -> list[str]:

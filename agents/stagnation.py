@@ -20,21 +20,21 @@ MOST = 120
 NEARER = 1.01
 """Factor by which a score has to exceed all others since the last version to count as progress."""
 LIMIT = 3
-"""Multiple of the scenario's patience, in evaluations without a new version, that is too much even with progress."""
+"""Multiple of the limits on evaluations and minutes at which it is stuck even if scores keep coming nearer."""
 MINUTES = 45.0
-"""Minutes of work without an improvement that are too many; builds and measurements do not count."""
+"""Minutes of work without an improvement at which the search is stuck; builds and measurements do not count."""
 SAME_ERROR = 3
-"""Consecutive evaluations or builds with the same build error that are too many."""
+"""Number of consecutive evaluations or builds with the same build error at which the search is stuck."""
 SAME_LINES = 6
-"""Consecutive evaluations that change the same lines with the same outcome that are too many."""
+"""Number of consecutive evaluations of changes to the same lines, with the same outcome, at which it is stuck."""
 REVISITS = 3
-"""Returns to sources scored before that are too many."""
+"""Number of returns to sources scored before at which it is stuck."""
 MATCHES = 4
-"""Consecutive versions that together gain no more than the noise that are too many."""
+"""Number of consecutive versions at which it is stuck if they gain no more than the noise together."""
 CALLS = 80
-"""Tool calls without an evaluation that are too many."""
+"""Number of tool calls without an evaluation at which it is stuck."""
 TEXTS = 2
-"""Consecutive answers without a tool call that are too many."""
+"""Number of consecutive answers without a tool call at which it is stuck."""
 ALIKE = 0.8
 """Smallest Jaccard similarity of two sets of changed lines that count as the same lines."""
 SAME = 1.01

@@ -24,7 +24,7 @@ WIDTH = 80
 
 
 class Progress:
-    """Prints a line per attempt, version and advice; on a terminal also a status line. All on standard error."""
+    """A display of a line per attempt, version and advice, and a status line on a terminal. All on standard error."""
 
     def __init__(self, workspace: Workspace, limits: Limits) -> None:
         self._workspace, self._limits = workspace, limits

@@ -30,7 +30,7 @@ LONGEST = 500
 
 
 class Session:
-    """Runs the loop until it ends.
+    """A run of the loop until it ends, in the foreground.
 
     First Ctrl-C: end after the current tool call, without waiting for a device; second: kill it; third: exit at once.
     """

@@ -270,7 +270,7 @@ class Version:
     unit: str
     scores: Mapping[str, float]
     gain: float
-    """Ratio to the best version before it, from interleaved launches; 1 for the seed."""
+    """Ratio to the champion before it (the last version that improved), from interleaved launches; 1 for the seed."""
     improved: bool
     """False for a version that only matched the best before it."""
     message: str

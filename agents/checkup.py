@@ -1,4 +1,4 @@
-"""One cheap call that shows whether a model can do the work: answer, call a tool, and count."""
+"""A one-call check that a model can do the work: it answers, calls a tool, and its tokens are counted."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ TOOL = ToolSchema(
 )  # fmt: skip
 QUESTION = "Call the tool report_sum with the sum of 2 and 3."
 PATIENCE = Retries(first_wait=0.5, longest_wait=2, give_up=20, request_limit=60)
+"""Waits between tries, in seconds: short, as a person is waiting."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is known of a model after one call."""
+    """The capabilities of a model, as one call showed them."""
 
     model: str
     said: str
@@ -36,14 +37,15 @@ class Found:
     counts_cached: bool
     context_tokens: int
     price: str
-    """Empty when it is not known."""
+    """USD per million tokens, as text; empty when the price is not known."""
 
     @property
     def works(self) -> bool:
+        """True if the model called the tool."""
         return self.called_tool
 
     def lines(self) -> list[tuple[str, bool, str]]:
-        """What, whether it is so, and more of it."""
+        """Return (capability, present or not, details) for each capability, for printing."""
         counted = self.prompt_tokens > 0 and self.completion_tokens > 0
         tokens = f"{self.prompt_tokens} + {self.completion_tokens} tokens"
         return [
@@ -57,7 +59,10 @@ class Found:
 
 
 def check(spec: str, base_url: str, say: Callable[[str], None]) -> Found | None:
-    """Ask the model once; None for the tuner, which is none. Raises Missing and AvoError, as a run would."""
+    """Ask the model of `spec` once and return its capabilities; None for the tuner, which is no language model.
+
+    Raises Missing and AvoError, as a run with that model would.
+    """
     configuration = load()
     spec, _ = named(spec, configuration=configuration)
     quick = PATIENCE.model_copy(update={"first_wait": min(PATIENCE.first_wait, configuration.retries.first_wait)})

@@ -1,8 +1,8 @@
-"""A conversation that is in the journal before it goes on, and bounded in what a model sees of it.
+"""An agent's message history: journalled in full, and bounded in what its model is shown.
 
-A model sees the task of its step, what stands for older messages, and the latest messages within a budget. The
-beginning of it stays the same from call to call, so that providers can cache it, until the budget is used up; then
-the older part is compacted in one go. Every message stays in the journal, whole.
+A model sees the task of its step, a summary that replaces older messages, and the latest messages within a budget.
+The beginning of this prompt is the same from call to call, so that providers can cache it, until the budget is used
+up; then the older part is compacted at once. Every message stays in the journal in full.
 """
 
 from __future__ import annotations
@@ -31,39 +31,42 @@ from avo.tools.workspace import Workspace
 __all__ = ["CHARACTERS", "INTERRUPTED", "JournalContext"]
 
 CHARACTERS = 400_000
-"""What a model is shown at most unless its context is known to be shorter: about 100,000 tokens."""
+"""Default budget, in characters of JSON (about 100,000 tokens), for a model whose context length is not known."""
 FEWEST = 8_000
-"""A budget is never less, in characters."""
+"""Smallest possible budget, in characters."""
 KEPT = 0.5
-"""Part of the budget that stays when older messages go: they go rarely, so that providers can cache the rest."""
+"""Fraction of the budget that a compaction keeps: small enough that compactions, which spoil the cache, are rare."""
 ONE = 0.25
-"""Part of the budget that one message may take; longer ones are elided for the model."""
+"""Fraction of the budget that one message may take; longer ones are elided for the model."""
 PAGE = 500
-"""Messages that a restart reads at a time."""
+"""Messages read from the journal per query after a restart."""
 CUT = "\n(Your answer was cut off at the model's limit for one answer: make smaller calls, for instance several edits.)"
+"""Appended to the result of a call that the output limit cut off."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A message as the model is shown it."""
+    """A message as the model is shown it, elided if it is long."""
 
     number: int
-    """In the journal."""
+    """The message's number in the journal."""
     message: LLMMessage
     size: int
-    """Characters of it as JSON."""
+    """Length of the message as JSON, in characters."""
 
 
 class JournalContext(ChatCompletionContext):
-    """One agent's messages."""
+    """The message history of one agent, as AutoGen's model context."""
 
     def __init__(
         self, agent: str, workspace: Workspace, tools: Sequence[str] = (), budget: int = CHARACTERS,
         heard: dict[str, Payload] | None = None,
     ) -> None:  # fmt: skip
-        """`tools`: the names that an answer to a call of an unknown one lists. `budget`: characters, as JSON.
+        """Read the agent's history back from the journal.
 
-        `heard`: what programs read of the messages that come, by call's id or kind; it is journalled with them.
+        tools: names of the agent's tools, listed in the answer to a call of an unknown one.
+        budget: characters of JSON that the model may be shown.
+        heard: payloads of the messages to come, by call id or message kind; journalled with the messages.
         """
         super().__init__()
         self._heard = {} if heard is None else heard
@@ -79,7 +82,7 @@ class JournalContext(ChatCompletionContext):
 
     @property
     def size(self) -> int:
-        """Characters of the messages that are shown whole."""
+        """Characters of the latest messages, as the model is shown them."""
         return self._size
 
     @property
@@ -88,7 +91,7 @@ class JournalContext(ChatCompletionContext):
         return self._entries[-1].message if self._entries else None
 
     async def repair(self) -> None:
-        """Answer a call that a killed process left open: providers refuse a call without a result."""
+        """Answer the calls that a killed process left open: providers refuse a call without a result."""
         last = self.last
         if isinstance(last, AssistantMessage) and isinstance(last.content, list):
             self._heard |= {c.id: Interrupted() for c in last.content}
@@ -99,12 +102,16 @@ class JournalContext(ChatCompletionContext):
             await self.add_message(FunctionExecutionResultMessage(content=results))
 
     async def answered(self, message: AssistantMessage) -> None:
-        """Keep an answer that was paid, before AutoGen does: it passes it on first, and a kill then would lose it."""
+        """Journal a paid answer before AutoGen handles it, so that a kill in between does not lose it."""
         self._ahead = None
         await self.add_message(message)
         self._ahead = message
 
     async def add_message(self, message: LLMMessage) -> None:
+        """Journal a message and append it; compact the history when it exceeds the budget.
+
+        Ignores the message that `answered` just stored.
+        """
         ahead, self._ahead = self._ahead, None
         if message == ahead:
             return
@@ -123,21 +130,22 @@ class JournalContext(ChatCompletionContext):
             self._compact(int(self.budget * KEPT))
 
     def _data(self, kind: str, message: LLMMessage) -> Mapping[str, Any] | None:
-        """What programs read of a message."""
+        """Return the message's payloads as the journal stores them; None when there are none."""
         results = message.content if isinstance(message, FunctionExecutionResultMessage) else ()
         keys = [result.call_id for result in results] or [kind]
         return payloads.packed({key: self._heard[key] for key in keys if key in self._heard})
 
     def was_cut(self, call: str) -> None:
-        """The answer that held this call ended at the model's limit, within the call."""
+        """Note that the model's output limit cut off the answer within this call: its error result will say so."""
         self._cut.add(call)
 
     async def get_messages(self) -> list[LLMMessage]:
+        """Return the messages to send: the task, the summary, and the latest messages."""
         task = [self._task.message] if self._task and not self._holds(self._task) else []
         return [*task, *self._frame, *(entry.message for entry in self._entries)]
 
     def shorten(self) -> bool:
-        """Make do with half of what is shown, and of the budget, for good; False when nothing more can go."""
+        """Halve the prompt and the budget for good. Return False when nothing more can be left out."""
         shown = self._characters()
         self.budget = max(min(self.budget, shown) // 2, FEWEST)
         self._entries = [self._entry(entry.number, entry.message) for entry in self._entries]
@@ -149,13 +157,13 @@ class JournalContext(ChatCompletionContext):
         return self._characters() < shown * 0.9
 
     def replace(self, text: str, writer: str) -> None:
-        """Let `text` stand for all that was said so far. For the end of a step: no call is open."""
+        """Replace all messages so far by the summary `text`. Only at the end of a step, when no call is open."""
         if self._entries:
             self._summarise(self._entries[-1].number, text, "", writer)
             self._entries, self._size = [], 0
 
     def _load(self) -> None:
-        """Read back what stands beyond the summary, the latest first, as far as the budget goes."""
+        """Read back the messages after the summary, the latest first, as far as the budget goes."""
         after, newest = self._summary.upto if self._summary else 0, list[Entry]()
         size, before = 0, None
         while size <= self.budget:
@@ -193,7 +201,7 @@ class JournalContext(ChatCompletionContext):
         return task + self._size + sum(len(message.model_dump_json()) for message in self._frame)
 
     def _compact(self, wanted: int) -> None:
-        """Let a digest stand for the oldest messages, so that `wanted` characters are left; pairs stay together."""
+        """Replace the oldest messages by a digest, to about `wanted` characters; calls stay with their results."""
         size, cut = self._size, 0
         while cut < len(self._entries) - 1 and size > wanted:
             size -= self._entries[cut].size

@@ -1,4 +1,4 @@
-"""A model that is shown less when the provider says that it was shown too much, and told when its answer was cut."""
+"""A client that shortens the conversation when the provider finds it too long, and marks answers that were cut off."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from avo.agents.models.errors import ContextTooLong
 from avo.types import AvoError
 
 SHARE = 0.6
-"""Part of a model's context that messages may fill: tools, the answer and dense text need the rest."""
+"""Fraction of a model's context that messages may fill: tools, the answer and dense text need the rest."""
 MOST = 480_000
-"""However long the context is: every call pays for what it is shown."""
+"""Largest budget of a paid model, in characters, however long its context: every call pays for its prompt."""
 
 
 def budget_of(model: object) -> int:
-    """Characters that a model may be shown: by the length of its context (`context_tokens`) where that is known."""
+    """Return the characters that a model may be shown, by its `context_tokens` where they are known."""
     tokens = int(getattr(model, "context_tokens", 0) or 0)
     budget = int(tokens * SHARE) * CHARACTERS_PER_TOKEN or CHARACTERS
     return min(budget, MOST) if getattr(model, "paid", True) else budget
 
 
 class Fitted(Client):
-    """Passes calls on. What is too long for the provider is compacted and asked again, until it fits."""
+    """A client that compacts the conversation and asks again until the provider accepts its length."""
 
     def __init__(self, inner: ChatCompletionClient, context: JournalContext) -> None:
         self._inner, self._context = inner, context
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        """Ask the inner client. Raises AvoError when even the shortest conversation is too long."""
         while True:
             try:
                 result = await self._inner.create(messages, **options)
@@ -47,4 +48,5 @@ class Fitted(Client):
 
     @property
     def model_info(self) -> ModelInfo:
+        """The inner client's."""
         return self._inner.model_info

@@ -1,4 +1,4 @@
-"""A model under the run's limits: asked while they allow it, entered in the ledger before its answer counts."""
+"""A client under the run's limits: asks only while they allow it, and enters each call in the ledger first."""
 
 from __future__ import annotations
 
@@ -24,33 +24,37 @@ from avo.settings import without_secrets
 from avo.tools.workspace import Workspace
 
 STEERING = "steering"
-"""Source and kind of a message in which a person speaks to the worker."""
+"""Source and kind of a message from a person to the worker."""
 
 Said = Callable[[], Awaitable[Sequence[LLMMessage]]]
+"""Returns people's messages to the worker since the last call."""
 Paid = Callable[[Usage, float, CreateResult], Awaitable[None]]
+"""Stores a call's usage, seconds and answer."""
 
 
 async def always() -> bool:
+    """Return True: no limit."""
     return True
 
 
 async def nothing() -> Sequence[LLMMessage]:
+    """Return no messages."""
     return []
 
 
 @dataclass(frozen=True)
 class Terms:
-    """On what terms the models of a run are called."""
+    """The conditions under which a run's models are called: limits, names and prices."""
 
     may_call: Callable[[], Awaitable[bool]] = always
-    """Waits while the run is paused; False when a limit forbids a further call."""
+    """Waits while the run is paused; returns False when a limit forbids a further call."""
     models: Mapping[str, str] = field(default_factory=dict)
-    """Agent -> the name of its model."""
+    """Agent name -> model name."""
     prices: Mapping[str, Price | None] = field(default_factory=dict)
-    """Agent -> what its model costs; None when that is not known."""
+    """Agent name -> price of its model; None when it is not known."""
 
     def enter(self, workspace: Workspace, agent: str, usage: Usage, seconds: float) -> None:
-        """Write one call into the ledger."""
+        """Write one model call into the ledger."""
         price = self.prices.get(agent)
         usd = price.usd(usage.prompt, usage.cached, usage.completion, usage.written) if price else None
         workspace.journal.spend(
@@ -60,21 +64,23 @@ class Terms:
 
 
 class Metered(Client):
-    """Passes calls on while they are allowed, with what people said meanwhile; answers by itself when they are not."""
+    """A client under the run's limits: passes calls on with people's messages, or returns `stopped_answer()`."""
 
     def __init__(
         self, inner: ChatCompletionClient, paid: Paid, stopped: Callable[[], bool],
         may_call: Callable[[], Awaitable[bool]] = always, said: Said = nothing, *, estimate: bool = False,
     ) -> None:  # fmt: skip
-        """paid: keeps tokens, seconds and answer of a call before the answer is handed on.
-
-        estimate: reckon four characters to a token where a server does not say how many there were.
+        """paid: stores tokens, seconds and answer of a call before the answer is returned.
+        may_call: waits while the run is paused; False at a limit.
+        said: returns people's messages since the last call.
+        estimate: count four characters as a token where the server reports no usage.
         """
         self._estimate = estimate
         self._inner, self._paid, self._stopped = inner, paid, stopped
         self._may_call, self._said = may_call, said
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        """Ask the inner client and record the call, also when it raised after tokens were spent."""
         if self._stopped() or not await self._may_call():
             return stopped_answer()
         messages = [*messages, *await self._said()]
@@ -107,22 +113,24 @@ class Metered(Client):
 
     @property
     def model_info(self) -> ModelInfo:
+        """The inner client's."""
         return self._inner.model_info
 
 
 def fit_to_keep(text: str) -> str:
-    """Without keys, without what UTF-8 cannot hold, and not too long."""
+    """Return the text without keys and without characters that UTF-8 cannot encode, cut to LONGEST_TEXT characters."""
     return without_secrets(text).encode("utf-8", "replace").decode()[:LONGEST_TEXT]
 
 
 def answer_of(result: CreateResult) -> AssistantMessage:
+    """Return the result as a message of the conversation."""
     return AssistantMessage(content=result.content, thought=result.thought, source="model")
 
 
 async def steering(workspace: Workspace, context: ChatCompletionContext) -> Sequence[LLMMessage]:
-    """Put what people said since the last call into the worker's conversation: the messages.
+    """Add people's messages since the last call to the worker's conversation, and return them.
 
-    A kill in between tells them twice rather than never.
+    After a kill in between, they are delivered twice rather than never.
     """
     told = []
     for entry in unseen(workspace.journal):

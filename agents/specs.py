@@ -1,4 +1,4 @@
-"""From `--model SPEC` to the clients of worker and supervisor."""
+"""Parsing of `--model SPEC` into the clients of worker and supervisor."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ SPECS = (
     + ", ".join(PROVIDERS[name].spec for name in PROVIDERS)
     + (", or a file with an AutoGen component (JSON or YAML)")
 )
+"""The possible specs, for messages."""
 
 Models = tuple[ChatCompletionClient, ChatCompletionClient]
-"""Of worker and supervisor."""
+"""The clients of worker and supervisor."""
 
 
 def named(spec: str = "", supervisor_spec: str = "", configuration: Configuration | None = None) -> tuple[str, str]:
-    """The specs of worker and supervisor: what was asked for, else what avo.toml says, else the tuner."""
+    """Return the specs of worker and supervisor: the arguments, else those in avo.toml, else the tuner."""
     chosen = (configuration or load()).models
     worker = spec or chosen.worker or TUNER
     if not supervisor_spec and kind_of(worker) == TUNER:
@@ -29,9 +30,10 @@ def named(spec: str = "", supervisor_spec: str = "", configuration: Configuratio
 
 
 def clients(spec: str = "", supervisor_spec: str = "", base_url: str = "") -> Models:
-    """The models of worker and supervisor. Raises AvoError for a spec that means nothing, Missing without a key.
+    """Return the clients of worker and supervisor.
 
-    base_url: of the models that run at an address of the user's own; without it, avo.toml's.
+    base_url: for models at an address of the user's own; avo.toml's when empty.
+    Raises AvoError for a spec or base_url that is not valid, Missing without a key.
     """
     configuration = load()
     specs = named(spec, supervisor_spec, configuration)
@@ -47,7 +49,7 @@ def clients(spec: str = "", supervisor_spec: str = "", base_url: str = "") -> Mo
 
 
 def client(spec: str, configuration: Configuration, base_url: str = "") -> ChatCompletionClient:
-    """One model, which retries by itself. Raises AvoError and Missing, as `clients` does."""
+    """Return the client of one model, which retries by itself. Raises AvoError and Missing, as `clients` does."""
     from avo.agents.models.components import component, is_component
 
     kind, _, name = spec.partition(":")
@@ -62,6 +64,7 @@ def client(spec: str, configuration: Configuration, base_url: str = "") -> ChatC
 
 
 def kind_of(spec: str) -> str:
+    """Return the part of a spec before the colon, such as `openai` or `tuner`."""
     return spec.partition(":")[0]
 
 

@@ -1,4 +1,4 @@
-"""Is the search stuck? Judged from the journal alone, each sign in one function."""
+"""Detection of a search that is stuck, from the journal alone; one function for each sign."""
 
 from __future__ import annotations
 
@@ -16,57 +16,61 @@ from avo.tools.payloads import Rejection, payloads_of
 from avo.types import Status
 
 MOST = 120
-"""Latest evaluations that are looked at, and three times as many calls."""
+"""Number of latest evaluations that are examined; of tool calls, three times as many."""
 NEARER = 1.01
-"""By how much a score has to exceed all others since the last version to count as getting nearer."""
+"""Factor by which a score has to exceed all others since the last version to count as progress."""
 LIMIT = 3
-"""Times the scenario's patience: so many evaluations without an improvement are too many, even if they get nearer."""
+"""Multiple of the limits on evaluations and minutes at which it is stuck even if scores keep coming nearer."""
 MINUTES = 45.0
-"""Time without an improvement, builds and measurements aside, once something was tried in it."""
+"""Minutes of work without an improvement at which the search is stuck; builds and measurements do not count."""
 SAME_ERROR = 3
-"""The same build error in a row."""
+"""Number of consecutive evaluations or builds with the same build error at which the search is stuck."""
 SAME_LINES = 6
-"""Evaluations in a row that change the same lines and come out the same."""
+"""Number of consecutive evaluations of changes to the same lines, with the same outcome, at which it is stuck."""
 REVISITS = 3
-"""Returns to sources that were scored before."""
+"""Number of returns to sources scored before at which it is stuck."""
 MATCHES = 4
-"""Versions in a row that together gain no more than the noise."""
+"""Number of consecutive versions at which it is stuck if they gain no more than the noise together."""
 CALLS = 80
-"""Tool calls without an evaluation."""
+"""Number of tool calls without an evaluation at which it is stuck."""
 TEXTS = 2
-"""Answers in a row without a tool call."""
+"""Number of consecutive answers without a tool call at which it is stuck."""
 ALIKE = 0.8
-"""Part of the changed lines that two changes have to share to be of the same lines."""
+"""Smallest Jaccard similarity of two sets of changed lines that count as the same lines."""
 SAME = 1.01
-"""Scores within this factor are the same outcome."""
+"""Largest ratio of two scores that count as the same outcome."""
 LONGEST_GAP = 600.0
-"""Seconds between two calls that count at most: whoever waits for a provider, or for people, is not stuck."""
+"""Largest time between two calls that counts as work, in seconds: waiting for a provider or for people is none."""
 HUNK = re.compile(r"^@@ -(\d+)", re.MULTILINE)
+"""Head of a hunk in a unified diff; the group is its first line in the old file."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What one call evaluated: one tree, or all of a sweep."""
+    """The attempts of one tool call: a single tree, or all trees of a sweep."""
 
     attempts: Sequence[Attempt]
 
     @property
     def best(self) -> Attempt:
+        """The attempt with the highest score."""
         return max(self.attempts, key=lambda attempt: attempt.verdict.score)
 
     @property
     def score(self) -> float:
+        """The highest score."""
         return self.best.verdict.score
 
     @property
     def at(self) -> str:
+        """The time of the last attempt, as ISO 8601."""
         return self.attempts[-1].at
 
 
 def stagnation(journal: Journal, patience: int) -> str:
-    """What is wrong with the trajectory since the last improvement or advice, in one line; empty when nothing is.
+    """Return one line about why the search is stuck, judged since the last improvement or advice; empty when it is not.
 
-    patience: evaluations without an improvement that are too many.
+    patience: number of evaluations without an improvement that is too many.
     """
     since, revisits, at = journal.progress()
     calls = journal.call_times(WORKER, at, 3 * MOST)
@@ -85,7 +89,7 @@ def stagnation(journal: Journal, patience: int) -> str:
 
 
 def trials(attempts: Sequence[Attempt], calls: Sequence[str]) -> list[Trial]:
-    """Evaluations of one direction with no call between them are one trial."""
+    """Group the attempts by tool call: consecutive ones of a sweep, with no call between them, are one trial."""
     groups: list[list[Attempt]] = []
     for attempt in attempts:
         last = groups[-1][-1] if groups else None
@@ -98,7 +102,7 @@ def trials(attempts: Sequence[Attempt], calls: Sequence[str]) -> list[Trial]:
 
 
 def same_error(journal: Journal, found: Sequence[Trial], at: str) -> str:
-    """The same build error in a row, by `build` and `evaluate` alike."""
+    """Report consecutive identical build errors, of `build` and `evaluate` alike; empty when there are too few."""
     events = [(trial.at, _build_error(trial)) for trial in found]
     for result in journal.results(WORKER, "build", at, SAME_ERROR):
         failures = [data.reason for data in payloads_of(result).values() if isinstance(data, Rejection)]
@@ -115,12 +119,12 @@ def _build_error(trial: Trial) -> str:
 
 
 def _kind(reason: str) -> str:
-    """A reason without what changes from edit to edit: lines and columns, counts, values."""
+    """Return a compiler's message without what changes from edit to edit: lines and columns, counts, values."""
     return re.sub(r"[\d.]+(e[-+]\d+)?", "N", " ".join(reason.split()))
 
 
 def circles(journal: Journal, found: Sequence[Trial], revisits: int) -> str:
-    """Sources that were scored before come back; measuring the best version again now and then is no circle."""
+    """Report repeated returns to sources scored before; a few new measurements of the best version do not count."""
     returned = journal.returns(revisits, 4 * REVISITS)
     best = journal.best_attempt()
     others = sum(1 for number, _ in returned if number != best)
@@ -134,7 +138,7 @@ def circles(journal: Journal, found: Sequence[Trial], revisits: int) -> str:
 
 
 def same_lines(found: Sequence[Trial]) -> str:
-    """Changes of the same lines that come out the same, again and again."""
+    """Report consecutive changes of the same lines with the same outcome; empty when there are too few."""
     last = found[-SAME_LINES:]
     if len(last) < SAME_LINES or len({trial.best.parent for trial in last}) > 1:
         return ""
@@ -167,7 +171,7 @@ def _lines(diff: str) -> set[tuple[str, int]]:
 
 
 def noise(journal: Journal, at: str) -> str:
-    """Versions that all matched, and together gained nothing beyond the noise."""
+    """Report versions that together gained no more than the noise; empty otherwise."""
     kept = journal.kept(MATCHES, at)
     gain = math.prod(ratio for ratio, _ in kept)
     if len(kept) == MATCHES and gain <= 1 + max(noise for _, noise in kept):
@@ -176,7 +180,7 @@ def noise(journal: Journal, at: str) -> str:
 
 
 def texts(journal: Journal) -> str:
-    """Answers without a tool call."""
+    """Report consecutive answers without a tool call; empty when there are too few."""
     count = 0
     for message in reversed(journal.messages(WORKER, last=3 * TEXTS)):
         if message.kind not in ("text", "nudge", "steering"):
@@ -186,13 +190,13 @@ def texts(journal: Journal) -> str:
 
 
 def no_evaluation(journal: Journal, since: str) -> str:
-    """Reading, editing and building without ever measuring."""
+    """Report many tool calls since `since` without an evaluation; empty when there are fewer."""
     count = journal.calls(WORKER, since)
     return f"no evaluation in {count} tool calls" if count >= CALLS else ""
 
 
 def fruitless(journal: Journal, found: Sequence[Trial], at: str) -> Sequence[Trial]:
-    """The latest trials of which none got nearer to an improvement than those before."""
+    """Return the latest trials, after the last one whose score came nearer to an improvement."""
     kept = journal.kept(MOST, at)
     if kept and math.prod(ratio for ratio, _ in kept) > 1 + max(noise for _, noise in kept):
         latest = journal.last_kept()  # many small gains add up
@@ -206,21 +210,21 @@ def fruitless(journal: Journal, found: Sequence[Trial], at: str) -> Sequence[Tri
 
 
 def no_improvement(patience: int, found: Sequence[Trial], idle: Sequence[Trial]) -> str:
-    """Evaluations without an improvement, counted from the last that got nearer to one."""
+    """Report too many evaluations without an improvement; `idle` are those since the last progress."""
     if len(idle) >= patience or len(found) >= LIMIT * patience:
         return f"no improvement in {len(found)} evaluations"
     return ""
 
 
 def no_version_in_time(found: Sequence[Trial], idle: Sequence[Trial], calls: Sequence[str]) -> str:
-    """Time in which the worker was at it, counted like evaluations."""
+    """Report too many minutes of work without an improvement; `idle` are the trials since the last progress."""
     if worked(idle, calls) > MINUTES or worked(found, calls) > LIMIT * MINUTES:
         return f"no improvement in {worked(found, calls):.0f} minutes of work"
     return ""
 
 
 def worked(found: Sequence[Trial], calls: Sequence[str]) -> float:
-    """Minutes from the first trial to the last call, builds, measurements and long gaps aside."""
+    """Return the minutes from the first trial to the last call, without builds, measurements and long gaps."""
     if not found:
         return 0.0
     first = found[0].attempts[0].at

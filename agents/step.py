@@ -1,4 +1,4 @@
-"""One variation step under way: who speaks next, and how the step ended."""
+"""One variation step in progress: who speaks next, and how the step ended."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from avo.tools.workspace import Workspace
 from avo.types import Outcome
 
 NUDGES, MOST_IDLE_TURNS = 1, 4
-"""Turns in a row without a tool call after which the supervisor gets the floor, and those that end the step."""
+"""Consecutive turns without a tool call before the supervisor speaks, and before the step ends."""
 MOST_FRUITLESS = 3
-"""Rounds of advice in a row after which nothing was evaluated."""
+"""Consecutive rounds of advice without an evaluation that end the step."""
 NUDGE = "You called no tool, and text alone changes nothing. Call one now; `commit` or `end_step` ends the step."
+"""Message to a worker that called no tool."""
 GO_ON = "The step goes on until `commit` or `end_step` ends it. Call the next tool."
+"""Message to a worker whose turn ended before the step."""
 IDLE_SECONDS = 2.0
-"""Wait after a turn without a tool call."""
+"""First wait after a turn without a tool call, in seconds."""
 GROWTH = 4.0
-"""By which each wait between turns without a tool call is longer than the one before."""
+"""Factor by which each further wait is longer."""
 
 Messages = Sequence[BaseAgentEvent | BaseChatMessage]
 
 
 class Step:
-    """Worker and supervisor in one step."""
+    """The selection of speakers and the end of one step with a worker and a supervisor."""
 
     def __init__(
         self, workspace: Workspace, stopped: Callable[[], bool], worker_agent: worker.Worker,
         supervisor_agent: supervisor.Supervisor, context: JournalContext, idle_seconds: float = IDLE_SECONDS,
     ) -> None:  # fmt: skip
-        """`context`: the worker's."""
+        """context: the worker's. idle_seconds: the first wait after a turn without a tool call."""
         self.workspace, self.stopped, self.context, self.idle_seconds = workspace, stopped, context, idle_seconds
         self.worker, self.supervisor = worker_agent, supervisor_agent
         self._versions = len(workspace.lineage.versions())
@@ -45,7 +47,7 @@ class Step:
         workspace.ended, workspace.exhausted = "", False
 
     def outcome(self) -> Outcome | None:
-        """How the step ended; None while it goes on."""
+        """Return the outcome of the step; None while it goes on."""
         versions = self.workspace.lineage.versions()
         if len(versions) > self._versions:
             return Outcome("committed", f"{versions[-1].name}: {versions[-1].message.partition(chr(10))[0]}")
@@ -64,7 +66,7 @@ class Step:
         return None
 
     async def next_speaker(self, messages: Messages) -> str:
-        """The supervisor when the worker is stuck, else the worker."""
+        """Return the name of the next speaker: the supervisor when the worker is stuck, else the worker."""
         with self.workspace.noted():
             return await self._next()
 
@@ -94,14 +96,14 @@ class Step:
         return stagnation(self.workspace.journal, self.workspace.scenario.stagnation.patience)
 
     async def _nudge(self) -> None:
-        """Ask for the next call, after a wait when there was none: providers want the last word not to be theirs."""
+        """Ask the worker to go on, after a wait if it was idle: providers refuse a history that ends with an answer."""
         if idle := self.worker.idle_turns:
             await self._wait(self.idle_seconds * GROWTH ** (idle - 1))
         if isinstance(self.context.last, AssistantMessage) and not self.stopped():
             await self.context.add_message(UserMessage(content=NUDGE if idle else GO_ON, source="avo"))
 
     async def _wait(self, seconds: float) -> None:
-        """Less when the run is stopped meanwhile."""
+        """Sleep for `seconds`, or until the run is stopped."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while (left := end - loop.time()) > 0 and not self.stopped():
@@ -109,13 +111,14 @@ class Step:
 
 
 class StepOver(TerminationCondition):
-    """Ends the chat when the step has an outcome."""
+    """The termination condition of the chat: the step has an outcome."""
 
     def __init__(self, step: Step) -> None:
         self._step, self._over = step, False
 
     @property
     def terminated(self) -> bool:
+        """True once the step has an outcome."""
         return self._over
 
     async def __call__(self, messages: Messages) -> StopMessage | None:
@@ -125,4 +128,5 @@ class StepOver(TerminationCondition):
         return StopMessage(content=outcome.summary, source="avo") if outcome else None
 
     async def reset(self) -> None:
+        """Prepare for another chat."""
         self._over = False

@@ -1,4 +1,4 @@
-"""What stands for older messages: a summary that the model wrote, or a digest made of the calls and their results."""
+"""Summaries that replace older messages: written by the model, or digests of the calls and their results."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ from avo.tools.plan import plan_text
 from avo.tools.workspace import Workspace
 
 MODEL, DIGEST = "model", "digest"
-"""Writers of a summary."""
+"""Possible writers of a summary."""
 LONGEST = 12_000
-"""Characters of what a model wrote that are kept; it is asked for less."""
+"""Characters kept of a summary by the model, which is asked for less."""
 LINE = 240
+"""Longest line of a digest, in characters, unless SAID applies."""
 SAID = 800
-"""Characters of what the supervisor or a person said."""
+"""Characters kept of a message of the supervisor or of a person."""
 LEFT_OUT = "[... lines left out: see recall ...]"
+"""Line that replaces those left out between beginning and end."""
 TELLING = {
     "evaluate": "direction", "sweep": "knobs", "commit": "message", "note": "text", "plan": "direction",
     "checkout": "version", "end_step": "reason",
 }  # fmt: skip
-"""Tools whose calls are told one by one, and the argument that tells most."""
+"""Tools whose calls get a line each in a digest, and the argument that the line shows."""
 REQUEST = """\
 The step is over. Older messages will not be shown again; what you write now stands for all of them, your earlier \
 summary included. Write, for yourself, in at most 600 words and without calling a tool:
@@ -46,15 +48,16 @@ summary included. Write, for yourself, in at most 600 words and without calling 
 - what you know about this kernel and this device by now: what bounds it, which numbers matter, which traps there are;
 - what you were about to try next, and why.
 Do not repeat the task, the notes or the plan: they are shown anyway. Leave out what can be read from the sources."""
+"""Prompt for a summary."""
 
 
 async def written(
     model: ChatCompletionClient, system: Sequence[SystemMessage], shown: Sequence[LLMMessage],
     tools: Sequence[ToolSchema],
 ) -> str:  # fmt: skip
-    """What the model makes of what it was shown; empty when it makes nothing that can be used.
+    """Return the model's summary of the messages `shown`; empty when its answer is unusable.
 
-    The request begins as every other one did, tools included, so that the provider's cache serves it.
+    The request has the same beginning and tools as every other one, so that the provider's cache serves it.
     """
     asked = UserMessage(content=REQUEST, source="avo")
     result = await model.create([*system, *shown, asked], tools=tools, tool_choice="none")
@@ -63,7 +66,7 @@ async def written(
 
 
 def digest(messages: Sequence[tuple[int, LLMMessage]]) -> list[str]:
-    """One line for every call that measured, kept or decided something, and for what was said; the others counted."""
+    """Return a line for each message and for each call of the tools in TELLING, and one that counts the other calls."""
     lines: list[str] = []
     others: Counter[str] = Counter()
     calls: dict[str, FunctionCall] = {}
@@ -104,7 +107,7 @@ def _line(text: str, most: int = LINE) -> str:
 
 
 def joined(before: str, lines: Sequence[str], most: int) -> str:
-    """An older summary and new lines in at most about `most` characters: the first part and the latest stay."""
+    """Append `lines` to the summary `before`, within about `most` characters: the beginning and the end are kept."""
     found = [line[: most // 4] for line in (*before.splitlines(), *lines) if line != LEFT_OUT]
     if LEFT_OUT not in before.splitlines() and sum(len(line) + 1 for line in found) <= most:
         return "\n".join(found)
@@ -114,7 +117,7 @@ def joined(before: str, lines: Sequence[str], most: int) -> str:
 
 
 def _within(lines: Sequence[str], most: int) -> list[str]:
-    """The first lines that fit."""
+    """Return the first lines that fit into `most` characters."""
     kept: list[str] = []
     for line in lines:
         most -= len(line) + 1
@@ -125,13 +128,13 @@ def _within(lines: Sequence[str], most: int) -> list[str]:
 
 
 def pinned(workspace: Workspace, most: int) -> str:
-    """Plan, notes and advice as they stand: what the brief at the beginning of the step may not have."""
+    """Return the current plan, notes and advice, which are newer than the step's brief, in about `most` characters."""
     parts = {"Plan": plan_text(workspace), "Notes": latest_notes(workspace), "Latest advice": latest_advice(workspace)}
     return "\n\n".join(f"# {title}\n{elide(text, most // len(parts))}" for title, text in parts.items() if text)
 
 
 def framed(summary: Summary, most: int) -> str:
-    """A summary as its reader is shown it, in about `most` characters."""
+    """Return a summary with its heading, as the model is shown it, in about `most` characters."""
     what = "you summed them up" if summary.writer == MODEL else "here is what was done in them"
     head = f"# Earlier\nMessages up to #{summary.upto} are not shown any more; {what}. `recall` finds each of them."
     return elide("\n\n".join(part for part in (head, summary.text, summary.pinned) if part), most)

@@ -24,11 +24,13 @@ from avo.tools.workspace import Workspace
 
 NAME = "supervisor"
 SHOWN_ATTEMPTS, SHOWN_ADVICE = 40, 12
+"""Numbers of latest attempts and interventions in a review."""
 CONCLUDE = "You have read enough. Answer now, with the JSON object and nothing else."
+"""Prompt for the answer once the limit of rounds is reached."""
 
 
 def read_advice(text: str) -> Advice:
-    """The first JSON object of an answer that is advice; an answer without one is a direction as it stands."""
+    """Parse an answer: the first JSON object in it that is an Advice, else the whole text as a single direction."""
     for start in (index for index, character in enumerate(text) if character == "{"):
         try:
             return Advice.model_validate(json.JSONDecoder().raw_decode(text, start)[0])
@@ -38,7 +40,7 @@ def read_advice(text: str) -> Advice:
 
 
 async def review(workspace: Workspace, trigger: str) -> Answer:
-    """What the supervisor is shown of the trajectory."""
+    """Return the supervisor's view of the trajectory: versions, attempts, plan, notes and earlier advice."""
     advice = workspace.journal.interventions(last=SHOWN_ADVICE)
     best = workspace.lineage.best().name
     idle = sum(1 for entry in advice if entry.effect is None and entry.version_before == best)
@@ -53,20 +55,21 @@ async def review(workspace: Workspace, trigger: str) -> Answer:
 
 
 class Supervisor(AssistantAgent):
-    """An AssistantAgent that is shown the trajectory anew each time it has the floor, and whose advice is stored."""
+    """An AssistantAgent that is shown a new review each time it speaks, and whose advice is journalled."""
 
     def __init__(self, workspace: Workspace, heard: Mapping[str, dict[str, Payload]], **options: Any) -> None:
-        """heard: what programs read of the messages of each agent."""
+        """heard: the payloads of each agent's messages, by agent name."""
         super().__init__(NAME, **options)
         self._workspace, self._heard, self._options = workspace, heard, options
         self.trigger = ""
-        """Why it has the floor."""
+        """Why it was asked."""
         self.advice: Advice | None = None
-        """What it said last."""
+        """Its latest advice."""
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        """Take one turn: review the trajectory, and send the worker advice."""
         with self._workspace.noted():
             async for event in self._turn(messages, cancellation_token):
                 yield event
@@ -98,7 +101,7 @@ class Supervisor(AssistantAgent):
             yield Response(chat_message=TextMessage(content=advice_text(self.advice), source=NAME))
 
     async def _concluded(self) -> str:
-        """What it says when it may not read any further."""
+        """Ask for the answer without tools, once the limit of rounds is reached, and return it."""
         context, model, workspace = (self._options[key] for key in ("model_context", "model_client", "workbench"))
         await context.add_message(UserMessage(content=CONCLUDE, source="avo"))
         shown = [SystemMessage(content=self._options["system_message"]), *await context.get_messages()]
@@ -107,7 +110,7 @@ class Supervisor(AssistantAgent):
 
 
 def advice_text(advice: Advice) -> str:
-    """The advice as the worker reads it."""
+    """Return the advice as the worker reads it."""
     lines = [f"Advice: {advice.diagnosis}"]
     for number, direction in enumerate(advice.directions, 1):
         lines.append(f"{number}. {direction.title}")

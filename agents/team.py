@@ -1,4 +1,4 @@
-"""The operator: worker and supervisor in one group chat; a function, not a model, says who speaks."""
+"""The agent operator: worker and supervisor in one group chat, with a function that selects the speaker."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ from avo.types import Outcome
 
 PROMPTS = Path(__file__).parent / "prompts"
 SUPERVISOR_ROUNDS = 10
+"""Largest number of model calls in a turn of the supervisor."""
 CROWDED = 0.5
-"""Part of the worker's budget in use at the end of a step from which on it writes a summary."""
+"""Fraction of the worker's budget in use at the end of a step from which its model writes a summary."""
 
 
 class Team:
-    """Vary(P) = Agent(P, K, f): one call is one variation step."""
+    """Worker and supervisor as the operator Vary(P) = Agent(P, K, f): one call of `vary` is one variation step."""
 
     def __init__(
         self, workspace: Workspace, worker_model: ChatCompletionClient, supervisor_model: ChatCompletionClient,
         stopped: Callable[[], bool], terms: Terms | None = None, idle_seconds: float = IDLE_SECONDS,
     ) -> None:  # fmt: skip
-        """idle_seconds: the first wait after a turn without a tool call."""
+        """stopped: returns True once the user stopped the run. idle_seconds: first wait after an idle turn."""
         self._workspace, self._terms = workspace, terms or Terms()
         self._stopped = lambda: workspace.fault is not None or stopped()
         self._idle_seconds = idle_seconds
@@ -45,11 +46,10 @@ class Team:
         self._budgets = {name: budget_of(model) for name, model in self._models.items()}
 
     async def vary(self, brief: Answer) -> Outcome:
-        """One step: until a commit, until the worker gives up, or until nobody knows what to do.
+        """Run one step: until a commit, until the worker gives up, or until nobody makes progress.
 
-        Raises AvoError, with the step open, for what no agent can mend.
-
-        Agents and chat are made anew from the journal each time: a team that raised or was cancelled cannot go on.
+        Raises AvoError for what no agent can mend; the step stays open.
+        Agents and chat are rebuilt from the journal each time: AutoGen's cannot go on after an error or a cancellation.
         """
         tools = registry(self._workspace)
         heard: dict[str, dict[str, Payload]] = {name: {TASK: brief.data} if brief.data else {} for name in self._models}
@@ -106,7 +106,7 @@ class Team:
         return worker.Worker(self._workspace, **options(worker.NAME)), overseer
 
     async def _sum_up(self, context: JournalContext, workspace: RegistryWorkbench) -> None:
-        """Let the worker's model sum up a long conversation, in one call; without it a digest does, once it has to."""
+        """Let the worker's model summarise a long conversation; if it fails, a digest is made when needed."""
         if context.size < context.budget * CROWDED or not getattr(self._models[worker.NAME], "paid", True):
             return
         try:
@@ -121,7 +121,7 @@ class Team:
             context.replace(text, MODEL)
 
     def model(self, agent: str, context: JournalContext | None = None) -> Metered:
-        """An agent's model; with a context, its answers and what people say to the run go in there."""
+        """Return an agent's client under the run's terms; with a context, answers and people's messages go there."""
 
         async def paid(usage: Usage, seconds: float, result: CreateResult) -> None:
             with self._workspace.journal.together():

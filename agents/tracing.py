@@ -1,6 +1,6 @@
-"""Traces of turns, model calls, tools and evaluations, by OpenTelemetry; only where OTEL_* variables ask for them.
+"""OpenTelemetry traces of turns, model calls, tools and evaluations, where OTEL_* variables ask for them.
 
-A provider of our own, never the global one: AutoGen would add spans of the same turns and tools, with what was said.
+They go to a provider of avo's own, not the global one: there AutoGen would add spans of its own, with message texts.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
 PROTOCOL = "http/protobuf"
 EXPORTERS = ("otlp", "console", "none")
 LAST_SECONDS = 3
-"""How long the end of a command waits for a collector that does not answer."""
+"""Seconds that the end of a command waits for a collector that does not answer."""
 
 
 @contextmanager
 def traced() -> Iterator[None]:
-    """Trace the block, if the environment asks for it; without that nothing is imported.
+    """Trace the block if the environment asks for it; otherwise import nothing.
 
-    Raises AvoError for a variable that cannot be followed, Missing without the packages.
+    Raises AvoError for a variable with an unsupported value, Missing without the packages.
     """
     exporter = _exporter_name()
     if exporter == "none":
@@ -56,7 +56,7 @@ def traced() -> Iterator[None]:
 
 
 def _exporter_name() -> str:
-    """One of EXPORTERS, by the standard variables."""
+    """Return one of EXPORTERS, by the standard variables."""
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return "none"
     there = any(os.environ.get(name) for name in ENDPOINTS)
@@ -70,11 +70,12 @@ def _exporter_name() -> str:
 
 
 class Once(logging.Handler):
-    """Says the first thing that goes wrong, in one line: a collector that is away is away for hours."""
+    """A log handler that prints the first failure to export, and no further one."""
 
     said = False
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Print the record, if it is the first."""
         if not self.said:
             self.said = True
             print(f"avo: traces do not arrive: {without_secrets(record.getMessage())[:300]}", file=sys.stderr)

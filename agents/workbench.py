@@ -1,7 +1,7 @@
-"""The registry as AutoGen's Workbench: never raises, and a cancelled turn waits for its tool to end.
+"""The tool registry as AutoGen's Workbench: calls never raise, and a cancelled turn waits for its tool to end.
 
-What no agent can mend (a GPU that is gone, a full disk, a scenario that is wrong) is no answer: the bench keeps it, the
-step ends there, open, and no further model call is made.
+Faults that no agent can mend (a lost GPU, a full disk, a broken scenario) are stored in the workspace: the step is
+interrupted but stays open, and no further model call is made.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from avo.tools.registry import Registry, Tool
 from avo.types import Cancelled
 
 CLOSING = " The step is over: answer with one line that sums it up."
-"""After what ended it."""
+"""Appended to the result of the call that ended the step."""
 
 
 class RegistryWorkbench(Workbench):
-    """All tools, or only those that read."""
+    """All tools of the registry, or only those that read."""
 
     def __init__(
         self, registry: Registry, *, reading_only: bool = False, heard: dict[str, Payload] | None = None
     ) -> None:
-        """heard: where what programs read of answers is put, by the call's id."""
+        """heard: receives the payloads of the answers, by call id."""
         self._registry, self._heard = registry, {} if heard is None else heard
         tools = [tool for tool in registry.tools.values() if not (reading_only and tool.changes)]
         self.names = [tool.name for tool in tools]
@@ -41,6 +41,7 @@ class RegistryWorkbench(Workbench):
         self._schemas = [_schema(tool) for tool in tools]  # once: pydantic takes 10 ms for all of them
 
     async def list_tools(self) -> list[ToolSchema]:
+        """Return the schemas of the tools."""
         return list(self._schemas)
 
     async def call_tool(
@@ -50,6 +51,7 @@ class RegistryWorkbench(Workbench):
         cancellation_token: CancellationToken | None = None,
         call_id: str | None = None,
     ) -> ToolResult:
+        """Call a tool and store its payload; an unknown name gets an error as its result."""
         if name not in self.names:
             return _result(name, Answer(f"there is no tool '{name}'; there are: {', '.join(self.names)}", worked=False))
         answer = await self._answer(name, arguments, cancellation_token)
@@ -85,7 +87,7 @@ class RegistryWorkbench(Workbench):
         return answer
 
     async def _call(self, name: str, arguments: Mapping[str, Any] | None) -> Answer:
-        """AutoGen starts all calls of an answer at once; those that change something go in the model's order."""
+        """Call a tool. AutoGen starts all calls of an answer at once; those with effects run in the model's order."""
         if name not in self._changing:
             return await self._registry.call(name, arguments)
         async with self._one_by_one:
@@ -101,10 +103,11 @@ class RegistryWorkbench(Workbench):
         """Nothing to reset."""
 
     async def save_state(self) -> Mapping[str, Any]:
+        """Return no state: all of it is in the journal."""
         return {}
 
     async def load_state(self, state: Mapping[str, Any]) -> None:
-        """All state is in the journal."""
+        """Do nothing: all state is in the journal."""
 
 
 def _schema(tool: Tool) -> ToolSchema:

@@ -15,22 +15,23 @@ from avo.tools.workspace import Workspace
 
 NAME = "worker"
 ROUNDS = 25
-"""Model calls of one turn; the next turn goes on from the last result."""
+"""Model calls per turn; the next turn continues from the last result."""
 
 
 class Worker(AssistantAgent):
-    """An AssistantAgent that counts its tool calls and keeps no second copy of its events."""
+    """An AssistantAgent that counts turns without tool calls and drops its inner events."""
 
     def __init__(self, workspace: Workspace, **options: Any) -> None:
         # AutoGen's default is one round a turn.
         super().__init__(NAME, max_tool_iterations=ROUNDS, **options)
         self._workspace = workspace
         self.idle_turns = 0
-        """Turns in a row without a tool call."""
+        """Consecutive turns without a tool call."""
 
     async def on_messages_stream(
         self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
+        """Take one turn, in a trace span."""
         called = False
         with self._workspace.noted():
             async for event in turn(NAME, super().on_messages_stream(messages, cancellation_token)):

@@ -1,1 +1,1 @@
-"""K: the knowledge base: documents that agents search, fetched, cut into chunks and indexed by words and vectors."""
+"""The knowledge base K: documents that agents search, fetched, cut into chunks, and indexed by words and vectors."""

@@ -1,4 +1,4 @@
-"""Brings the index up to date in a copy of it, source by source, and puts the copy in its place with one rename."""
+"""Build of the index: updates a copy of it source by source, then replaces the index by the copy with one rename."""
 
 from __future__ import annotations
 
@@ -20,49 +20,53 @@ from avo.types import AvoError, Missing
 
 KEPT, LOST = "the index as it was stays in use", "no index was made"
 FULL = 16 << 20
-"""Bytes: a disk with less is taken to be full when a build fails."""
+"""Free bytes below which a failed build is blamed on a full disk."""
 DOWNLOADS = 4
-"""Sources fetched at the same time."""
+"""Number of sources fetched at the same time."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one source."""
+    """The result of a build for one source."""
 
     name: str
     version: str
     documents: int
     chunks: int
-    """In the index now."""
+    """Number of its chunks now in the index."""
     seconds: float
-    """Reading and cutting it up, without the download."""
+    """Seconds for reading and chunking, without the download."""
     put: int = 0
+    """Number of documents indexed or indexed again."""
     removed: int = 0
+    """Number of documents removed."""
     skipped: Skipped = field(default_factory=Skipped)
     missing: str = ""
-    """Why it could not be had; what the index had of it stays."""
+    """The reason why it could not be fetched; its old contents stay in the index."""
     note: str = ""
     optional: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a build did."""
+    """The result of a build."""
 
     rows: tuple[Row, ...]
     changed: bool
-    """Whether the index is another now."""
+    """True if the index was replaced."""
     seconds: float
+    """Duration of the build."""
     waited: float
-    """Seconds of it in which there was nothing to do but wait for a download."""
+    """Seconds spent only waiting for downloads."""
 
     @property
     def chunks(self) -> int:
+        """Number of chunks in the index."""
         return sum(row.chunks for row in self.rows)
 
     @property
     def lacking(self) -> tuple[str, ...]:
-        """Sources of which the index holds nothing though it is not whole without them."""
+        """Required sources of which the index has no document."""
         return tuple(row.name for row in self.rows if row.missing and not row.optional and not row.documents)
 
 
@@ -78,11 +82,11 @@ def build(
     embedder: str | None = None,
     progress: Callable[[str], object] = lambda line: None,
 ) -> Report:
-    """Make the index hold what the sources say, writing no more than what differs. Raises AvoError.
+    """Update the index to what the sources contain, writing only differences. Raises AvoError, Missing.
 
-    only: leave every other source as it is. with_: sources of tier extra to add; those that are in stay in.
-    offline: fetch nothing. fresh: from nothing. ask: ask for pages, tags and branches again.
-    report: takes what a user has to know, progress: what is under way.
+    only: names of the sources to update; the others stay as they are. with_: sources of tier extra to add; those in the
+    index already stay. offline: fetch nothing. fresh: start from an empty index. ask: fetch pages, tags and branches
+    again. report: receives messages for the user. progress: receives the current activity.
     """
     started = time.monotonic()
     listed = tuple(sources)
@@ -126,20 +130,20 @@ def build(
 
 
 def _why(folder: Path, error: Exception) -> str:
-    """What went wrong, and what of the index is left. What fails on a full disk seldom says so itself."""
+    """Return the error and the state of the index in one line; a full disk is named, as its errors seldom say so."""
     said = str(error.args[0][0][2]) if isinstance(error, shutil.Error) else str(error)
     full = "the disk is full: " if shutil.disk_usage(folder).free < FULL else ""
     return f"{folder}: {full}{one_line(said)}; {KEPT if in_use(folder) else LOST}"
 
 
 def _counted(row: Row, facts: Mapping[str, Any]) -> Row:
-    """With what the index holds of it now."""
+    """Return the row with version, documents and chunks as they are in the index now."""
     version = row.version or str(facts.get("version", ""))
     return replace(row, version=version, documents=facts.get("documents", 0), chunks=facts.get("chunks", 0))
 
 
 def _fetched(source: Source, reach: Reach) -> Fetched | Unreachable:
-    """The source, or why it cannot be had."""
+    """Return the fetched source, or the error."""
     try:
         return fetch(source, reach)
     except Unreachable as error:
@@ -147,7 +151,7 @@ def _fetched(source: Source, reach: Reach) -> Fetched | Unreachable:
 
 
 def _bring(source: Source, fetched: Fetched | Unreachable, draft: Draft) -> Row:
-    """Put what is new in a source, remove what is gone. A source that cannot be had or read stays as it was."""
+    """Index a source's new documents and remove its old ones. A source that cannot be fetched or read is left alone."""
     started = time.monotonic()
     try:
         if isinstance(fetched, Unreachable):

@@ -1,4 +1,4 @@
-"""Evaluation: how often a search finds what it should, by questions with their expected answers."""
+"""Evaluation of the search: how often it finds the expected passages of a set of questions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from avo.kb_index.search import Hit, search
 from avo.types import AvoError
 
 DEPTH = 10
-"""Places that are looked at."""
+"""Number of hits examined per question."""
 
 
 def questions(path: Path) -> list[dict[str, Any]]:
-    """The entries of `queries`: id, kind, query, expect (path and match). Raises AvoError, naming the entry."""
+    """Return the entries of `queries` in a JSON file: id, kind, query, expect (path and match).
+
+    Raises AvoError that names the entry.
+    """
     try:
         entries = json.loads(path.read_text("utf-8"))["queries"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -38,9 +41,9 @@ def questions(path: Path) -> list[dict[str, Any]]:
 
 
 def evaluate(store: Store, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """hit@1, hit@5 and MRR over the first DEPTH hits, overall and by kind.
+    """Return hit@1, hit@5 and MRR (mean reciprocal rank) over the first DEPTH hits, overall and by kind.
 
-    Only questions count of which the expected document is stored; the others are listed as unanswerable.
+    Questions whose expected document is not stored are listed as unanswerable and do not count.
     """
     stored = list(store.documents())
     ranks: dict[str, list[int]] = {}
@@ -72,7 +75,7 @@ def _right(hit: Hit, expected: Sequence[Mapping[str, str]]) -> bool:
 
 
 def _figures(ranks: Sequence[int]) -> dict[str, float]:
-    """Of places from 1 on; 0 is not found."""
+    """Return the metrics of a list of ranks, which start at 1; 0 means not found."""
     count = max(1, len(ranks))
     return {
         "questions": len(ranks),

@@ -1,4 +1,4 @@
-"""Reading: the stored text of a document by lines, and its table of contents. Only what is stored is served."""
+"""Reading of stored documents: text by line numbers, and the table of contents."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from avo.kb_index.index.store import Store
 from avo.types import AvoError
 
 MOST_LINES = 400
+"""Largest number of lines that one call returns."""
 CHUNK_NAME = re.compile(r"(?P<document>.+)#L(?P<first>\d+)-(?P<last>\d+)(?:~\d+)?")
+"""A chunk's id: document, first and last line."""
 LINES = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Some lines of a document."""
+    """A range of lines of a document, with its source and licence."""
 
     source: str
     path: str
@@ -28,13 +30,14 @@ class Passage:
     first: int
     last: int
     total: int
+    """Number of lines of the whole document."""
     lines: tuple[str, ...]
     previous: str
     next: str
     """Ids of the chunks before and after; empty at the ends."""
 
     def text(self, most: int = 0) -> str:
-        """Header, numbered lines, and where to go on; at most `most` characters, 0: no limit."""
+        """Return header, numbered lines, and where the text continues, in at most `most` characters (0: no limit)."""
         facts = [f"{self.source} {self.version}".rstrip(), f"licence {self.licence or 'unknown'}", self.url]
         neighbours = [f"{name}: {other}" for name, other in (("previous", self.previous), ("next", self.next)) if other]
         width = len(str(self.last))
@@ -51,9 +54,9 @@ class Passage:
 
 
 def read(store: Store, id_or_path: str, lines: str = "", context: int = 0) -> Passage:
-    """The passage of a chunk's id, or of `source:path` or a path from its first line on, at most MOST_LINES lines.
+    """Return the lines of a chunk id, or the first ones of a document (`source:path` or a path), at most MOST_LINES.
 
-    lines: A-B or A, instead of what the id says. context: lines more on both sides. Raises AvoError.
+    lines: A-B or A, instead of the id's. context: extra lines on both sides. Raises AvoError.
     """
     named = CHUNK_NAME.fullmatch(id_or_path)
     document = _find(store, named["document"] if named else id_or_path)
@@ -84,7 +87,7 @@ def read(store: Store, id_or_path: str, lines: str = "", context: int = 0) -> Pa
 
 
 def symbols(store: Store, source: str, path: str) -> list[dict[str, Any]]:
-    """The table of contents of a document: symbol (or title, without one) and lines, in order. Raises AvoError."""
+    """Return a document's table of contents: symbol (or title) and lines, in order. Raises AvoError."""
     document = _find(store, f"{source}:{path}" if source else path)
     outline: dict[tuple[str, int], dict[str, Any]] = {}
     rows = store.rows("SELECT * FROM chunks WHERE document=? ORDER BY first, id", document["id"])
@@ -101,7 +104,7 @@ def _name(store: Store, query: str, *values: object) -> str:
 
 
 def _find(store: Store, name: str) -> dict[str, Any]:
-    """The document called `source:path`, or whose path ends so. Raises AvoError naming what comes near."""
+    """Return the document named `source:path`, or with a path that ends so. Raises AvoError that names similar ones."""
     every = "SELECT id, source, path FROM documents ORDER BY id"
     known = [(row["id"], f"{row['source']}:{row['path']}") for row in store.rows(every)]
     wanted = name.strip()

@@ -1,6 +1,6 @@
-"""Search: several questions at once, each asked of the lexical and of the dense index, fused by their ranks.
+"""Search: several forms of a question, each against the lexical and the dense index, fused by reciprocal rank.
 
-The lexical index is asked twice: whole, and by title, symbol and path alone, which is where the name of a thing stands.
+The lexical index is queried twice: on everything, and on title, symbol and path alone, where names are defined.
 """
 
 from __future__ import annotations
@@ -16,44 +16,46 @@ from avo.kb_index.index.tokens import query_terms, terms
 from avo.types import AvoError
 
 CANDIDATES = 50
-"""Of each list."""
+"""Number of candidates per ranked list."""
 DAMPING = 60
-"""k of reciprocal rank fusion: place r of a list is worth 1 / (k + r)."""
+"""k of reciprocal rank fusion (Cormack et al., SIGIR 2009): rank r of a list adds 1 / (k + r)."""
 NAMES_WEIGHT = 0.5
-"""What a place by title, symbol and path alone is worth, against 1 by everything."""
+"""Weight of a list by title, symbol and path alone; lists by everything have weight 1."""
 BONUS = 0.25
-"""What a place among the passages that share a word with the scenario's tags is worth, against 1 for a question's."""
+"""Weight of the list of passages that share a word with the scenario's tags; a question's lists have weight 1."""
 TAGGED = 500
-"""Passages that share a word with the tags and are looked at for it."""
+"""Number of passages sharing a word with the tags that are considered."""
 PER_FILE = 2
-"""Hits from one file, as long as others are left."""
+"""Number of hits from one file, as long as others are left."""
 SNIPPET = 400
-"""Characters."""
+"""Longest snippet, in characters."""
 ARCHITECTURE = re.compile(r"(?:sm_?)?(\d{2,3})[af]?", re.IGNORECASE)
+"""An architecture as a user writes it; the group is the number."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What hits are limited to; empty: not limited."""
+    """Restrictions on hits; an empty field restricts nothing."""
 
     source: str = ""
-    """Names, separated by commas."""
+    """Names of sources, separated by commas."""
     arch: str = ""
-    """sm_90a and sm_90 are the same; passages that belong to no architecture always pass."""
+    """Architecture: sm_90a equals sm_90; passages tagged with no architecture always pass."""
     kind: str = ""
 
     @property
     def sources(self) -> list[str]:
+        """The names of the sources."""
         return [name.strip() for name in self.source.split(",") if name.strip()]
 
     @property
     def tag(self) -> str:
-        """The architecture as chunks are tagged with it."""
+        """The architecture in the form of the chunks' tags."""
         found = ARCHITECTURE.fullmatch(self.arch)
         return f"sm_{found[1]}" if found else self.arch
 
     def sql(self) -> tuple[str, list[str]]:
-        """A condition on chunks and documents, and its values."""
+        """Return an SQL condition on chunks and documents, and its values."""
         parts, values = [], []
         if self.sources:
             parts.append(f"documents.source IN ({', '.join('?' * len(self.sources))})")
@@ -67,7 +69,7 @@ class Filter:
         return " AND ".join(parts), values
 
     def chroma(self) -> dict[str, Any] | None:
-        """The same for Chroma."""
+        """Return the restrictions as Chroma's `where`; None without any."""
         parts: list[dict[str, Any]] = []
         if self.sources:
             parts.append({"source": {"$in": self.sources}})
@@ -80,7 +82,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Hit:
-    """One passage that was found."""
+    """A passage that was found."""
 
     id: str
     source: str
@@ -90,22 +92,23 @@ class Hit:
     title: str
     symbol: str
     symbol_lines: tuple[int, int]
-    """The whole function or class; (0, 0) without one."""
+    """Lines of the whole function or class; (0, 0) without one."""
     kind: str
     arch: tuple[str, ...]
     url: str
     snippet: str
-    """At most SNIPPET characters: the lines that share most with the questions."""
+    """The lines that share most words with the questions, at most SNIPPET characters."""
     why: str
-    """Its best place in each kind of list."""
+    """Its best rank in each kind of list."""
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary."""
         return asdict(self)
 
 
 @dataclass
 class _Ranks:
-    """Scores of chunks over several lists, and the best place of each."""
+    """Fused scores of chunks over several lists, and the best rank of each."""
 
     scores: dict[int, float] = field(default_factory=dict)
     places: dict[int, dict[str, int]] = field(default_factory=dict)
@@ -124,10 +127,10 @@ def search(
     store: Store, queries: str | Sequence[str], k: int = 8, source: str = "", arch: str = "", kind: str = "",
     tags: Sequence[str] = (),
 ) -> list[Hit]:  # fmt: skip
-    """The k best passages for one question in one or several forms.
+    """Return the k best passages for one question in one or several forms.
 
-    tags: of a scenario; passages that share a word with them are preferred when they rank about as well as others.
-    Raises AvoError for a source or kind that there is not.
+    tags: of a scenario; passages that share a word with them are preferred among similarly ranked ones.
+    Raises AvoError for an unknown source, architecture or kind.
     """
     asked = [queries] if isinstance(queries, str) else list(queries)
     asked = [text for text in asked if text.strip()]
@@ -147,7 +150,7 @@ def search(
 
 
 def advice(store: Store, queries: Sequence[str], source: str = "", arch: str = "", kind: str = "") -> str:
-    """What to tell who found nothing: which filters to drop, in one line."""
+    """Return one line for an empty result: which filters to drop, or how to ask."""
     given = {name: value for name, value in (("source", source), ("arch", arch), ("kind", kind)) if value}
     helping = []
     for name in given:
@@ -173,7 +176,7 @@ def _check(store: Store, wanted: Filter) -> None:
 
 
 def _ranked(store: Store, asked: Sequence[str], wanted: Filter) -> _Ranks:
-    """Every question against both indexes."""
+    """Rank every question against both indexes."""
     ranks = _Ranks()
     if not asked:
         return ranks
@@ -198,7 +201,7 @@ def _chunk(store: Store, number: int) -> dict[str, Any]:
 
 
 def _spread(chunks: Sequence[dict[str, Any]], k: int) -> list[dict[str, Any]]:
-    """The first k, one of a symbol and PER_FILE of a file; more of a file only where nothing else is left."""
+    """Return the first k, one per symbol and PER_FILE per file; more of a file only where nothing else is left."""
     chosen: list[dict[str, Any]] = []
     crowded: list[dict[str, Any]] = []
     symbols: set[tuple[int, str]] = set()
@@ -223,7 +226,7 @@ def _hit(chunk: Mapping[str, Any], version: str, words: set[str], places: Mappin
 
 
 def snippet(text: str, words: set[str]) -> str:
-    """The run of lines, at most SNIPPET characters, with the most different words of the question."""
+    """Return the consecutive lines, at most SNIPPET characters, with the most different words of the question."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     shared = [words & set(terms(line)) for line in lines]
     best, best_count = "", -1

@@ -1,4 +1,4 @@
-"""The next index: a copy of the one in use, made when the first difference shows, and put in its place at the end."""
+"""The draft of the next index: a copy of the current one, made at the first difference and published at the end."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ if TYPE_CHECKING:
     from avo.kb_index.index.store import Store
 
 MADE = "build.json"
-"""In a store: what it was made with."""
+"""File in a store that records how it was built."""
 COUNTED = ("name", "documents", "chunks")
-"""What a store knows of a source without being told."""
+"""Keys of a source that the store computes itself."""
 
 
 @dataclass(frozen=True)
 class Before:
-    """The index in use: its folder, None when it is to be made from nothing, and what it holds."""
+    """The current index: its folder (None when building from scratch) and its contents."""
 
     store: Path | None = None
     embedder: str = DEFAULT
     digests: Mapping[tuple[str, str], str] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By source; empty ones when it is to be made from nothing, which is to hold the same sources."""
+    """By source; empty values when building from scratch, where the same sources are kept."""
 
 
 def before(folder: Path, embedder: str | None, fresh: bool, report: Callable[[str], object]) -> Before:
-    """The index in use, without its contents when it is to be made from nothing."""
+    """Return the current index, without its contents when it has to be built from scratch.
+
+    report: receives the reason why it has to be.
+    """
     from avo.kb_index.index.store import Store
 
     place = in_use(folder)
@@ -68,14 +71,14 @@ def before(folder: Path, embedder: str | None, fresh: bool, report: Callable[[st
 
 
 def chunkers() -> str:
-    """16 hex digits of the code that cuts documents up."""
+    """Return 16 hex digits over the code of the chunkers: other chunkers need a new index."""
     here = Path(__file__).resolve().parent
     files = sorted([*(here / "chunkers").glob("*.py"), here / "index" / "arch.py", here / "index" / "chunk.py"])
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files if file.is_file())).hexdigest()[:16]
 
 
 class Draft:
-    """The next index: a copy of the one in use, made when the first difference shows."""
+    """The next index: a copy of the current one, made at the first difference."""
 
     def __init__(self, folder: Path, before: Before, embedder: str) -> None:
         self.folder = folder
@@ -88,7 +91,7 @@ class Draft:
 
     @property
     def store(self) -> Store:
-        """Open to write."""
+        """The store, open for writing; created at first use."""
         from avo.kb_index.index.store import Store
 
         if self._store is None:
@@ -102,18 +105,19 @@ class Draft:
 
     @property
     def empty(self) -> bool:
+        """True if the draft holds no document."""
         return not self._digests
 
     def of(self, source: str) -> dict[str, str]:
-        """Path -> digest of what the draft holds of a source."""
+        """Return path -> digest of a source's documents in the draft."""
         return {path: digest for (name, path), digest in self._digests.items() if name == source}
 
     def facts(self, source: str) -> dict[str, Any]:
-        """What the index in use records of a source."""
+        """Return the facts about a source in the current index."""
         return {key: value for key, value in self.before.facts.get(source, {}).items() if key not in COUNTED}
 
     def put(self, document: Document) -> str:
-        """Take a document; returns why it cannot be read, and then forgets what was there of it."""
+        """Index a document. Return the reason if it cannot be read; its old version is then removed."""
         from avo.kb_index.chunkers import Unreadable, parse
 
         try:
@@ -127,24 +131,25 @@ class Draft:
         return ""
 
     def remove(self, source: str, path: str) -> None:
+        """Remove a document."""
         self.store.remove(source, path)
         del self._digests[source, path]
 
     def record(self, source: Source, facts: Mapping[str, Any]) -> None:
-        """Keep what is known of a source, if that differs from what was."""
+        """Store the facts about a source, if they differ from the current ones."""
         stated = {"type": source.type, "reference": source.reference, "tier": source.tier, "licence": source.licence}
         told = dict(facts) | stated | {"about": source.about, "optional": source.optional}
         if told != self.facts(source.name):
             self.store.record(source.name, told)
 
     def forget(self, source: str) -> None:
-        """Remove a source with all that is recorded of it."""
+        """Remove a source with its documents and facts."""
         for path in sorted(self.of(source)):
             self.remove(source, path)
         self.store.db.execute("DELETE FROM sources WHERE name=?", (source,))
 
     def finish(self) -> list[dict[str, Any]]:
-        """Put the new index in use if anything differs; what is in use then, by source."""
+        """Publish the new index if anything differs. Return the facts of the index then in use, by source."""
         if self._store is None or self._place is None:
             return [dict(facts) for facts in self.before.facts.values()]
         self._store.finish()
@@ -163,7 +168,7 @@ class Draft:
         return counted
 
     def drop(self) -> None:
-        """Leave nothing behind of a draft that did not get into use."""
+        """Delete a draft that was not published."""
         if self._store:
             self._store.close()
             self._store = None

@@ -1,1 +1,1 @@
-"""What outlives a step: the lineage (git) and the journal (SQLite)."""
+"""Persistent state of a run: the lineage (git) and the journal (SQLite)."""

@@ -1,4 +1,4 @@
-"""The archive: a run in one file (zip), to be read and gone on with on another machine."""
+"""The archive: a run in one zip file, for reading or continuing on another machine."""
 
 from __future__ import annotations
 
@@ -24,44 +24,50 @@ from avo.memory.lineage import Lineage
 from avo.types import AvoError, Version
 
 FORMAT = 1
+"""Version of the archive format."""
 SETTINGS, JOURNAL, LINEAGE = "run.toml", "avo.db", "lineage"
-"""What a run directory holds."""
+"""Contents of a run's folder."""
 MANIFEST, BUNDLE = "manifest.json", "lineage.bundle"
 LARGEST = {MANIFEST: 1 << 20, SETTINGS: 1 << 16, BUNDLE: 1 << 30, JOURNAL: 1 << 32}
-"""Part of an archive -> bytes that it may have."""
+"""Part of an archive -> its largest size in bytes."""
 CHUNK = 1 << 20
+"""Bytes copied at a time."""
 TRIES = 10
+"""Attempts to copy journal and lineage with no commit in between."""
 FACTS = {
     "scenario": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"), "target": re.compile(r"cpu|sm_\d{2,3}a?"),
     "digest": re.compile(r"[0-9a-f]{16}"),
 }  # fmt: skip
-"""Key of run.toml -> what it looks like; the first two name a folder."""
+"""Key of run.toml -> pattern of its values; the first two name a folder."""
 DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""Exceptions of zipfile for a damaged archive."""
 TYPES = {"INTEGER": ("integer",), "REAL": ("real", "integer"), "TEXT": ("text",), "BLOB": ("blob",)}
+"""Declared type of a column -> types that SQLite may store in it."""
 SourcesCheck = Callable[[Version, Mapping[str, bytes]], None]
+"""Raises for sources of a version that cannot be a candidate."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an archive says of itself; everything in it is checked against the parts."""
+    """An archive's description of itself; everything in it is checked against the parts."""
 
     scenario: str
     target: str
     digest: str
-    """Of the scenario, as it was when the run began."""
+    """Digest of the scenario at the beginning of the run."""
     versions: int
     attempts: int
     main: str
     """Commit of the latest version."""
     at: str
     parts: Mapping[str, Mapping[str, Any]]
-    """Bytes and SHA-256 of every other part."""
+    """Size in bytes and SHA-256 of every other part."""
     format: int = FORMAT
 
 
 def settings_in(path: Path) -> dict[str, str]:
-    """What run.toml says. Raises AvoError when it is damaged."""
+    """Return the keys and values of a run.toml. Raises AvoError if it is damaged."""
     try:
         found = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -72,7 +78,7 @@ def settings_in(path: Path) -> dict[str, str]:
 
 
 def export(folder: Path, file: Path) -> Manifest:
-    """Write the run in `folder` into `file`, whole or not at all; the run may be under way meanwhile."""
+    """Write the run in `folder` to `file`, all or nothing, also while the run continues. Raises AvoError."""
     settings, lineage = settings_in(folder / SETTINGS), Lineage(folder / LINEAGE)
     lineage.best()
     with tempfile.TemporaryDirectory(prefix=".avo-", dir=file.resolve().parent) as name:
@@ -102,9 +108,9 @@ def export(folder: Path, file: Path) -> Manifest:
 
 
 def unpack(file: Path, folder: Path, check: SourcesCheck) -> Manifest:
-    """Make a run of the archive in the empty `folder`, after every check that there is. Raises AvoError.
+    """Recreate an archived run in the empty `folder`, after all checks. Raises AvoError.
 
-    check: raises for a version's sources that cannot be a candidate.
+    check: raises for sources of a version that cannot be a candidate.
     """
     manifest = _extract(file, folder)
     found = settings_in(folder / SETTINGS)
@@ -150,7 +156,7 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _extract(file: Path, folder: Path) -> Manifest:
-    """Write the parts into `folder`: those that there have to be, no larger than they may be, as the manifest says."""
+    """Write the parts into `folder`, after checking their names, sizes and digests. Raises AvoError."""
     try:
         with zipfile.ZipFile(file) as archive:
             infos = {info.filename: info for info in archive.infolist()}
@@ -184,9 +190,9 @@ def _manifest(file: Path, content: bytes) -> Manifest:
 
 
 def _check_journal(file: Path, path: Path) -> None:
-    """Raises AvoError unless the database is sound and has avo's own tables, nothing else, with values of their types.
+    """Raise AvoError unless the database is intact and has exactly a journal's tables, with values of their types.
 
-    The schema is compared before anything else is read: a view or a trigger would run what its author wrote.
+    The schema is compared before anything else is read: a view or a trigger would execute its author's SQL.
     """
     problem = f"{file}: its {JOURNAL} cannot be read"
     db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
@@ -229,7 +235,7 @@ def _schema(db: sqlite3.Connection) -> set[tuple[Any, ...]]:
 
 
 def _read(problem: str, work: Callable[[], T]) -> T:
-    """What `work` returns; AvoError with `problem` when the data are not what they should be."""
+    """Return the result of `work`. Raises AvoError with `problem` if the data are malformed."""
     try:
         return work()
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""The lineage: every version that was kept, one git commit and tag each; the work tree that agents edit."""
+"""The lineage: every kept version as one git commit and tag, and the work tree that agents edit."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ except ImportError as error:
 from git.exc import CommandError, GitCommandError, GitCommandNotFound, InvalidGitRepositoryError
 
 SCORE_FILE = "score.json"
+"""File of a commit with the verdict as JSON."""
 ADDED = (SCORE_FILE, "avo_abi.h")
-"""Files of a commit that the harness wrote: no part of the candidate."""
+"""Files of a commit that avo adds: no part of the candidate."""
 ENVIRONMENT = {
     "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_TERMINAL_PROMPT": "0",
     "GIT_AUTHOR_NAME": "avo", "GIT_AUTHOR_EMAIL": "avo@localhost",
@@ -32,26 +33,31 @@ ENVIRONMENT = {
     "GIT_CONFIG_KEY_1": "core.fsync", "GIT_CONFIG_VALUE_1": "all",
     "GIT_COMMITTER_NAME": "avo", "GIT_COMMITTER_EMAIL": "avo@localhost",
 }  # fmt: skip
-"""The user's own git settings (hooks, signing, filters) have no say here."""
+"""Environment of git that disables the user's own settings (hooks, signing, filters)."""
 NEEDED = (*CHILD_ENVIRONMENT, "HOME", "TMPDIR", "LANGUAGE", "LD_LIBRARY_PATH")
+"""Variables that git inherits."""
 LONGEST_MESSAGE = 10_000
+"""Longest commit message, and longest trailer, in characters."""
 LARGEST_FILE = 16 << 20
+"""Largest file of an imported version, in bytes."""
 MOST_FILES = 100
+"""Largest number of files of an imported version."""
 FETCHING = (
     "fetch.fsckObjects=true", "fetch.unpackLimit=1", "gc.auto=0", "core.bigFileThreshold=32m",
     "protocol.allow=never", "protocol.file.allow=always",
 )  # fmt: skip
-"""Objects from elsewhere are checked, stay packed, and come from a file."""
+"""Settings of a fetch: objects from elsewhere are checked, stay packed, and come from a file."""
 TRAILER = re.compile(r"^Avo-([A-Za-z-]+): (.*)$", re.MULTILINE)
+"""A trailer of a commit message: key and value."""
 CLOCKS = re.compile(r", \d+ MHz, \d+ W, \d+ °C$")
-"""What earlier versions of avo wrote behind the name of a GPU."""
+"""Suffix that earlier versions of avo appended to the name of a GPU."""
 
 
 class Lineage:
     """A git repository: branch main, tags v0 (the seed), v1, …; HEAD is always the best version."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
-        """Raises AvoError when there is none and `create` is not asked for."""
+        """Open the repository, or create it. Raises AvoError if there is none and `create` is False."""
         self.folder = folder
         for name in [name for name in os.environ if name.startswith("GIT_")]:
             del os.environ[name]  # another repository's, when avo is started from a hook or an alias
@@ -71,7 +77,7 @@ class Lineage:
         self._facts: dict[str, dict[str, str]] = {}
 
     def repair(self) -> None:
-        """Clear what a killed process left: locks, a tag not yet set. Only for the one who holds the run."""
+        """Clean up after a killed process: remove locks, set missing tags. Only for the process that holds the run."""
         for lock in Path(self._repo.git_dir).rglob("*.lock"):
             lock.unlink()
         self._repo.git.symbolic_ref("HEAD", "refs/heads/main")
@@ -80,11 +86,11 @@ class Lineage:
                 self._repo.git.tag(version.name, version.commit, "--")
 
     def head(self) -> str:
-        """The commit of main; empty when there is none."""
+        """Return main's commit; empty without one."""
         return str(self._repo.heads["main"].commit.hexsha) if "main" in self._repo.heads else ""
 
     def versions(self) -> list[Version]:
-        """All versions, the seed first. Read from the trailers of main's commits; cached by HEAD."""
+        """Return all versions, the seed first, from the trailers of main's commits; cached by HEAD."""
         head = self.head()
         if head != self._head:
             log = self._log("--reverse", "--format=%H%x00%cI%x00%B%x1e") if head else ""
@@ -95,7 +101,10 @@ class Lineage:
         return list(self._versions)
 
     def version(self, name: str) -> Version:
-        """By name (v3), `best` (the last that improved), or a commit's first digits."""
+        """Return a version by name (v3), as `best` (the last that improved), or by a commit's first digits.
+
+        Raises Unknown.
+        """
         versions = self.versions()
         if name == "best" and versions:
             return self.champion()
@@ -106,30 +115,30 @@ class Lineage:
         raise Unknown(f"no version '{name}'; there are: {span}")
 
     def best(self) -> Version:
-        """The latest version: each one matched or improved the best before it."""
+        """Return the latest version: each one matched or improved the best before it. Raises AvoError without one."""
         versions = self.versions()
         if not versions:
             raise AvoError(f"the lineage in {self.folder} has no version yet")
         return versions[-1]
 
     def champion(self) -> Version:
-        """The last version that improved: what the gate measures against, so that matches cannot drift down."""
+        """Return the last version that improved: the gate compares with it, so that matches cannot drift down."""
         return next(version for version in reversed(self.versions()) if version.improved)
 
     def facts(self, version: Version) -> dict[str, str]:
-        """The trailers of a version: Device (where it was measured), Target, Direction, Attempts, Gain, …"""
+        """Return a version's trailers: Device (on which it was measured), Target, Direction, Attempts, Gain, …"""
         self.versions()
         return {key: CLOCKS.sub("", value) for key, value in self._facts[version.name].items()}
 
     def verdict(self, version: Version) -> Verdict:
-        """What f said of a version. Raises AvoError when its record is damaged."""
+        """Return the verdict stored with a version. Raises AvoError if it is damaged."""
         try:
             return verdict_from(json.loads((self._repo.commit(version.commit).tree / SCORE_FILE).data_stream.read()))
         except (LookupError, TypeError, ValueError) as error:
             raise AvoError(f"{version.name} has no {SCORE_FILE} that can be read") from error
 
     def files(self, version: Version) -> dict[str, bytes]:
-        """The sources of a version, without what the harness adds."""
+        """Return a version's sources (path -> content), without the files that avo adds."""
         tree = self._repo.commit(version.commit).tree
         return {name: blob for name, blob in _blobs(tree) if name not in ADDED}
 
@@ -137,9 +146,10 @@ class Lineage:
         self, files: Mapping[str, bytes], added: Mapping[str, bytes], tree: str, verdict: Verdict, message: str,
         *, gain: tuple[float, float, float] = (1.0, 1.0, 1.0), improved: bool = True, trailers: Mapping[str, str],
     ) -> Version:  # fmt: skip
-        """Keep a version: sources, `added` files and score.json in one commit, then its tag.
+        """Commit a version (sources, `added` files and score.json), then tag it.
 
-        The branch moves in one step, so a kill leaves the version whole or absent.
+        gain: ratio to the champion, with the ends of its interval. tree: digest of the sources.
+        The branch moves in one step, so a killed process leaves the version complete or absent. Raises Missing.
         """
         name = f"v{len(self.versions())}"
         facts = {
@@ -155,7 +165,7 @@ class Lineage:
         return self.versions()[-1]
 
     def restore(self, version: Version | None = None) -> None:
-        """Make the work tree exactly that version (default: the best); nothing else stays in it."""
+        """Make the work tree exactly that version (default: the best), and remove everything else from it."""
         commit = self._repo.commit((version or self.best()).commit)
         for path in self.folder.iterdir():
             if path.name == ".git":
@@ -172,20 +182,20 @@ class Lineage:
             self._repo.git.read_tree("HEAD")
 
     def restored(self, version: Version) -> bool:
-        """Whether the work tree was made from that version, whatever was edited since."""
+        """Return True if the work tree was made from that version, even if it was edited since."""
         path = self.folder / SCORE_FILE
         blob = self._repo.commit(version.commit).tree / SCORE_FILE
         return path.is_file() and path.read_bytes() == blob.data_stream.read()
 
     def bundle(self, file: Path) -> None:
-        """Write all versions and their tags into one file that git can fetch from."""
+        """Write all versions and their tags to one file that git can fetch from."""
         tags = [f"refs/tags/{version.name}" for version in self.versions() if version.name in self._repo.tags]
         self._repo.git.bundle("create", "--quiet", file.resolve(), "refs/heads/main", *tags)
 
     def take(self, source: Path) -> None:
-        """Move main forward to that of a bundle or of another lineage, and nothing else: tags are `repair`'s.
+        """Fast-forward main to that of a bundle or of another lineage; tags are set by `repair`.
 
-        Raises AvoError, with nothing moved, when that is damaged or does not go on from here.
+        Raises AvoError, with main unchanged, if the source is damaged or does not continue this lineage.
         """
         try:
             self._repo.git(c=list(FETCHING)).fetch(
@@ -197,7 +207,7 @@ class Lineage:
             raise AvoError(f"the versions cannot be taken from {source.name}: {problem}") from error
 
     def check(self) -> None:
-        """Raises AvoError unless main is what `commit` writes: one line of versions, of plain and small files."""
+        """Raise AvoError unless main is what `commit` writes: a linear history of versions with small, plain files."""
         history = str(self._repo.git.rev_list("--parents", "--reverse", "refs/heads/main", "--")).splitlines()
         try:
             versions = self.versions()
@@ -219,7 +229,7 @@ class Lineage:
                 raise AvoError(f"the scores of {version.name} are not those of its {SCORE_FILE}")
 
     def diff(self, first: Version, second: Version) -> str:
-        """Unified diff of the sources of two versions."""
+        """Return the unified diff of two versions' sources."""
         hidden = [f":(exclude){name}" for name in ADDED]
         return str(
             self._repo.git.diff("--no-ext-diff", "--no-textconv", first.commit, second.commit, "--", ".", *hidden)
@@ -234,7 +244,7 @@ class Lineage:
 
     @contextmanager
     def _blamed(self, kind: type[CommandError] = CommandError) -> Iterator[None]:
-        """Where git is gone, or cannot write (a full disk, for instance), that is the machine's fault: Missing."""
+        """Raise Missing where git is gone or cannot write (a full disk, for instance): the machine is at fault."""
         try:
             yield
         except kind as error:
@@ -242,7 +252,7 @@ class Lineage:
             raise Missing(f"the lineage in {self.folder} cannot be written: {told}") from error
 
     def _committed(self, files: Mapping[str, bytes], message: str) -> str:
-        """Blobs, tree and commit through an index of its own, then main moves from what it was: the commit."""
+        """Write blobs, tree and commit through a separate index, then move main; return the commit."""
         index = Path(self._repo.git_dir) / "avo-index"
         index.unlink(missing_ok=True)
         entries = []
@@ -266,7 +276,7 @@ class Lineage:
         return commit
 
     def _stored(self, content: bytes) -> str:
-        """Name of a blob, once it is on disk: git waits for it, GitPython's own writer does not."""
+        """Write a blob to disk and return its name: git waits for the disk, GitPython's own writer does not."""
         with tempfile.TemporaryFile() as file:
             file.write(content)
             file.seek(0)
@@ -274,26 +284,26 @@ class Lineage:
 
 
 def _environment() -> dict[str, str]:
-    """What git is told: all else of ours is empty. No key goes to a child, but GitPython passes everything on."""
+    """Return git's environment. GitPython passes everything on, so other variables are emptied: no key leaks."""
     emptied = {name: "" for name in os.environ if name not in NEEDED}
     return emptied | ENVIRONMENT
 
 
 def _blobs(tree: Tree) -> list[tuple[str, bytes]]:
-    """Path and content of every file, sorted by path."""
+    """Return path and content of every file, sorted by path."""
     blobs = [item for item in tree.traverse() if isinstance(item, Blob)]
     return [(str(blob.path), blob.data_stream.read()) for blob in sorted(blobs, key=lambda blob: str(blob.path))]
 
 
 def _message(text: str, facts: Mapping[str, str]) -> str:
-    """The commit's message: what the agent wrote, then the trailers, which only this function writes."""
+    """Return the commit message: the agent's text, then the trailers, which only this function writes."""
     written = TRAILER.sub(r"(Avo-\1: \2)", _printable(text)[:LONGEST_MESSAGE].strip() or "(no message)")
     lines = [f"Avo-{key}: {' '.join(_printable(value)[:LONGEST_MESSAGE].split())}" for key, value in facts.items()]
     return written + "\n\n" + "\n".join(lines) + "\n"
 
 
 def _printable(text: str) -> str:
-    """Without control characters and what UTF-8 cannot hold; line ends stay."""
+    """Return the text without control characters and characters that UTF-8 cannot encode; line ends stay."""
     return "".join(character for character in text if character.isprintable() or character == "\n")
 
 

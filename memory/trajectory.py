@@ -1,4 +1,4 @@
-"""The trajectory of a lineage: what a picture of it shows."""
+"""The trajectory of a lineage: the data of its plot."""
 
 from __future__ import annotations
 
@@ -19,29 +19,30 @@ class Trajectory:
 
     title: str
     by: str
-    """versions, attempts or hours: what `x` counts."""
+    """Unit of `x`: versions, attempts or hours."""
     unit: str
     devices: Sequence[str]
-    """Where the versions were measured, in the order in which they first came."""
+    """Devices on which the versions were measured, in order of first use."""
     versions: Sequence[str]
     x: Sequence[float]
     scores: Sequence[float]
-    """Geometric mean over the cases."""
+    """Geometric mean over the cases, in `unit`."""
     best: Sequence[float]
-    """The highest score so far of those that improved on the best before them: luck does not lift it."""
+    """Running maximum over the versions that improved on the best before them: lucky matches do not raise it."""
     improved: Sequence[bool]
     """False for a version that only matched the best before it."""
     cases: Mapping[str, Sequence[float | None]]
-    """None where a version was not scored on the case."""
+    """Case -> score by version; None where a version was not scored on it."""
     baselines: Mapping[str, float]
-    """Geometric mean over the cases; the median over the versions with which a baseline was measured."""
+    """Baseline -> median over versions of its geometric mean over the cases."""
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary."""
         return asdict(self)
 
 
 def trajectory(lineage: Lineage, title: str, by: str) -> Trajectory:
-    """Read it from the commits. Raises AvoError when there is no version, or one cannot be read."""
+    """Read the trajectory from the commits. Raises AvoError if there is no version, or one cannot be read."""
     lineage.best()
     versions = lineage.versions()
     measured: dict[str, list[float]] = {}

@@ -1,1 +1,1 @@
-"""Problems to optimise: one folder each, with scenario.toml and reference.py; nothing to register."""
+"""Scenarios, the problems to optimise: one folder each, with scenario.toml and reference.py; no registration needed."""

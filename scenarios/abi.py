@@ -1,4 +1,4 @@
-"""The ABI of a scenario: the header that candidates include, and the same struct on the harness's side."""
+"""The ABI of a scenario: the header that candidates include, and the same struct packed by the judge."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from avo.scenarios.expressions import evaluate
 from avo.scenarios.loader import Case, Scenario
 
 HEADER = "avo_abi.h"
+"""Name of the header that candidates include."""
 SYMBOL = "avo_launch"
+"""Name of the function that candidates export."""
 
 C_TYPES = {"bf16": "avo_bf16", "fp32": "float", "int32": "int32_t", "uint8": "uint8_t", "int64": "int64_t"}
+"""dtype -> C type in the header."""
 ITEM_BYTES = {"bf16": 2, "fp32": 4, "int32": 4, "uint8": 1}
+"""dtype -> bytes per element."""
 SCALARS: dict[str, Any] = {"fp32": ctypes.c_float, "int32": ctypes.c_int32, "int64": ctypes.c_int64}
+"""dtype of a scalar -> ctypes type."""
 
 TEMPLATE = """\
 // Generated from the scenario {name}; the harness writes this file anew for every build.
@@ -34,10 +39,11 @@ extern "C"
 #endif
 int {symbol}(const avo_args* a, void* stream);
 """
+"""Template of the header."""
 
 
 def header(scenario: Scenario) -> str:
-    """The text of avo_abi.h."""
+    """Return the text of avo_abi.h."""
     lines = []
     for tensor in scenario.tensors:
         const = "const " if tensor.role == "in" else ""
@@ -49,7 +55,7 @@ def header(scenario: Scenario) -> str:
 
 
 def pack(scenario: Scenario, case: Case, addresses: Mapping[str, int]) -> bytes:
-    """avo_args for one launch: the address of every tensor, the dimensions, the scalars."""
+    """Return the bytes of avo_args for one launch: tensor addresses, dimensions, scalars."""
     fields: list[tuple[str, Any]] = [(tensor.name, ctypes.c_uint64) for tensor in scenario.tensors]
     fields += [(dim, ctypes.c_int64) for dim in scenario.dims]
     fields += [(scalar.name, SCALARS[scalar.dtype]) for scalar in scenario.scalars]

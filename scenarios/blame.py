@@ -1,4 +1,4 @@
-"""A fault in a scenario's files as one line: file, line, function and case, and what is wrong."""
+"""Errors in a scenario's files as one line: file and line, function and case, and the problem."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from avo.scenarios.layers import sources
 from avo.types import ScenarioError
 
 MOST_WORDS = 400
-"""Characters of an error's text that are shown."""
+"""Longest text of an error that is shown, in characters."""
 
 
 def raised(folder: Path, call: str, error: BaseException) -> ScenarioError:
-    """What code of the scenario in `folder` raised, with the innermost line of the scenario's that was under way.
+    """Return the error of a scenario's code, with the innermost line of code in `folder` on its stack.
 
-    call: the function, and for which case; empty while reference.py is imported.
+    call: the function and its case; empty while reference.py is imported.
     """
     words = _words(error)
     if not call and not isinstance(error, Changed):
@@ -27,7 +27,7 @@ def raised(folder: Path, call: str, error: BaseException) -> ScenarioError:
 
 
 def wrong(folder: Path, call: str, problem: str, function: object = None) -> ScenarioError:
-    """A fault of what a function returned, with the line in which it is defined."""
+    """Return the error for a wrong result of a function, with the line of the function's definition."""
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None) if function else None  # type: ignore[arg-type]
     place = _reference(folder)
     if code is not None and _within(folder, code.co_filename):

@@ -1,4 +1,4 @@
-"""Which scenarios there are: folders that hold a scenario.toml, shipped, on a path, or in a package. Nothing heavy."""
+"""The available scenarios: folders with a scenario.toml, shipped, on a path, or in a package. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from avo.settings import SCENARIOS
 from avo.types import AvoError
 
 PATH = "AVO_SCENARIO_PATH"
-"""The variable that names folders with scenarios, separated by ':'."""
+"""Environment variable with folders of scenarios, separated by ':'."""
 GROUP = "avo.scenarios"
-"""The entry points by which installed packages name a package of their own whose folder holds scenarios."""
+"""Group of entry points by which installed packages name a package whose folder holds scenarios."""
 SHIPPED = "shipped"
+"""Origin of the scenarios that come with avo."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one scenario lies."""
+    """The location of a scenario."""
 
     name: str
     folder: Path
     origin: str
-    """SHIPPED, the folder of PATH that it lies in, or "package" and its name."""
+    """SHIPPED, its folder on PATH, or "package" and the entry point's name."""
 
 
 def names() -> list[str]:
-    """The shipped scenarios, by name."""
+    """Return the names of the shipped scenarios, sorted."""
     return [place.name for place in _within(SCENARIOS, SHIPPED)]
 
 
 def places() -> list[Place]:
-    """Every scenario, by name. Raises AvoError for a package whose scenarios cannot be found."""
+    """Return every scenario, sorted by name. Raises AvoError for a package that cannot be found."""
     return sorted([*_near(), *_packaged()], key=lambda place: place.name)
 
 
 def folder(name: str) -> Path:
-    """Where a scenario lies: its name, or the path of its folder.
+    """Return a scenario's folder, given its name or the path of its folder.
 
-    Raises AvoError with the close names, or with both folders when two have that name.
+    Raises AvoError with similar names, or with both folders if two have that name.
     """
     if "/" in name or name == ".":
         if (Path(name) / "scenario.toml").is_file():
@@ -63,7 +64,7 @@ def folder(name: str) -> Path:
 
 
 def _near() -> Iterator[Place]:
-    """The shipped ones, and those on the path."""
+    """Yield the shipped scenarios, and those on the path."""
     yield from _within(SCENARIOS, SHIPPED)
     for place in _path():
         yield from _within(place, str(place))
@@ -80,7 +81,7 @@ def _within(place: Path, origin: str) -> Iterator[Place]:
 
 
 def _packaged() -> Iterator[Place]:
-    """Those of installed packages. Raises AvoError for an entry point that names no package."""
+    """Yield the scenarios of installed packages. Raises AvoError for an entry point that names no package."""
     from importlib.metadata import entry_points
     from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""What an agent may not read of a fault: the ids and the dimensions of the hidden tests that it is checked on."""
+"""Removal of hidden tests from error messages: an agent may read neither their ids nor their dimensions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from avo.scenarios.loader import Case, Scenario
 
 ALONE = 4
-"""Characters from which on an id is one wherever it stands; a shorter one may be a word."""
+"""Shortest id, in characters, that is replaced anywhere; a shorter one may be a word."""
 SMALL = 9
-"""Numbers up to it say nothing."""
+"""Largest number that is never hidden."""
 
 
 def discreet(text: str, scenario: Scenario) -> str:
-    """A line about a fault without what is hidden; people read it whole, on the terminal and in the artifacts."""
+    """Return an error message without hidden ids and dimensions, for agents; people get the full text elsewhere."""
     hidden = [case for case in scenario.tests if case.hidden]
     shown = {extent for case in (*scenario.cases, *scenario.tests) if not case.hidden for extent in case.dims.values()}
     for case in hidden:
@@ -32,6 +32,6 @@ def discreet(text: str, scenario: Scenario) -> str:
 
 
 def _has(case: Case, number: int) -> bool:
-    """Whether one of a case's dimensions is that number, or may be drawn to be."""
+    """Return True if one of the case's dimensions is that number, or its range includes it."""
     drawn = case.ranges.values()
     return number in case.dims.values() or any(first <= number <= last for first, last in drawn)

@@ -1,4 +1,4 @@
-"""Arithmetic over a case's dimensions, walked as an ast: never eval."""
+"""Arithmetic over a case's dimensions, evaluated on the syntax tree: never by eval."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.USub: operator.neg,
 }
 LARGEST_EXPONENT, LARGEST_BASE = 64, 1e9
+"""Limits on the operands of **, against excessive computation."""
 
 
 def evaluate(text: str | float, names: Mapping[str, float]) -> float:
-    """The value of `text`: numbers, the names given, + - * / // % ** and brackets.
+    """Return the value of an expression of numbers, the names given, + - * / // % ** and parentheses.
 
-    Raises ValueError that says what is not allowed or not known.
+    Raises ValueError for anything else, and for a value that is not finite and real.
     """
     if not isinstance(text, str):
         return text

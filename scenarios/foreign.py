@@ -1,4 +1,4 @@
-"""Runs code of a scenario: what it prints goes to standard error, what it changes for the whole process is told."""
+"""Execution of a scenario's code: its output goes to standard error; changing a process-wide setting is an error."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _thread = threading.local()
 
 
 class Changed(Exception):
-    """A setting of the whole process that the code has left changed; the text says which."""
+    """The code left a process-wide setting changed; the text names it."""
 
 
 @contextlib.contextmanager
 def contained() -> Iterator[None]:
-    """Run the block as somebody's code. Raises Changed; what was changed is as before then.
+    """Run a scenario's code in the block. Raises Changed, after restoring the settings.
 
-    Costs some 20 us, and next to nothing inside of another such block.
+    Takes some 20 us, and almost nothing inside another such block.
     """
     if getattr(_thread, "contained", False):
         yield
@@ -47,7 +47,7 @@ def contained() -> Iterator[None]:
 
 
 def _settings() -> dict[str, tuple[Any, Callable[[Any], Any]]]:
-    """Setting -> its value, and what sets it. torch's are known once somebody has imported it."""
+    """Return setting -> its value and the function that sets it; torch's only if it has been imported."""
     found: dict[str, tuple[Any, Callable[[Any], Any]]] = {}
     with contextlib.suppress(FileNotFoundError):
         found["the working directory"] = Path.cwd(), os.chdir
@@ -61,7 +61,7 @@ def _settings() -> dict[str, tuple[Any, Callable[[Any], Any]]]:
 
 
 class _OutputToStderr:
-    """Sends standard output, also of C code, to standard error while a block is inside, so that --json stays whole."""
+    """Redirects standard output, also of C code, to standard error inside the block, so that --json stays intact."""
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0

@@ -1,4 +1,4 @@
-"""The files that a scenario is made of: scenario.toml and those it extends, reference.py and what it imports."""
+"""The files of a scenario: scenario.toml and those that it extends, reference.py and the modules that it imports."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from avo.settings import SCENARIOS
 from avo.types import AvoError, ScenarioError
 
 SHARED = "avo.scenarios."
-"""What modules that several references share are imported as."""
+"""Prefix of imports of modules that several references share."""
 AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
-"""How tomllib says where a mistake is."""
+"""The position in tomllib's error messages."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,14 @@ class Layer:
 
     file: Path
     data: dict[str, Any]
-    """Without `extends`."""
+    """Its contents, without `extends`."""
 
 
 def layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
-    """The scenario.toml in `path`, then the one that it extends, and so on. Raises AvoError with file and remedy.
+    """Return the scenario.toml in `path`, then the one that it extends, and so on.
 
     `extends` is the name of a shipped scenario, or a folder relative to this one ("../other").
+    Raises ScenarioError with file and remedy.
     """
     file = path / "scenario.toml"
     if file in above:
@@ -53,7 +54,7 @@ def layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """A TOML file, which may begin with a byte order mark. Raises ScenarioError with the line where it is known."""
+    """Return a TOML file's contents; a byte order mark is allowed. Raises ScenarioError, with the line if known."""
     content = b""
     try:
         content = file.read_bytes()
@@ -68,7 +69,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def merged(found: Sequence[Layer]) -> dict[str, Any]:
-    """One table out of all: a key of an earlier layer wins, tables are merged, arrays replaced whole."""
+    """Merge the layers into one table: a key of an earlier layer wins, tables are merged, arrays replaced."""
     result: dict[str, Any] = {}
     for layer in reversed(found):
         result = _over(layer.data, result)
@@ -85,7 +86,7 @@ def _over(upper: dict[str, Any], lower: dict[str, Any]) -> dict[str, Any]:
 
 
 def holder(found: Sequence[Layer], location: Sequence[Any]) -> Path:
-    """The file that a key comes from, or the table that it is missing in; the first file when none has it."""
+    """Return the file with the key at `location`, else with the table that lacks it, else the first file."""
     for length in range(len(location), 0, -1):
         for layer in found:
             if _has(layer.data, location[:length]):
@@ -103,9 +104,7 @@ def _has(data: Any, location: Sequence[Any]) -> bool:
 
 
 def sources(path: Path) -> Iterator[Path]:
-    """A reference.py, the modules beside it and the shared ones of scenarios/ that it and they import, wherever that
-    stands in them.
-    """
+    """Yield a reference.py, and the modules that it imports, directly or not, from beside it and from avo.scenarios."""
     seen, ahead = set[Path](), [path]
     while ahead:
         file = ahead.pop(0)
@@ -118,7 +117,7 @@ def sources(path: Path) -> Iterator[Path]:
 
 
 def _imported(file: Path, home: Path) -> list[Path]:
-    """What a module may import, as paths without a suffix; `home`: the scenario's folder."""
+    """Return the modules that a file may import, as paths without a suffix. home: the scenario's folder."""
     names = set[tuple[int, str]]()
     try:
         tree = ast.parse(file.read_bytes())

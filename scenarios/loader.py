@@ -1,4 +1,4 @@
-"""Reads scenario.toml into a checked, frozen Scenario; every mistake is one line with file and key."""
+"""Loader of scenario.toml into a validated, frozen Scenario; every mistake is one line with file and key."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ from avo.scenarios.modules import import_reference
 from avo.types import AvoError, ScenarioError
 
 Family = Literal["cpu", "cuda"]
+"""Kind of device that a case is measured on."""
 Precision = Literal["int8", "fp8", "fp4", "fp16"]
+"""Reduced precision that a target may allow."""
 Bound = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
 UNITS = {"GFLOP/s": ("flops", 1e9), "TFLOPS": ("flops", 1e12), "GB/s": ("bytes", 1e9)}
-"""Unit -> which work it counts, and how much of it is one."""
+"""Unit -> the kind of work that it counts (flops or bytes), and the number of them that make one."""
 TargetName = Annotated[str, StringConstraints(pattern=r"^(cpu|sm_\d{2,3}a?)$")]
-"""The CPU, or a GPU architecture as nvcc names it."""
+"""`cpu`, or a GPU architecture in nvcc's form."""
 
 
 class Strict(BaseModel):
-    """A table of scenario.toml: unknown keys are errors, values never change."""
+    """A table of scenario.toml: unknown keys are errors, values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Tensor(Strict):
-    """One pointer of the ABI."""
+    """A pointer in the ABI."""
 
     name: Identifier
     dtype: Literal["bf16", "fp32", "int32", "uint8"]
@@ -50,7 +52,7 @@ class Tensor(Strict):
 
 
 class Scalar(Strict):
-    """One number of the ABI."""
+    """A number in the ABI."""
 
     name: Identifier
     dtype: Literal["fp32", "int32", "int64"]
@@ -59,7 +61,7 @@ class Scalar(Strict):
 
 
 class Work(Strict):
-    """A property of the problem, never of the candidate."""
+    """The work of one launch: a property of the problem, never of the candidate."""
 
     flops: str
     bytes: str
@@ -67,7 +69,7 @@ class Work(Strict):
 
 
 class Case(Strict):
-    """One set of dimensions; `inputs` names a family of reference.make_inputs."""
+    """A set of dimensions; `inputs` names a family of reference.make_inputs."""
 
     id: str
     family: Family | Literal["any"] = "any"
@@ -81,24 +83,24 @@ class Case(Strict):
     """Further families that launches of a timed case are checked on; when not given, those of all tests."""
 
     def drawn(self, random: Random) -> Case:
-        """The case with its ranges drawn."""
+        """Return the case with dimensions drawn from its ranges."""
         return self.model_copy(update={"dims": self.dims | {d: random.randint(*r) for d, r in self.ranges.items()}})
 
     @property
     def largest(self) -> Case:
-        """The case with the last value of its ranges."""
+        """The case with the largest dimensions of its ranges."""
         return self.model_copy(update={"dims": self.dims | {name: last for name, (_, last) in self.ranges.items()}})
 
     @property
     def label(self) -> str:
-        """What an agent is told when this case fails."""
+        """The name that an agent is shown: the id, unless the case is hidden."""
         return "a hidden test" if self.hidden else self.id
 
 
 class Tolerance(Strict):
-    """|o - r| <= magnitude * m + relative * |r| + absolute for every element, and a bound on the norm.
+    """The allowed error: |o - r| <= magnitude * m + relative * |r| + absolute per element, and a bound on the norm.
 
-    r and m come from reference(): the expected value and the size of what was summed up to it.
+    o is the output; r and m come from reference(): the expected value, and the magnitude of the terms summed to it.
     """
 
     magnitude: Bound
@@ -108,7 +110,7 @@ class Tolerance(Strict):
 
 
 class Target(Strict):
-    """How candidates for one device are built and measured."""
+    """Build and measurement of candidates for one device."""
 
     seed: str
     """Folder beside scenario.toml, or below kernels/."""
@@ -129,14 +131,14 @@ class Target(Strict):
 
 
 class Stagnation(Strict):
-    """How much without progress is too much: then the supervisor gets the floor."""
+    """Limits of a search without progress, after which the supervisor intervenes."""
 
     patience: Annotated[int, Field(ge=1)] = 8
     """Evaluations without an improvement, and without getting nearer to one; a sweep counts as one."""
 
 
 class Scenario(Strict):
-    """One problem: what is computed, on which cases, how right and how fast is told."""
+    """A problem: the computation, its cases, and the criteria of correctness and speed."""
 
     name: str
     path: Path
@@ -204,27 +206,29 @@ class Scenario(Strict):
 
     @cached_property
     def digest(self) -> str:
-        """16 hex digits over scenario.toml, reference.py and all that they are made of: what a score means."""
+        """16 hex digits over scenario.toml, reference.py and all that they include; scores of others do not compare."""
         # Scores hang on it: a new comment in one of these files ends the comparability of runs.
         files = [*self.files, *sources(self.path / "reference.py")]
         return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
     def target(self, name: str) -> Target:
-        """One of `targets`, or one line that says which there are."""
+        """Return a target by name. Raises AvoError that lists the targets."""
         if name not in self.targets:
             raise AvoError(f"scenario {self.name} has no target '{name}'; there are: {', '.join(self.targets)}")
         return self.targets[name]
 
     def timed(self, target: str) -> tuple[Case, ...]:
+        """Return the timed cases for a target."""
         return tuple(case for case in self.cases if case.family in ("any", family(target)))
 
     def checked(self, target: str) -> tuple[Case, ...]:
+        """Return the tests for a target."""
         return tuple(case for case in self.tests if case.family in ("any", family(target)))
 
     def families(self, case: Case) -> tuple[str, ...]:
-        """The families of inputs that a timed case is launched on: its own first, then the others that it names.
+        """Return the families of inputs on which a timed case is launched: its own first, then the further ones.
 
-        Without `families` the others are those of all tests that a target of the case's family is checked on.
+        Without `families` the further ones are those of all tests for a target of the case's family.
         """
         others = case.families
         if others is None:
@@ -233,17 +237,18 @@ class Scenario(Strict):
         return tuple(dict.fromkeys((case.inputs, *others)))
 
     def work_of(self, unit: str, case: Case) -> float:
-        """How many units of work (for instance GFLOP) one launch of `case` is."""
+        """Return the work of one launch of `case` in the unit without its "per second": GFLOP, TFLOP or GB."""
         kind, size = UNITS[unit]
         return evaluate(self.work.flops if kind == "flops" else self.work.bytes, case.dims) / size
 
 
 def family(target: str) -> Family:
-    """Which cases a target is measured on."""
+    """Return the family of cases for a target."""
     return "cpu" if target == "cpu" else "cuda"
 
 
 def shape_of(tensor: Tensor, case: Case) -> tuple[int, ...]:
+    """Return a tensor's shape in a case. Raises ValueError for an invalid expression or an extent below 1."""
     shape = tuple(int(evaluate(extent, case.dims)) for extent in tensor.shape)
     if min(shape, default=0) < 1:
         raise ValueError(f"tensor '{tensor.name}' of case '{case.id}' has shape {shape}")
@@ -251,9 +256,9 @@ def shape_of(tensor: Tensor, case: Case) -> tuple[int, ...]:
 
 
 def load(name: str) -> Scenario:
-    """The scenario of that name, or in that folder. Raises ScenarioError with file, key and remedy.
+    """Return the scenario of that name, or in that folder.
 
-    Raises AvoError when there is none.
+    Raises ScenarioError with file, key and remedy, AvoError if there is none.
     """
     path = folder(name)
     found = layers(path)

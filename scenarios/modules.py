@@ -1,4 +1,4 @@
-"""Imports reference.py and the modules beside it: each scenario has its own, even where two have the same name."""
+"""Import of reference.py and the modules beside it: each scenario has its own, even if names are the same."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from types import ModuleType
 from typing import Any
 
 PREFIX = "avo_scenario_"
-"""How the package of a scenario's modules is called, before its name and a number."""
+"""Prefix of the package of a scenario's modules, before its name and a number."""
 _numbers = itertools.count(1)
 _folders: dict[str, Path] = {}
-"""Where the modules of each package lie."""
+"""Package -> folder of its modules."""
 
 
 def import_reference(folder: Path) -> ModuleType:
-    """reference.py of a folder, executed anew with all that it imports from beside it. Raises whatever it raises."""
+    """Import reference.py of a folder anew, with the modules beside it. Raises whatever that code raises."""
     package = f"{PREFIX}{re.sub(r'[^0-9a-zA-Z_]', '_', folder.name)}_{next(_numbers)}"
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)
@@ -38,7 +38,7 @@ def import_reference(folder: Path) -> ModuleType:
 
 
 def is_beside(folder: Path, name: str) -> bool:
-    """Whether a module or a package of that name lies in the folder; a seed's folder is none."""
+    """Return True if the folder holds a module or a package of that name; a seed's folder is neither."""
     inner = folder / name
     return (
         inner.with_name(f"{name}.py").is_file()
@@ -48,7 +48,7 @@ def is_beside(folder: Path, name: str) -> bool:
 
 
 class _Finder:
-    """Finds the modules of scenarios."""
+    """An import finder for the modules of scenarios."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -61,7 +61,7 @@ class _Finder:
 
 
 class _Loader(SourceFileLoader):
-    """Executes one of them, for which `import helper` is the helper beside it."""
+    """A loader that lets `import helper` in a scenario's module import the helper beside it."""
 
     def path_stats(self, path: Any) -> Mapping[str, Any]:
         raise OSError  # no bytecode is kept: of a file that changed within a second it would be the old one's
@@ -73,7 +73,7 @@ class _Loader(SourceFileLoader):
 
 
 def _importing(package: str, folder: Path) -> Callable[..., Any]:
-    """What an import statement calls in a scenario's modules."""
+    """Return the `__import__` for a scenario's modules, which prefers the modules in `folder`."""
 
     def importing(
         name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] | None = (), level: int = 0

@@ -1,4 +1,4 @@
-"""Writes a new scenario's folder: a small problem that runs at once, or one that extends another."""
+"""Creation of a new scenario's folder: a small complete problem, or one that extends another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from avo.settings import SCENARIOS
 from avo.types import AvoError
 
 TEMPLATE = SCENARIOS / "template" / "rms_norm_rows"
+"""Folder of the small problem."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+"""Valid names of a new scenario."""
 
 EXTENDING = """\
 # What is not said here is as in {base}; avo scenario show ./{name} prints the whole.
@@ -29,6 +31,7 @@ summary = {summary}    # CHANGE: what is different
 # family = "{family}"
 # dims = {{ {dims} }}
 """
+"""Template of a scenario.toml that extends another."""
 REUSING = '''\
 """Computes what {base} computes: CHANGE by defining a function of the same name here."""
 
@@ -40,12 +43,14 @@ __all__ = [
     {listed},
 ]
 '''
+"""Template of a reference.py that imports a shipped one's functions."""
 
 
 def create(name: str, parent: Path, like: str = "") -> Path:
-    """Write the scenario `name` into a new folder below `parent`; `like`: the one to extend.
+    """Write the scenario `name` to a new folder in `parent`, and return it.
 
-    Raises AvoError, and has written nothing then, for a name that is none or taken, or a base that is not there.
+    like: the scenario to extend; empty: the small problem. Raises AvoError, before anything is written, for a name that
+    is invalid or taken, or an unknown scenario to extend.
     """
     if not NAME.fullmatch(name):
         raise AvoError(f"'{name}' is no name for a scenario: a letter, then letters, digits and _")
@@ -68,7 +73,10 @@ def _template() -> dict[str, bytes]:
 
 
 def _extending(base: Scenario, place: Path, made: Path) -> dict[str, bytes]:
-    """A shipped base is named and imported from; another is named by folder, its reference.py and helpers copied."""
+    """Return the files of a scenario that extends `base`.
+
+    A shipped one is extended by name and imported from; another by its folder, with reference.py and helpers copied.
+    """
     shipped = place.parent == SCENARIOS
     case = base.cases[0]
     text = EXTENDING.format(
@@ -93,5 +101,5 @@ def _extending(base: Scenario, place: Path, made: Path) -> dict[str, bytes]:
 
 
 def _quoted(text: str) -> str:
-    """As TOML and Python write a string."""
+    """Return the text as a string literal of TOML and Python."""
     return json.dumps(text, ensure_ascii=False)

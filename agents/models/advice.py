@@ -1,4 +1,4 @@
-"""What a supervisor answers: directions to try, each with its reason."""
+"""The supervisor's answer: a diagnosis, and directions to try with their reasons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Direction(BaseModel):
-    """One thing to try."""
+    """One change to try."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -22,12 +22,12 @@ class Direction(BaseModel):
 
     @property
     def change(self) -> dict[str, str]:
-        """The same as texts; empty where it is none."""
+        """The knob values as strings; empty when `knobs` is no table."""
         return {str(k): str(v) for k, v in self.knobs.items()} if isinstance(self.knobs, Mapping) else {}
 
 
 class Advice(BaseModel):
-    """What the supervisor answers. No directions: nothing is left that is worth trying."""
+    """A diagnosis and directions; no directions mean that nothing worth trying is left."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 

@@ -1,4 +1,4 @@
-"""The base of avo's own model clients."""
+"""The base class of avo's model clients."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ from pydantic import BaseModel
 from avo.tools.payloads import Payload
 
 CHARACTERS_PER_TOKEN = 4
-"""For a bound on the context before a provider has counted."""
+"""Estimate of the characters per token, used before a provider has counted."""
 
 LONGEST_TEXT = 200_000
-"""Characters of an answer that are kept."""
+"""Longest answer that is kept, in characters."""
 STOPPED = "[stopped by the user: no further model call]"
+"""Content of the answer that replaces a model's at a limit."""
 
 
 @dataclass(frozen=True)
@@ -34,22 +35,24 @@ class Usage:
     """Tokens of one model call."""
 
     prompt: int = 0
-    """All of it, with the cached part."""
+    """Tokens of the whole prompt, the cached part included."""
     cached: int = 0
+    """Prompt tokens from the provider's cache."""
     completion: int = 0
+    """Tokens of the answer."""
     written: int = 0
-    """The part of the prompt that the provider put into its cache, where it says so: it may cost more."""
+    """Prompt tokens that the provider wrote into its cache, where it reports them: they may cost more."""
 
 
 def stopped_answer() -> CreateResult:
-    """What stands in for a model's answer once no further call is to be made."""
+    """Return the answer that replaces a model's once no further call may be made."""
     return CreateResult(finish_reason="stop", content=STOPPED, usage=RequestUsage(0, 0), cached=False)
 
 
 def readable(arguments: str) -> str:
-    """Arguments that AutoGen can parse or refuse: an empty text means none, and what no parser survives is cut.
+    """Return a call's arguments in a form that AutoGen parses or refuses: empty text becomes `{}`, invalid JSON is cut.
 
-    AutoGen catches JSONDecodeError alone; anything else that json raises would leave the agent waiting for ever.
+    AutoGen catches only JSONDecodeError; any other error of json would leave the agent waiting for ever.
     """
     try:
         json.loads(arguments or "{}")
@@ -61,16 +64,16 @@ def readable(arguments: str) -> str:
 
 
 class Client(ChatCompletionClient):
-    """What AutoGen asks of a client beyond `create`: no streaming, usage kept in the journal instead."""
+    """The methods of AutoGen's client interface besides `create`: no streaming, and usage is kept in the journal."""
 
     component_type = "model"
     last_usage = Usage()
-    """Of the last call, where a client knows more than `CreateResult.usage` says."""
+    """Usage of the last call, where a client knows more than `CreateResult.usage`."""
 
     def hears(self, payloads: Mapping[str, Payload]) -> None:
-        """Before each step: what programs read of its messages, by call's id or kind; it grows meanwhile.
+        """Take the payloads of the agent's messages, by call id or kind, before each step; the mapping grows meanwhile.
 
-        A language model reads words.
+        A language model ignores them: it reads the texts.
         """
 
     async def create(
@@ -83,6 +86,7 @@ class Client(ChatCompletionClient):
         extra_create_args: Mapping[str, Any] = {},
         cancellation_token: CancellationToken | None = None,
     ) -> CreateResult:
+        """Return the model's answer."""
         raise NotImplementedError
 
     def create_stream(
@@ -95,29 +99,36 @@ class Client(ChatCompletionClient):
         extra_create_args: Mapping[str, Any] = {},
         cancellation_token: CancellationToken | None = None,
     ) -> AsyncGenerator[str | CreateResult, None]:
+        """Raise NotImplementedError: avo does not stream to AutoGen."""
         raise NotImplementedError("avo does not stream: a cut stream looks like a short answer")
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is held."""
 
     def actual_usage(self) -> RequestUsage:
+        """Return zero: usage is in the journal."""
         return RequestUsage(0, 0)
 
     def total_usage(self) -> RequestUsage:
+        """Return zero: usage is in the journal."""
         return RequestUsage(0, 0)
 
     def count_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
+        """Estimate the tokens of the messages from their length as JSON."""
         return sum(len(message.model_dump_json()) for message in messages) // CHARACTERS_PER_TOKEN
 
     def remaining_tokens(self, messages: Sequence[LLMMessage], *, tools: Sequence[Tool | ToolSchema] = []) -> int:
+        """Return a number that never limits AutoGen: avo bounds the context itself."""
         return 1_000_000 - self.count_tokens(messages, tools=tools)
 
     @property
     def capabilities(self) -> ModelCapabilities:
+        """The capabilities that AutoGen may assume."""
         return ModelCapabilities(vision=False, function_calling=True, json_output=True)
 
     @property
     def model_info(self) -> ModelInfo:
+        """The capabilities that AutoGen may assume."""
         return ModelInfo(
             vision=False, function_calling=True, json_output=True, family="unknown", structured_output=False
         )

@@ -20,12 +20,13 @@ KINDS = {
     "AzureOpenAIChatCompletionClient": "azure",
     "AnthropicChatCompletionClient": "anthropic",
 }
-"""Clients whose HTTP client avo replaces by its own, which checks answers."""
+"""AutoGen's clients whose HTTP client avo replaces by its own, which checks answers."""
 SDK_OPTIONS = ("base_url", "timeout", "max_retries", "default_headers")
-"""Anthropic's, of a component's config."""
+"""Keys of a component's config that are options of Anthropic's SDK."""
 
 
 def is_component(spec: str) -> bool:
+    """Return True if the spec is the path of a file."""
     try:
         return bool(spec) and Path(spec).is_file()
     except (OSError, ValueError):
@@ -33,7 +34,7 @@ def is_component(spec: str) -> bool:
 
 
 def component(spec: str, configuration: Configuration) -> Resilient:
-    """The client that a file describes. Raises AvoError that names the file."""
+    """Return the client that a component file describes. Raises AvoError and Missing, with the file's name."""
     path = Path(spec)
     facts = configuration.models.info.get(spec, Facts())
     try:
@@ -72,7 +73,7 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _loaded(data: dict[str, Any], configuration: Configuration, facts: Facts) -> ChatCompletionClient:
-    """The component, with avo's retries in place of the SDK's, and avo's eye on what comes over the wire."""
+    """Load the component, with avo's retries in place of the SDK's and with avo's HTTP client."""
     kind = KINDS.get(str(data["provider"]).rpartition(".")[2])
     if kind is None:
         return ChatCompletionClient.load_component(data)
@@ -95,7 +96,7 @@ def _loaded(data: dict[str, Any], configuration: Configuration, facts: Facts) ->
 
 
 def _rebuilt(kind: str, maker: Any, settings: dict[str, Any], streams: bool) -> ChatCompletionClient:
-    """The client once more, over avo's HTTP client, which no file can name."""
+    """Build the client again over avo's HTTP client, which a component file cannot name."""
     from avo.agents.models.wire import wire
 
     if kind == "anthropic":
@@ -113,7 +114,7 @@ def _rebuilt(kind: str, maker: Any, settings: dict[str, Any], streams: bool) -> 
 
 
 def _need_key(kind: str, config: dict[str, Any]) -> None:
-    """Raise Missing when the SDK will find no key for its provider."""
+    """Raise Missing if the SDK will find no key for its provider."""
     variable = PROVIDERS[kind].key
     elsewhere = config.get("base_url") or str(config.get("model", "")).startswith(("gemini-", "claude-", "Llama-"))
     own = kind == "azure" or (kind == "openai" and elsewhere)
@@ -122,7 +123,7 @@ def _need_key(kind: str, config: dict[str, Any]) -> None:
 
 
 def _own_server_key(kind: str, config: dict[str, Any]) -> dict[str, str]:
-    """For a server at an address of the user's own, which may need no key: the SDK does."""
+    """Return the key for a server at the user's own address: a dummy where it needs none, as the SDK requires one."""
     if kind != "openai" or not config.get("base_url") or os.environ.get("OPENAI_API_KEY"):
         return {}
     return {"api_key": os.environ.get("AVO_API_KEY") or "none"}

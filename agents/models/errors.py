@@ -1,4 +1,4 @@
-"""What can go wrong with a model call, and whether waiting, a shorter context or only the user can mend it."""
+"""Classification of failed model calls: mended by waiting, by a shorter context, or only by the user."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from avo.settings import without_secrets
 
 
 class ContextTooLong(Exception):
-    """The provider says that the conversation does not fit; shortened, it may."""
+    """The provider refused the conversation as too long; a shorter one may be accepted."""
 
 
 class Fate(Enum):
-    """What becomes of a call that failed."""
+    """The consequence of a failed call."""
 
     WAIT = "the provider or the line will be better later"
     TOO_LONG = "the conversation has to be shortened"
@@ -35,44 +35,50 @@ class Fate(Enum):
 
 @dataclass(frozen=True)
 class Trouble:
-    """One failed call."""
+    """A failed call, classified."""
 
     fate: Fate
     what: str
-    """In a few words, without a secret."""
+    """A short description, without secrets."""
     retry_after: float | None = None
     """Seconds that the provider asks to wait."""
     web_page: bool = False
-    """What came was none of a provider's answers, so the address may be wrong."""
+    """True if a web page came instead of an answer, so that the address may be wrong."""
 
 
 WORDS = {
     402: "not paid for", 408: "timed out", 409: "conflict", 425: "too early", 429: "rate limited",
     500: "server error", 502: "bad gateway", 503: "unavailable", 504: "gateway timed out", 529: "overloaded",
 }  # fmt: skip
+"""HTTP status -> short description."""
 WEB_PAGE = "x-avo-web-page"
-"""Header by which `wire` marks a web page in place of an answer."""
+"""Header by which `wire` marks a web page received instead of an answer."""
 LATER = (408, 409, 425, 429)
+"""HTTP statuses of requests that may succeed later."""
 TOO_LONG = re.compile(
     r"context_length_exceeded|maximum context length|context (length|window|size|limit)|prompt is too long"
     r"|input is too long|too many (input )?tokens|maximum number of tokens|reduce the length|request_too_large"
     r"|request too large",
     re.IGNORECASE,
 )
+"""Providers' messages about a prompt that is too long."""
 THROTTLED = re.compile(r"rate.?limit|please wait|try again|throttl|per (second|minute|hour|day)", re.IGNORECASE)
-"""What a provider says that will serve the same request later, whatever it says of tokens."""
+"""Phrases by which a provider promises to serve the same request later, even if it also mentions tokens."""
 UNPAID = re.compile(
     r"insufficient_quota|insufficient_funds|billing_error|billing_hard_limit_reached|billing_not_active"
     r"|credit balance is too low",
 )
+"""Providers' error codes for exhausted credit."""
 BAD_KEY = re.compile(r"API_KEY_INVALID|API key not valid|invalid_api_key", re.IGNORECASE)
+"""Providers' error codes for an invalid key."""
 LOST = re.compile("APIConnection|Protocol|ReadError|WriteError")
+"""Names of exceptions for a lost connection."""
 RETRY_DELAY = re.compile(r"retryDelay\W+(\d+(?:\.\d+)?)s")
-"""Gemini's hint, in the body."""
+"""Gemini's retry hint, in the body."""
 
 
 def judged(error: BaseException) -> Trouble:
-    """What an exception of a model client means."""
+    """Classify an exception of a model client."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return _of_status(status, error)
@@ -122,7 +128,10 @@ def _too_long(status: int, text: str) -> bool:
 
 
 def retry_after(headers: Any, text: str = "") -> float | None:
-    """Seconds that a provider asks to wait: Retry-After as a number or a date, retry-after-ms, or Gemini's hint."""
+    """Return the seconds that a provider asks to wait; None when it does not say.
+
+    Reads Retry-After (a number or a date), retry-after-ms, and Gemini's hint.
+    """
     for name, unit in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         value = headers.get(name)
         if not value:
@@ -141,7 +150,7 @@ def retry_after(headers: Any, text: str = "") -> float | None:
 
 
 def message_in(body: object) -> str:
-    """The message of an error's body, in any of the forms that providers send."""
+    """Return the message in an error's body, in any of the forms that providers send; empty without one."""
     while isinstance(body, list) and body:
         body = body[0]
     if isinstance(body, dict):
@@ -153,13 +162,13 @@ def message_in(body: object) -> str:
 
 
 def _shortened(text: str) -> str:
-    """One line without secrets."""
+    """Return the text on one line, without secrets, in at most 200 characters and an ellipsis."""
     line = " ".join(without_secrets(text).split())
     return line if len(line) <= 200 else f"{line[:200]} …"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what led to it, those within groups too."""
+    """Yield the exception, its causes and contexts, and the members of exception groups."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

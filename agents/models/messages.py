@@ -1,4 +1,4 @@
-"""AutoGen's messages: how they are told to people, kept in the journal, and cut to a length."""
+"""AutoGen's messages: described for people, stored in the journal, and shortened."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from pydantic import TypeAdapter
 from avo.sandbox.process import elide
 
 INTERRUPTED = "[interrupted: the run was stopped during this call; whether it had an effect is not known]"
+"""Result of a call that a killed process left without one."""
 KINDS = {"user": "task", "supervisor": "advice", "journal": "review", "avo": "nudge", "steering": "steering"}
-"""Source of a message from outside -> its kind."""
+"""Source of a message from outside -> its kind in the journal."""
 CALLS = "calls"
-"""Type of a payload that holds lengths, where the text beside it holds thought and arguments."""
+"""Type of a payload that holds only lengths; thought and arguments are in the text beside it."""
 MESSAGES: TypeAdapter[LLMMessage] = TypeAdapter(LLMMessage)
 
 
 def describe(message: LLMMessage) -> tuple[str, str | None, str]:
-    """Kind, tool and text of a message, for people."""
+    """Return kind, tool and text of a message, for people."""
     match message:
         case UserMessage(source=source):
             text = message.content if isinstance(message.content, str) else json.dumps(str(message.content))
@@ -45,7 +46,7 @@ def _calls(thought: str | None, calls: list[FunctionCall]) -> str:
 
 
 def packed(message: LLMMessage) -> str:
-    """The message as JSON, without the text that the journal keeps beside it."""
+    """Return the message as JSON, without the text that the journal stores beside it."""
     match message:
         case FunctionExecutionResultMessage(content=[result]):
             bare = message.model_copy(update={"content": [result.model_copy(update={"content": ""})]})
@@ -60,7 +61,7 @@ def packed(message: LLMMessage) -> str:
 
 
 def unpacked(payload: str, text: str) -> LLMMessage:
-    """The message of which `packed` made the payload, or an older avo did."""
+    """Return the message from its payload, as this or an older avo packed it, and its text."""
     if payload.startswith(f'{{"type": "{CALLS}"'):
         return _with_calls(json.loads(payload), text)
     message = MESSAGES.validate_json(payload)
@@ -73,7 +74,7 @@ def unpacked(payload: str, text: str) -> LLMMessage:
 
 
 def _with_calls(bare: dict[str, Any], text: str) -> AssistantMessage:
-    """What `_calls` told, taken apart again."""
+    """Return the calls, cut out of the text that `_calls` wrote by the payload's lengths."""
     thought = None if bare["thought"] is None else text[: bare["thought"]]
     at = len(thought) + 1 if thought else 0
     calls = []
@@ -85,7 +86,7 @@ def _with_calls(bare: dict[str, Any], text: str) -> AssistantMessage:
 
 
 def short(message: LLMMessage, most: int) -> LLMMessage:
-    """The message with about `most` characters at most: the middle of long texts is left out."""
+    """Return the message in about `most` characters at most: the middle of long texts is left out."""
     if len(message.model_dump_json()) <= most:
         return message
     match message:
@@ -104,7 +105,7 @@ def short(message: LLMMessage, most: int) -> LLMMessage:
 
 
 def _short_json(arguments: str, most: int) -> str:
-    """Arguments of a call that are JSON still, with the middle of their long texts left out."""
+    """Return a call's arguments as JSON with the middle of long values left out."""
     if len(arguments) <= most:
         return arguments
     try:

@@ -1,4 +1,4 @@
-"""A conversation as strict providers accept it: they refuse what others, or a model's own mistakes, left in it."""
+"""Repair of conversations for strict providers, which refuse what others, or a model's own mistakes, left in them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, FunctionExecutionResultMessage, LLMMessage, UserMessage
 
 GO_ON = "Go on: call a tool."
-"""Said to a model that spoke last: a conversation may not end with its own words."""
+"""Appended where the model's message is the last: a conversation may not end with it."""
 NOTHING = "(nothing)"
-"""In place of an empty text."""
+"""Replaces an empty text."""
 LONGEST = 2000
-"""Characters that are kept of arguments that are no JSON: their error was answered long ago."""
+"""Characters kept of arguments that are not JSON: their error was answered long ago."""
 
 
 def presentable(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
-    """The same, mended where it has to be; the messages themselves stay as they are."""
+    """Return repaired copies of the messages; the originals stay as they are."""
     mended = [_mended(message) for message in messages]
     if mended and isinstance(mended[-1], AssistantMessage):
         mended.append(UserMessage(content=GO_ON, source="avo"))

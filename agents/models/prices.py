@@ -1,4 +1,4 @@
-"""What model calls cost: the user's own prices first, then the list that the package genai-prices brings."""
+"""Prices of model calls: the user's own first, then the list in the package genai-prices."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
 LIST = "genai-prices"
+"""Package with the list of prices."""
 FREE = ("tuner", "ollama")
-"""Kinds of models that no provider sends a bill for."""
+"""Kinds of models that cost nothing."""
 PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "gemini": "google", "azure": "azure"}
 """Kind of a model -> its provider in the list; any other kind is looked up by the model's name alone."""
 SNAPSHOT = re.compile(
     r"(-\d{4}-\d{2}-\d{2}|-\d{8}|-\d{4}|-\d{3}|@\d{8})?(-latest)?(-preview(-\d{2}-\d{2,4})?)?(-v\d+:\d+)?"
 )
-"""What may follow a name of the user's: the date of a snapshot. Anything else is another model."""
+"""Suffixes by which a snapshot's name may differ from the user's name for a model; any other is another model."""
 MODEL = re.compile(r"""["']?\bmodel["']?\s*:\s*["']?([^\s"',]+)""")
-"""Where a component file, JSON or YAML, names its model."""
+"""The model's name in a component file, JSON or YAML."""
 FORM = '"{}" = [PROMPT, CACHED, COMPLETION]'
+"""Line of a price in [prices], with a place for the model's name."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """USD per million tokens, as the user gave it."""
+    """A price given by the user, in USD per million tokens."""
 
     prompt: float
     cached: float
@@ -40,27 +42,32 @@ class Price:
 
     @property
     def source(self) -> str:
-        """Who says so."""
+        """Origin of the price, for people."""
         return "your own prices"
 
     def usd(self, prompt: float, cached: float, completion: float, written: float = 0) -> float:
-        """Of a call, all in tokens; `cached` and `written` (to the provider's cache) are parts of `prompt`."""
+        """Return the cost of a call in USD, from token counts.
+
+        `cached` and `written` (to the provider's cache) are parts of `prompt`; `written` is charged as uncached prompt.
+        """
         uncached = max(prompt - cached, 0)
         return (uncached * self.prompt + cached * self.cached + completion * self.completion) / 1e6
 
 
 @dataclass(frozen=True)
 class Listed(Price):
-    """A price of the list; the figures are those of a short prompt, a call is reckoned with its tier."""
+    """A price from the list; the fields are those of a short prompt, but a call is charged by its tier."""
 
     provider: Provider = field(repr=False, compare=False)
     model: ModelInfo = field(repr=False, compare=False)
 
     @property
     def source(self) -> str:
+        """The list and its version."""
         return listed_by()
 
     def usd(self, prompt: float, cached: float, completion: float, written: float = 0) -> float:
+        """Return the cost of a call in USD, from token counts, by the list's tiers."""
         return _reckoned(self.provider, self.model, prompt, cached, completion, written)
 
 
@@ -71,9 +78,9 @@ class Prices:
     own: Mapping[str, Price]
 
     def of(self, model: str) -> Price | None:
-        """The price of a model as `model_name` calls it; None when neither the user nor the list knows it.
+        """Return the price of a model, named as by `model_name`; None when neither the user nor the list has it.
 
-        A name of the user's stands for its snapshots too (gpt-5-2025-08-07), not for models with another ending.
+        A user's price also holds for a model's snapshots (gpt-5-2025-08-07), not for names with another ending.
         """
         kind, _, name = model.partition(":")
         found = _longest(self.own, model) or _longest(self.own, name)
@@ -82,14 +89,17 @@ class Prices:
         return _listed(PROVIDERS.get(kind), name or model)
 
     def needed(self, model: str) -> Price:
-        """The same. Raises AvoError that says how to give a price."""
+        """Return the price of a model. Raises AvoError that says how to give one."""
         if found := self.of(model):
             return found
         raise AvoError(f"--budget-usd needs the price of '{model}', which {how_to_give(model)}")
 
 
 def prices(own: Mapping[str, Any] | None = None) -> Prices:
-    """The user's prices, before the list: the file that AVO_PRICES names, then `own`, [prices] of avo.toml."""
+    """Return the user's prices and the list: first the file named by AVO_PRICES, then `own`, [prices] of avo.toml.
+
+    Raises AvoError for a file or table that cannot be read.
+    """
     table = _read(own or {}, "avo.toml")
     if named := os.environ.get("AVO_PRICES"):
         try:
@@ -101,12 +111,12 @@ def prices(own: Mapping[str, Any] | None = None) -> Prices:
 
 
 def listed_by() -> str:
-    """The list and its version, which is its date: it is part of the package, and nothing is downloaded."""
+    """Return the list's name and version, which is its date: it is part of the package, and nothing is downloaded."""
     return f"{LIST} {version(LIST)}"
 
 
 def how_to_give(model: str) -> str:
-    """What to say of a model without a price."""
+    """Return the advice for a user whose model has no price."""
     return (
         f"{listed_by()} does not list: write {FORM.format(model)} (USD per million tokens) under [prices] in avo.toml,"
         " or in a file that AVO_PRICES names"
@@ -144,7 +154,7 @@ def _longest(table: Mapping[str, Price], model: str) -> Price | None:
 
 
 def _read(table: Any, where: str) -> dict[str, Price]:
-    """Raises AvoError for what is no table of prices."""
+    """Return the prices in a table. Raises AvoError if it is not a table of prices."""
     if not isinstance(table, Mapping):
         raise AvoError(f"{where}: [prices] is no table; it holds lines like {FORM.format('MODEL')}")
     found = {}
@@ -160,7 +170,7 @@ def _amount(value: object) -> bool:
 
 
 def model_name(spec: str) -> str:
-    """The model that `--model SPEC` names, as ledger and prices have it: the spec, or what a component file says."""
+    """Return the model's name for ledger and prices, from `--model SPEC`: the spec, or the name in a component file."""
     try:
         found = MODEL.search(Path(spec).read_text()) if Path(spec).is_file() else None
     except (OSError, ValueError):

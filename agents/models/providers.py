@@ -1,4 +1,4 @@
-"""The providers that avo knows by name: their protocols, addresses, keys, and what their models can do."""
+"""The providers that avo knows by name: protocols, addresses, keys, and their models' capabilities."""
 
 from __future__ import annotations
 
@@ -18,41 +18,42 @@ from avo.types import AvoError, Missing
 
 @dataclass(frozen=True)
 class Provider:
-    """Where models of one kind are, and how they are spoken to."""
+    """A provider of models: its protocol, address and key."""
 
     spec: str
     make: Callable[[str, Facts, str, dict[str, Any]], ChatCompletionClient]
-    """From the model's name, what is known of it, its base URL and the options of every SDK."""
+    """Creates a client from the model's name, its facts, the base URL and the options of every SDK."""
     key: str = ""
-    """Variable with the key."""
+    """Environment variable that holds the key."""
     needs_key: bool = True
     url: str = ""
-    """Where its models are unless a variable says otherwise."""
+    """Default base URL, unless `url_variable` is set."""
     url_variable: str = ""
     own: bool = False
-    """Whether --base-url is meant for it."""
+    """True if --base-url applies to it."""
     family: str = ModelFamily.UNKNOWN
     context_tokens: int = 128_000
-    """Of a model that is not known better."""
+    """Default context length, in tokens."""
 
 
 CONTEXTS = (
     ("gpt-5", 272_000), ("gpt-4.1", 1_047_576), ("gpt-4o", 128_000), ("o1", 200_000), ("o3", 200_000), ("o4", 200_000),
     ("claude", 200_000), ("gemini", 1_048_576), ("deepseek", 128_000), ("qwen3", 128_000),
 )  # fmt: skip
-"""Tokens of prompt that a model takes, by the beginning of its name."""
+"""Context length of a model in tokens, by the beginning of its name."""
 ANTHROPIC_OUTPUT = 16_000
+"""Default limit of an answer of Anthropic's models, in tokens."""
 OLD_CLAUDE = ("claude-3-opus", "claude-3-haiku", "claude-3-sonnet", "claude-3-5", "claude-2", "claude-instant")
 AZURE_VERSION = "2024-10-21"
 
 
 def info(family: str = ModelFamily.UNKNOWN) -> ModelInfo:
-    """What AutoGen has to know of a model whose name it does not know."""
+    """Return the capabilities that AutoGen needs for a model whose name it does not know."""
     return ModelInfo(vision=False, function_calling=True, json_output=True, family=family, structured_output=False)
 
 
 def hosted(spec: str, configuration: Configuration, base_url: str = "") -> Resilient:
-    """The client of `KIND:NAME`. Raises Missing without its key, AvoError for an address that is none."""
+    """Return the client of `KIND:NAME`. Raises Missing without its key or address, AvoError for an invalid address."""
     kind, _, name = spec.partition(":")
     provider = PROVIDERS[kind]
     facts = configuration.models.info.get(spec, Facts())
@@ -75,12 +76,13 @@ def hosted(spec: str, configuration: Configuration, base_url: str = "") -> Resil
 
 
 def waits(configuration: Configuration) -> Waits:
+    """Return the configured waits between tries."""
     retries = configuration.retries
     return Waits(retries.first_wait, retries.longest_wait, retries.give_up, retries.request_limit)
 
 
 def context(spec: str) -> int:
-    """Tokens of prompt that a model takes, by its name."""
+    """Return a model's context length in tokens, by its name."""
     kind, _, name = spec.partition(":")
     bare = name.rpartition("/")[2]
     default = PROVIDERS[kind].context_tokens if kind in PROVIDERS else 128_000
@@ -90,7 +92,7 @@ def context(spec: str) -> int:
 
 
 def checked_url(url: str, spec: str) -> str:
-    """The URL as it was given. Raises AvoError when it is none, or holds a password."""
+    """Return the URL unchanged. Raises AvoError if it is not http(s) or holds a name or a password."""
     parts = urlsplit(url)
     if url and (parts.scheme not in ("http", "https") or not parts.hostname):
         raise AvoError(f"model {spec}: '{url.rpartition('@')[2]}' is no address: it begins with http:// or https://")
@@ -100,13 +102,13 @@ def checked_url(url: str, spec: str) -> str:
 
 
 def quiet() -> None:
-    """Leave out AutoGen's warnings about what avo looks after itself."""
+    """Suppress AutoGen's warnings about what avo checks itself."""
     for message in ("Finish reason mismatch", "Resolved model mismatch", "Tool call function arguments field"):
         warnings.filterwarnings("ignore", message=message)
 
 
 def _ollama_host() -> str:
-    """OLLAMA_HOST as Ollama reads it: the scheme and the port may be left out."""
+    """Return the base URL from OLLAMA_HOST, parsed as by Ollama: scheme and port may be left out."""
     host = os.environ.get("OLLAMA_HOST", "")
     if not host:
         return ""
@@ -198,3 +200,4 @@ PROVIDERS = {
         "openai-compatible:NAME", _compatible, "AVO_API_KEY", needs_key=False, url_variable="AVO_BASE_URL", own=True
     ),
 }  # fmt: skip
+"""Kind, the first part of a spec -> provider."""

@@ -1,4 +1,4 @@
-"""A model client that outlives bad days: it waits and asks again, and ends the run only where waiting is vain."""
+"""A model client that waits and tries again, and ends the run only where waiting cannot help."""
 
 from __future__ import annotations
 
@@ -18,42 +18,44 @@ from avo.agents.models.response_log import Overheard, overhearing
 from avo.types import AvoError
 
 POLL = 0.2
-"""Seconds between two looks at whether the user stopped the run."""
+"""Seconds between two checks whether the user stopped the run."""
 CANCELLED = 0.5
-"""Seconds that a cancelled request is waited for."""
+"""Seconds to wait for a cancelled request to end."""
 REACHED: set[str] = set()
-"""Addresses that answered this process: whoever asks there, they were right."""
+"""Addresses that have answered this process, and are therefore right."""
 NOTHING_SAID = "(an empty answer)"
+"""Replaces an empty answer."""
 
 
 @dataclass(frozen=True)
 class Waits:
-    """How long to be patient. In seconds, unless it says otherwise."""
+    """Limits of waiting for a model, in seconds unless stated otherwise."""
 
     first: float = 1.0
-    """Before the second try; doubled from try to try."""
+    """Wait before the second try; doubled from try to try."""
     longest: float = 300.0
+    """Longest wait between two tries."""
     give_up: float = 6 * 3600.0
-    """Of nothing but failures; 0: never."""
+    """Time without any success after which the run ends; 0: never."""
     request: float = 600.0
-    """For one request, the answer included."""
+    """Limit of one request, the answer included."""
     contact: int = 5
-    """Tries to reach a provider that never answered: most likely the address is wrong."""
+    """Number of tries to reach a provider that never answered: most likely the address is wrong."""
     unreadable: int = 5
-    """Tries of a request that is refused, or answered with what means nothing."""
+    """Number of tries of a request that is refused, or whose answer cannot be parsed."""
     empty: int = 3
-    """Tries until an empty answer is taken for one."""
+    """Number of tries until an empty answer is accepted."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a model is, for messages."""
+    """The identity of a model in messages to the user."""
 
     name: str
-    """As the user named it."""
+    """The spec as the user wrote it."""
     url: str = ""
     key: str = ""
-    """The variable that its key comes from."""
+    """Environment variable of its key."""
 
 
 class Stopped(Exception):
@@ -61,22 +63,25 @@ class Stopped(Exception):
 
 
 class Resilient(Client):
-    """Passes calls on until one is answered whole."""
+    """A client that repeats a call until it is answered completely."""
 
     def __init__(
         self, inner: ChatCompletionClient, place: Place, waits: Waits | None = None, context_tokens: int = 0
     ) -> None:
         self._inner, self.place, self._waits = inner, place, waits or Waits()
         self.context_tokens = context_tokens
-        """Length of the model's context; 0 when it is not known."""
+        """Length of the model's context, in tokens; 0 when not known."""
         self.say: Callable[[str], None] = lambda line: None
         self.stopped: Callable[[], bool] = lambda: False
         self.last_usage = Usage()
         self.heard = Overheard()
-        """Of the last answer."""
+        """The log of the last answer."""
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
-        """The answer; `stopped_answer()` within a second of `stopped()`. Raises AvoError, ContextTooLong."""
+        """Return the answer, or `stopped_answer()` within a second of `stopped()`.
+
+        Raises AvoError where waiting cannot help, ContextTooLong when the conversation has to be shortened.
+        """
         messages, tries, self.last_usage = presentable(messages), Tries(self._waits), Usage()
         while True:
             try:
@@ -100,13 +105,13 @@ class Resilient(Client):
                 return self._counted(stopped_answer(), tries)
 
     def _counted(self, result: CreateResult, tries: Tries) -> CreateResult:
-        """The answer with all tokens that it cost, those of empty answers before it too."""
+        """Return the answer with the tokens of all tries, empty answers included."""
         self.last_usage = tries.spent
         result.usage.prompt_tokens, result.usage.completion_tokens = tries.spent.prompt, tries.spent.completion
         return result
 
     async def _once(self, messages: Sequence[LLMMessage], options: dict[str, Any]) -> tuple[CreateResult, Overheard]:
-        """One request, within its time. Raises Stopped, TimeoutError and whatever the client raises."""
+        """Make one request within its time limit. Raises Stopped, TimeoutError, and the client's exceptions."""
         if self.stopped():
             raise Stopped
         deadline = time.monotonic() + self._waits.request
@@ -127,7 +132,7 @@ class Resilient(Client):
                 await asyncio.wait({task}, timeout=CANCELLED)
 
     def _end_if_vain(self, trouble: Trouble, tries: Tries) -> None:
-        """Raise where asking again cannot help."""
+        """Raise AvoError or ContextTooLong if another try cannot help."""
         place, waits = self.place, self._waits
         at = f" at {place.url}" if place.url else ""
         if trouble.fate is Fate.TOO_LONG:
@@ -174,14 +179,16 @@ class Resilient(Client):
 
     @property
     def model_info(self) -> ModelInfo:
+        """The inner client's."""
         return self._inner.model_info
 
     async def close(self) -> None:
+        """Close the inner client."""
         await self._inner.close()
 
 
 class Tries:
-    """The tries of one call."""
+    """The tries of one call: counts, start time and tokens spent."""
 
     def __init__(self, waits: Waits) -> None:
         self.began = time.monotonic()
@@ -190,7 +197,7 @@ class Tries:
         self._waits = waits
 
     def lacking(self, result: CreateResult, heard: Overheard) -> Trouble | None:
-        """What an answer lacks to be one, as long as asking again may help."""
+        """Return what is wrong with an empty or unfinished answer; None if it is complete or tries ran out."""
         empty = not result.content or (isinstance(result.content, str) and not result.content.strip())
         unfinished = heard.response is not None and not heard.finish and isinstance(result.content, str)
         if not empty and not unfinished:
@@ -202,13 +209,13 @@ class Tries:
 
 
 def _forget(task: asyncio.Task[CreateResult]) -> None:
-    """What a request that nobody waits for ends with is no news."""
+    """Retrieve the exception of an abandoned request, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()
 
 
 def complete(result: CreateResult, heard: Overheard) -> CreateResult:
-    """The answer as the others expect it: cut ones are called so, and none is empty."""
+    """Normalise an answer: finish_reason `length` where it was cut, a placeholder text where it is empty."""
     if heard.cut:
         result.finish_reason = "length"
     if not result.content or (isinstance(result.content, str) and not result.content.strip()):
@@ -218,6 +225,7 @@ def complete(result: CreateResult, heard: Overheard) -> CreateResult:
 
 
 def total(one: Usage, other: Usage) -> Usage:
+    """Return the sum of two usages."""
     return Usage(
         one.prompt + other.prompt, one.cached + other.cached, one.completion + other.completion,
         one.written + other.written,
@@ -225,6 +233,6 @@ def total(one: Usage, other: Usage) -> Usage:
 
 
 def ordinal(number: int) -> str:
-    """1st, 2nd, 3rd, 4th …"""
+    """Return 1st, 2nd, 3rd, 4th …"""
     teens = number % 100 in (11, 12, 13)
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"

@@ -1,4 +1,4 @@
-"""What AutoGen logs of a model call and does not return: the raw answer, with cached tokens and the finish_reason."""
+"""Raw answers from AutoGen's log: cached tokens and finish_reason, which its results leave out."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from autogen_core.models import CreateResult
 from avo.agents.models.client import Usage
 
 CUT = ("length", "max_tokens", "model_context_window_exceeded")
-"""How providers call an answer that reached the limit of output tokens."""
+"""Finish reasons by which providers mark an answer that reached the limit of output tokens."""
 
 
 @dataclass
 class Overheard:
-    """Of one call."""
+    """The log of one call."""
 
     response: Mapping[str, Any] | None = None
-    """As the provider sent it; None when the client logs nothing."""
+    """The provider's answer; None when the client logs nothing."""
 
     @property
     def finish(self) -> str:
-        """Why the provider says that the answer ended; empty when it does not say."""
+        """The provider's finish reason; empty without one."""
         response = self.response or {}
         choice = next(iter(response.get("choices") or [{}]))
         return str(choice.get("finish_reason") or response.get("stop_reason") or response.get("done_reason") or "")
 
     @property
     def cut(self) -> bool:
+        """True if the answer reached the limit of output tokens."""
         return self.finish in CUT
 
     @property
     def counts_cached(self) -> bool:
-        """Whether the provider says how much of the prompt came from its cache."""
+        """True if the provider reports how much of the prompt came from its cache."""
         usage = (self.response or {}).get("usage") or {}
         details = usage.get("prompt_tokens_details") or {}
         known = (
@@ -50,7 +51,7 @@ class Overheard:
         return any(count is not None for count in known)
 
     def usage(self, result: CreateResult) -> Usage:
-        """Tokens in all. Anthropic counts the cached ones apart, the others as a part of the prompt."""
+        """Return all tokens of the call. Anthropic counts cached ones separately, the others as part of the prompt."""
         known = (self.response or {}).get("usage")
         if not isinstance(known, Mapping):
             return Usage(result.usage.prompt_tokens, 0, result.usage.completion_tokens)
@@ -63,11 +64,14 @@ class Overheard:
 
 
 _call: ContextVar[Overheard | None] = ContextVar("_call", default=None)
-"""A task made while this is set logs into it: contexts are copied when tasks are made."""
+"""The log of the current task: tasks created while it is set inherit it, as contexts are copied."""
 
 
 class Listener(logging.Handler):
+    """A log handler that stores each call's answer in the current task's log."""
+
     def emit(self, record: logging.LogRecord) -> None:
+        """Store the answer of an LLMCallEvent."""
         heard = _call.get()
         if heard is not None and isinstance(record.msg, LLMCallEvent):
             heard.response = record.msg.kwargs.get("response")
@@ -78,7 +82,7 @@ LISTENER = Listener()
 
 @contextmanager
 def overhearing() -> Iterator[Overheard]:
-    """What the tasks that are made in the block log."""
+    """Yield the log of the tasks that are created in the block."""
     logger = logging.getLogger(EVENT_LOGGER_NAME)
     if LISTENER not in logger.handlers:
         logger.addHandler(LISTENER)

@@ -1,4 +1,4 @@
-"""Model calls and turns as spans: who asked which model, how many tokens, how it ended; nothing of what was said."""
+"""Trace spans of model calls and turns: agent, model, tokens and outcome, but no texts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class Spanned(Client):
-    """Passes calls on, each in a span."""
+    """A client that passes calls on, each in a span."""
 
     def __init__(self, inner: ChatCompletionClient, agent: str, model: str) -> None:
-        """model: as `--model` names it."""
+        """model: the spec of `--model`."""
         self._inner = inner
         provider, _, name = model.partition(":") if ":" in model else ("", "", model)
         self._name = name or provider or type(inner).__name__
@@ -27,6 +27,7 @@ class Spanned(Client):
         }  # fmt: skip
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        """Ask the inner client in a span with its tokens and finish_reason."""
         with span(f"chat {self._name}", dict(self._facts)) as facts:
             try:
                 result = await self._inner.create(messages, **options)
@@ -40,11 +41,12 @@ class Spanned(Client):
 
     @property
     def model_info(self) -> ModelInfo:
+        """The inner client's."""
         return self._inner.model_info
 
 
 async def turn(agent: str, events: AsyncIterator[T]) -> AsyncIterator[T]:
-    """An agent's turn in a span, event by event."""
+    """Yield the events of an agent's turn, in a span."""
     facts: Facts = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": agent}
     with span(f"invoke_agent {agent}", facts):
         async for event in events:

@@ -1,4 +1,4 @@
-"""A streamed answer folded into the one that would have come whole. A stream without its end is no answer."""
+"""Streamed answers (server-sent events) assembled into whole ones; a stream without its end is no answer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class Cut(Exception):
-    """The answer ended before its end."""
+    """The answer ended prematurely."""
 
 
 def events(text: str) -> Iterator[str]:
-    """The data of each event; comments and names of events are left out."""
+    """Yield the data of each event, without comments and event names."""
     for block in text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
         lines = [line[5:].removeprefix(" ") for line in block.split("\n") if line.startswith("data:")]
         if lines:
@@ -20,7 +20,7 @@ def events(text: str) -> Iterator[str]:
 
 
 def folded(text: str) -> dict[str, Any]:
-    """The whole answer, or the error that came instead of it. Raises Cut."""
+    """Return the whole answer, or the error sent instead of it. Raises Cut."""
     chunks: list[dict[str, Any]] = []
     done = False
     for data in events(text):
@@ -42,7 +42,7 @@ def folded(text: str) -> dict[str, Any]:
 
 
 def _completion(chunks: list[dict[str, Any]], done: bool) -> dict[str, Any]:
-    """OpenAI's chunks. The end is a finish_reason, and then [DONE] or the usage."""
+    """Assemble OpenAI's chunks, which end with a finish_reason and then [DONE] or the usage. Raises Cut."""
     message: dict[str, Any] = {"role": "assistant", "content": None}
     calls: dict[int, dict[str, Any]] = {}
     whole: dict[str, Any] = {"usage": None}
@@ -80,7 +80,7 @@ def _add_call(calls: dict[int, dict[str, Any]], part: dict[str, Any]) -> None:
 
 
 def _message(chunks: list[dict[str, Any]]) -> dict[str, Any]:
-    """Anthropic's events. The end is message_stop."""
+    """Assemble Anthropic's events, which end with message_stop. Raises Cut."""
     whole: dict[str, Any] = {}
     blocks: dict[int, dict[str, Any]] = {}
     inputs: dict[int, str] = {}

@@ -1,6 +1,6 @@
-"""The HTTP client below the providers' SDKs: reads each answer whole, streamed or not, and hands on none that is cut.
+"""The HTTP client under the providers' SDKs: reads each answer completely, streamed or not, and refuses a cut one.
 
-It adds to requests what AutoGen leaves out: Anthropic's cache has to be asked for, Gemini wants its signatures back.
+It adds to requests what AutoGen leaves out: the request for Anthropic's cache, and Gemini's signatures.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from avo.agents.models.errors import WEB_PAGE
 from avo.agents.models.sse import Cut, folded
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"
-"""What Gemini accepts for a call whose signature is not known any more."""
+"""Placeholder that Gemini accepts for a call whose signature is no longer known."""
 SIGNATURES = 2000
-"""Of the latest calls: what is older was left out of the conversation long ago."""
+"""Number of latest calls whose signatures are kept; older ones left the conversation long ago."""
 ERRORS = {
     "overloaded_error": 529, "rate_limit_error": 429, "rate_limit_exceeded": 429, "insufficient_quota": 429,
     "authentication_error": 401, "permission_error": 403, "not_found_error": 404, "billing_error": 402,
     "invalid_request_error": 400, "request_too_large": 413,
 }  # fmt: skip
-"""Status of an error that came under 200, by its type."""
+"""HTTP status for an error sent with status 200, by the error's type."""
 
 
 class Checked(httpx2.AsyncClient):
-    """To be mixed into the SDK's own client, whose settings and proxies stay."""
+    """A mixin for the SDK's own HTTP client, whose settings and proxies it keeps."""
 
     streams = False
-    """Ask for streams; the SDK is handed whole answers all the same."""
+    """Request streams; the SDK still receives whole answers."""
     caches = False
-    """Ask Anthropic to cache what does not change from call to call."""
+    """Ask Anthropic to cache the part of the prompt that stays the same from call to call."""
     signs = False
     """Send Gemini's signatures back."""
 
@@ -41,6 +41,7 @@ class Checked(httpx2.AsyncClient):
         self._signatures: dict[str, Any] = {}
 
     async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """Send a request and return its whole answer. Raises httpx2.RemoteProtocolError for one that is cut."""
         response = await super().send(self._mended(request), **options)
         if response.status_code != 200:
             return response
@@ -70,7 +71,7 @@ class Checked(httpx2.AsyncClient):
         )  # fmt: skip
 
     def _checked(self, response: httpx2.Response, content: bytes) -> httpx2.Response:
-        """The answer, whole; an error with the status that it should have had. Raises Cut."""
+        """Return the whole answer, or an error with the HTTP status that it should have had. Raises Cut."""
         text = content.decode("utf-8", "replace").strip()
         if "event-stream" in response.headers.get("content-type", "") or text.startswith(("data:", "event:", ":")):
             # AutoGen never sees a stream: of one it would know neither the usage nor whether it was cut.
@@ -98,13 +99,13 @@ class Checked(httpx2.AsyncClient):
 
 
 def wire(base: type[httpx2.AsyncClient], **settings: bool) -> httpx2.AsyncClient:
-    """A client of the SDK's class `base` that checks; `settings` are those of Checked."""
+    """Return a checking client of the SDK's class `base`; `settings` are fields of Checked."""
     made: httpx2.AsyncClient = type("Wire", (Checked, base), settings)()
     return made
 
 
 def status_of(error: object) -> int:
-    """The HTTP status that an error would have had."""
+    """Return the HTTP status that an error should have had; 502 when it does not say."""
     if isinstance(error, dict):
         for key in ("code", "status"):
             code = error.get(key)
@@ -117,13 +118,14 @@ def status_of(error: object) -> int:
 
 
 def calls_in(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tool calls of a request's history, OpenAI's."""
+    """Yield the tool calls in a request's history, in OpenAI's form."""
     for message in body.get("messages") or []:
         if message.get("role") == "assistant":
             yield from message.get("tool_calls") or []
 
 
 def calls_of(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the tool calls in an answer, in OpenAI's form."""
     for choice in answer.get("choices") or []:
         yield from (choice.get("message") or {}).get("tool_calls") or []
 

@@ -1,1 +1,1 @@
-"""The tuner: a search over knobs without a language model, which speaks as one."""
+"""The tuner: a search over knobs that plays an agent without a language model."""

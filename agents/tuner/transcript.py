@@ -1,4 +1,4 @@
-"""What a tuner knows: read from the messages that it is shown, and from what its tools tell programs beside them."""
+"""The tuner's view of a conversation: its tool calls, and the payloads that come with their answers."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ Settings = tuple[tuple[str, str], ...]
 """Knob values, sorted by name."""
 T = TypeVar("T", Begun, Review, Advised)
 EDITING = ("edit_file", "write_file")
+"""Tools that edit the work tree."""
 
 
 @dataclass(frozen=True)
@@ -39,57 +40,59 @@ class Call:
     tool: str
     arguments: Mapping[str, Any]
     answer: str
-    """For people."""
+    """The text for people."""
     worked: bool
     data: Payload | None = None
 
     @property
     def interrupted(self) -> bool:
+        """True if the run was stopped during the call."""
         return isinstance(self.data, Interrupted)
 
 
 @dataclass
 class Conversation:
-    """The step under way."""
+    """The conversation of the current step."""
 
     begun: Begun | None = None
-    """What the brief tells; None when it told nothing."""
+    """The brief's payload; None when it had none."""
     calls: list[Call] = field(default_factory=list)
     advice: Advised | None = None
-    """The latest of this step."""
+    """The latest advice in this step."""
     review: Review | None = None
     spoke_last: bool = False
-    """The last message is of somebody else's, not a tool's answer."""
+    """True if the last message is no answer of a tool."""
 
     @property
     def last(self) -> Call | None:
+        """The latest call."""
         return self.calls[-1] if self.calls else None
 
     def tree(self, *, edited: bool = True) -> Tree | None:
-        """The work tree as it was told last; without `edited` as this step found it or checked it out."""
+        """Return the work tree as last reported; if not `edited`, as last reported by a tool that does not edit."""
         told = [
             call.data for call in self.calls if isinstance(call.data, Tree) and (edited or call.tool not in EDITING)
         ]
         return told[-1] if told else None
 
     def knobs(self, *, edited: bool = True) -> dict[str, Knob]:
-        """By name. Raises ToolError where a declaration cannot be read."""
+        """Return the declared knobs by name. Raises ToolError for a declaration that cannot be parsed."""
         tree = self.tree(edited=edited) or Tree(())
         if tree.problem:
             raise ToolError(tree.problem)
         return {knob.name: knob for knob in tree.knobs}
 
     def settings(self, *, edited: bool = True) -> Settings:
-        """Knob values of the work tree; without this step's edits, those of the version it started from."""
+        """Return the knob values of the work tree; if not `edited`, those of the version that the step started from."""
         return tuple(sorted((name, knob.value) for name, knob in self.knobs(edited=edited).items()))
 
     def tried(self) -> dict[Settings, float]:
-        """Knob settings -> score of every attempt that was shown and compares with others; 0 for the rejected."""
+        """Return knob settings -> score of every comparable attempt in the answers; 0 for rejected ones."""
         told = [call.data for call in self.calls if isinstance(call.data, Evaluations)]
         return {settings_of(one.knobs): one.score for shown in told for one in shown.scored if one.compares}
 
     def swept(self, base: Settings) -> set[Settings]:
-        """What this step's sweeps measured on top of `base`."""
+        """Return the settings that this step's sweeps measured, with the knobs that they left alone as in `base`."""
         found: set[Settings] = set()
         for call in self.calls:
             if call.tool == "sweep" and call.worked:
@@ -99,28 +102,30 @@ class Conversation:
         return found
 
     def refused(self) -> set[Settings]:
-        """Settings that the gate did not accept, before this step and in it."""
+        """Return the settings that the gate refused, in earlier steps and in this one."""
         before = self.begun.refused if self.begun else ()
         now = [call.data.knobs for call in self.calls if isinstance(call.data, Refusal)]
         return {settings_of(knobs) for knobs in (*before, *now)}
 
     def advised(self) -> list[Settings]:
-        """Combinations that the supervisor named in this step, as changes to the best version."""
+        """Return the changes of knobs to the best version that the supervisor advised in this step."""
         return [settings_of(change) for change in self.advice.changes] if self.advice else []
 
 
 def settings_of(knobs: Mapping[str, str]) -> Settings:
+    """Return the knob values sorted by name."""
     return tuple(sorted(knobs.items()))
 
 
 def written(settings: Settings) -> str:
+    """Return the settings as `NAME=VALUE …`."""
     return " ".join(f"{name}={value}" for name, value in settings)
 
 
 def read(messages: Sequence[LLMMessage], heard: Mapping[str, Payload]) -> Conversation:
-    """The conversation since the last brief (the last message that comes from the user), or since a review of it.
+    """Parse the messages since the last brief (a message from `user`); a review starts the list of calls anew.
 
-    heard: what programs read beside the messages, by call's id or kind of message.
+    heard: payloads of the messages, by call id or message kind.
     """
     conversation, pending = Conversation(), dict[str, tuple[str, str]]()
     for message in messages:

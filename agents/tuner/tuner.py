@@ -1,9 +1,9 @@
-"""The tuner: no language model, but a deterministic search over knobs that speaks a model's protocol.
+"""The tuner: a deterministic search over knobs that implements a model client.
 
-It reads the knobs from the sources, sweeps one after the other, keeps what the gate accepts, and starts over from
+It reads the knobs from the sources, sweeps one after the other, commits what the gate accepts, and starts over from
 there. When no single change helps it says so; its supervisor then names pairs of values that were not tried
-together. It knows nothing but its calls and what they told, so it goes on after a restart where it was; no word that
-is meant for people means anything to it.
+together. All its state is in its calls and their payloads, so it resumes after a restart. It reads no text meant for
+people.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from avo.tools.payloads import Payload
 from avo.types import ToolError, figure
 
 MARGIN = 1.01
-"""A measured score has to exceed the best version's by this factor before a commit is worth its time."""
+"""Factor by which a score has to exceed the best version's before a commit is worth its time."""
 DIRECTIONS = 4
-"""Combinations that one advice names."""
+"""Combinations in one advice."""
 CONTEXT_TOKENS = 1_000_000
-"""It reads thousands of attempts at once, and nobody pays for them."""
+"""Context length that it claims: it reads thousands of attempts at once, for free."""
 FRUITLESS = 2
-"""Advice in a row that led to nothing, after which the search is exhausted."""
+"""Consecutive pieces of advice without effect after which the search is exhausted."""
 
 
 class Reader(Client):
-    """A client that reads what programs are told, in place of words."""
+    """A client that reads the payloads of messages instead of their texts."""
 
     context_tokens = CONTEXT_TOKENS
     paid = False
@@ -44,17 +44,19 @@ class Reader(Client):
         self.heard: Mapping[str, Payload] = {}
 
     def hears(self, payloads: Mapping[str, Payload]) -> None:
+        """Keep a reference to the payloads, which grow as messages are added."""
         self.heard = payloads
 
 
 class Tuner(Reader):
-    """Plays the worker."""
+    """The tuner in the worker's place."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self.seed = seed
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        """Return the next tool call, or a closing line after `commit` and `end_step`."""
         talk = read(messages, self.heard)
         try:
             return self._after_the_last(talk) or reading(talk) or self._take(talk) or self._explore(talk)
@@ -62,7 +64,7 @@ class Tuner(Reader):
             return call("end_step", reason=str(error), exhausted=True)
 
     def _after_the_last(self, talk: Conversation) -> CreateResult | None:
-        """What the last answer asks for: to stop, to give up, or to write down a refusal and start over."""
+        """Return the call that the last result requires: stop, give up, or note a refusal and start over; else None."""
         last = talk.last
         if last is None:
             return call("checkout", version="best") if talk.begun and talk.begun.resumed else None
@@ -77,7 +79,7 @@ class Tuner(Reader):
         return None
 
     def _take(self, talk: Conversation) -> CreateResult | None:
-        """Set the knobs to the best settings seen, one edit each, and commit, if they beat the best version."""
+        """Return the next edit towards the best settings seen, or their commit; None if they are no better."""
         base, tried = talk.settings(edited=False), talk.tried()
         wanted = max(
             (entry for entry in tried if entry not in talk.refused() and reachable(entry, talk)),
@@ -96,7 +98,7 @@ class Tuner(Reader):
         return call("commit", message=f"{changed}\n\nMeasured {measured} in the sweep.")
 
     def _explore(self, talk: Conversation) -> CreateResult:
-        """Measure what was not tried: what the supervisor named, then the next knob's values."""
+        """Return a sweep of settings not tried yet: those advised, then the next knob's values; else the step's end."""
         base, knobs = talk.settings(edited=False), talk.knobs()
         tried = talk.tried().keys() | talk.swept(base)
         for change in talk.advised():
@@ -116,9 +118,10 @@ class Tuner(Reader):
 
 
 class TunerSupervisor(Reader):
-    """Plays the supervisor: names values that were never tried, then pairs of the values that did best."""
+    """The tuner in the supervisor's place: advises values never tried, then pairs of the values that did best."""
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
+        """Return the advice as JSON, after the calls that it needs."""
         talk = read(messages, self.heard)
         if result := reading(talk):
             return result
@@ -149,7 +152,7 @@ class TunerSupervisor(Reader):
 
 
 def reading(talk: Conversation) -> CreateResult | None:
-    """The next call that learns about the sources and the attempts; None when both are known."""
+    """Return the next call that reads the sources or the attempts; None when both are known."""
     if talk.tree() is None:
         return call("read_file")
     shown = any(done.tool == "attempts" and done.worked for done in talk.calls)
@@ -159,19 +162,22 @@ def reading(talk: Conversation) -> CreateResult | None:
 
 
 def reachable(entry: Settings, talk: Conversation) -> bool:
-    """Whether these settings can be made from the sources by setting knobs."""
+    """Return True if setting knobs in the sources can produce these settings."""
     knobs = talk.knobs()
     return {name for name, _ in entry} == set(knobs) and all(value in knobs[name].values for name, value in entry)
 
 
 def with_change(base: Settings, change: Settings) -> Settings:
+    """Return the settings with some values replaced."""
     return tuple(sorted((dict(base) | dict(change)).items()))
 
 
 def call(tool: str, **arguments: Any) -> CreateResult:
+    """Return an answer that calls a tool."""
     function = FunctionCall(id=uuid.uuid4().hex, name=tool, arguments=json.dumps(arguments))
     return CreateResult(finish_reason="function_calls", content=[function], usage=RequestUsage(0, 0), cached=False)
 
 
 def say(text: str) -> CreateResult:
+    """Return an answer that is text."""
     return CreateResult(finish_reason="stop", content=text, usage=RequestUsage(0, 0), cached=False)

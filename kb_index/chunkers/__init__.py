@@ -1,4 +1,4 @@
-"""Documents into chunks: one chunker per form of text, and `parse` to choose it."""
+"""Chunkers, which cut documents into chunks: one per form of text, chosen by `parse`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CHUNKERS: dict[str, Callable[[Document], Parsed]] = {
     "pdf": pdf.parse,
     "text": plain.parse,
 }
-"""What Document.parser may be."""
+"""Name of a chunker, as in Document.parser -> its function."""
 
 
 def parse(document: Document) -> Parsed:
-    """The document's normalised text and its chunks, in the order of their lines.
+    """Return the document's normalised text and its chunks, in the order of their lines.
 
-    Raises Unreadable, one line, for bytes that are not what the parser reads, and AvoError for an unknown parser.
+    Raises Unreadable for bytes that the parser cannot read, AvoError for an unknown parser.
     """
     if document.parser not in CHUNKERS:
         raise AvoError(f"no parser '{document.parser}'; there are: {', '.join(CHUNKERS)}")

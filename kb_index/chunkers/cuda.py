@@ -1,4 +1,4 @@
-"""CUDA and C++ by tree-sitter: functions whole with their templates and comments, class headers apart."""
+"""CUDA and C++ by tree-sitter: each function whole, with template head and comments; class headers separately."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 LARGEST_TREE = 16 << 20
-"""Characters; a larger file is read as plain code."""
+"""Length in characters above which a file is read as plain code."""
 PATIENCE = 5.0
-"""Seconds for the grammar, which needs long for some texts that are no code."""
+"""Seconds that parsing may take: some texts that are no code take very long."""
 DEEPEST = 60
-"""Blocks inside blocks; what lies deeper belongs to the block around it."""
+"""Nesting depth of blocks below which code belongs to the enclosing block."""
 SLICE = 1 << 16
-"""Bytes that the parser is handed at a time."""
+"""Bytes that the parser reads at a time."""
 
 CUDA = Language(
     comment=("//", "*"),
@@ -45,7 +45,7 @@ BLOCKS = {
     "declaration", "field_declaration", "type_definition", "friend_declaration", "ERROR",
 }  # fmt: skip
 CARRIERS = {"template_declaration", "declaration", "field_declaration", "type_definition", "friend_declaration"}
-"""What may stand round a class or a function and is part of it."""
+"""Nodes that may enclose a class or a function and are part of it."""
 NAMES = {
     "identifier", "field_identifier", "type_identifier", "qualified_identifier", "operator_name", "destructor_name",
     "operator_cast", "template_function", "template_type",
@@ -53,7 +53,7 @@ NAMES = {
 
 
 def parse(document: Document) -> Parsed:
-    """Chunks of a source or header; what the grammar cannot read in time is read as plain code."""
+    """Return the chunks of a source or header; one that cannot be parsed in time is read as plain code."""
     text = decoded(document)
     root = syntax(text.encode())
     if root is None:
@@ -64,7 +64,7 @@ def parse(document: Document) -> Parsed:
 
 
 def syntax(source: bytes) -> Node | None:
-    """The root of the syntax tree; None when there is none in PATIENCE seconds. Errors in the code are nodes of it."""
+    """Return the root of the syntax tree, with errors as nodes; None if parsing exceeds PATIENCE or LARGEST_TREE."""
     from tree_sitter import Language as Grammar
     from tree_sitter import Parser
     from tree_sitter_cuda import language
@@ -83,7 +83,7 @@ def syntax(source: bytes) -> Node | None:
 
 
 def named(root: Node) -> Iterator[Named]:
-    """Function definitions and classes with a body, with the template head above them."""
+    """Yield function definitions and classes with a body, template heads included."""
     waiting: list[tuple[Node, str, int, int]] = [(root, "", 0, 0)]
     while waiting:
         node, scope, head, depth = waiting.pop()
@@ -111,7 +111,7 @@ def named(root: Node) -> Iterator[Named]:
 
 
 def function(node: Node, scope: str, start: int) -> Named:
-    """A function by its qualified name; the title has its parameters."""
+    """Return a function with its qualified name; its title has the parameters."""
     name, parameters = "function", ""
     declarator = node.child_by_field_name("declarator")
     while declarator is not None:
@@ -127,5 +127,5 @@ def function(node: Node, scope: str, start: int) -> Named:
 
 
 def written(node: Node) -> str:
-    """A node's own text on one line."""
+    """Return a node's text on one line."""
     return one_line((node.text or b"").decode(errors="replace"))

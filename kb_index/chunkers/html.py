@@ -1,4 +1,4 @@
-"""HTML manuals, such as Sphinx makes them: sections with their anchors, code, tables as rows; navigation is dropped."""
+"""HTML manuals, such as Sphinx's: sections with anchors, code, tables by rows; navigation is dropped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 IS_HTML = re.compile(r"<(?:html|body|section|div|p|h[1-6]|table|article|main)\b", re.IGNORECASE)
 MAIN = ("article.bd-article", "[itemprop=articleBody]", "[role=main]", "main", "article", "div.body", "body")
-"""Where a page's own text stands, the narrowest first."""
+"""Selectors of a page's main text, the narrowest first."""
 DROPPED = {
     "script", "style", "nav", "aside", "footer", "form", "button", "svg", "noscript", "template", "iframe", "select",
     "head", "object", "video", "audio", "canvas", "input", "textarea",
@@ -39,17 +39,18 @@ UNCLOSED = {
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "path",
     "rect", "circle", "line", "polygon", "polyline", "use", "stop",
 }  # fmt: skip
-"""Elements that often have no end tag."""
+"""Elements whose end tag is often missing."""
 DEEPEST = 2000
-"""Elements inside elements; the time that HTML takes to parse grows with the square of it."""
+"""Largest nesting depth of elements; parsing time grows with its square."""
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
 WIDTH = 120
+"""Longest line of text, in characters, unless a word is longer."""
 
 
 def parse(document: Document) -> Parsed:
-    """Chunks of kind doc, each with the page's address and the anchor of its section.
+    """Return chunks of kind doc, each with the page's address and the anchor of its section.
 
-    Raises Unreadable for what is no HTML, or has no text without its scripts.
+    Raises Unreadable for text that is no HTML, or has no content without its scripts.
     """
     from selectolax.lexbor import LexborHTMLParser
 
@@ -81,12 +82,12 @@ def parse(document: Document) -> Parsed:
 
 
 def whole(document: Document, lines: list[str], title: str) -> tuple[Any, ...]:
-    """The chunks of a page that consists of headings only."""
+    """Return the chunks of a page that consists only of headings."""
     return assemble(document, lines, [Stretch(1, len(lines), title, "doc")], by_paragraph(lines))
 
 
 class Page:
-    """The readable text of a page as it grows, element by element."""
+    """The readable text of a page, built element by element."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -102,7 +103,7 @@ class Page:
         self.bullet = ""
 
     def read(self, root: Node) -> None:
-        """Walk through a tree without recursion, so that depth is no limit."""
+        """Traverse a tree without recursion, so that its depth is not limited."""
         waiting: list[tuple[Node, bool]] = [(root, False)]
         while waiting:
             node, done = waiting.pop()
@@ -121,7 +122,7 @@ class Page:
         self.flush()
 
     def enter(self, node: Node) -> bool:
-        """Begin an element; whether its children are to be read."""
+        """Begin an element. Return True if its children have to be read."""
         tag = node.tag
         if tag == "br":
             self.inline.append("\n")
@@ -163,7 +164,7 @@ class Page:
                 self.sections.pop()
 
     def heading(self, level: int, anchor: str) -> None:
-        """A heading from the text since it began; one without an id has its section's, and the depth as its level."""
+        """Add a heading from the collected text; without an id it gets its section's anchor, and the depth as level."""
         text = " ".join("".join(self.inline).split())
         self.inline.clear()
         if not text:
@@ -175,13 +176,13 @@ class Page:
         self.lines.append("")
 
     def preformatted(self, text: str) -> None:
-        """A block of code between fences, as it is written."""
+        """Add a block of code unchanged, between fences."""
         body = text.strip("\n").split("\n")
         self.lines += ["```", *(line.rstrip() for line in body), "```", ""]
         self.code |= set(range(len(self.lines) - len(body) - 1, len(self.lines)))
 
     def flush(self, blank: bool = False) -> None:
-        """Write the text since the last block in lines of WIDTH characters, and a blank line where one is due."""
+        """Write the collected text in lines of WIDTH characters, then a blank line if `blank`."""
         words = "".join(self.inline).split()
         self.inline.clear()
         line = self.bullet if words else ""
@@ -199,7 +200,7 @@ class Page:
 
 
 def deeper_than(source: str, limit: int) -> bool:
-    """Whether more than `limit` elements lie inside each other, by their tags alone."""
+    """Return True if tags are nested more than `limit` deep."""
     depth = 0
     for match in TAG.finditer(source):
         if match[2].lower() not in UNCLOSED:
@@ -210,7 +211,7 @@ def deeper_than(source: str, limit: int) -> bool:
 
 
 def dropped(node: Node) -> bool:
-    """Whether an element is navigation or no text at all."""
+    """Return True if an element is navigation or holds no text."""
     if node.tag in DROPPED:
         return True
     attributes = node.attributes
@@ -223,5 +224,5 @@ def dropped(node: Node) -> bool:
 
 
 def is_section(node: Node) -> bool:
-    """Whether an element is a section of Sphinx's, new or old."""
+    """Return True if an element is a section as Sphinx writes it, in old or new versions."""
     return node.tag == "section" or (node.tag == "div" and "section" in (node.attributes.get("class") or "").split())

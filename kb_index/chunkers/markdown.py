@@ -1,4 +1,4 @@
-"""Markdown and reStructuredText by headings; code stays whole where it fits, and notes say what they are about."""
+"""Markdown and reStructuredText by headings; code blocks stay whole where they fit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from avo.kb_index.index.chunk import Document, Parsed
 
 FENCES = ("```", "~~~")
 IN_FENCE = 60
-"""The cost of a cut inside a block of code, over that of any cut outside one."""
+"""Cost of a cut inside a block of code, above that of any cut outside."""
 IN_TABLE = 40
+"""Cost of a cut inside a table."""
 RULES = set("=-~^\"'`#*+.:_<>")
-"""What reStructuredText underlines its headings with."""
+"""Characters by which reStructuredText underlines headings."""
 
 
 def parse(document: Document) -> Parsed:
-    """Markdown; front matter between two lines `---` may give title and arch, which makes the document a note."""
+    """Return the chunks of Markdown. Front matter may give arch, and a title, which makes the document a note."""
     text = decoded(document)
     lines = text.split("\n")
     facts, start = front_matter(lines)
@@ -34,7 +35,7 @@ def parse(document: Document) -> Parsed:
 
 
 def parse_rst(document: Document) -> Parsed:
-    """ReStructuredText; what is indented belongs to the directive above it."""
+    """Return the chunks of reStructuredText; indented text belongs to the directive above it."""
     text = decoded(document)
     lines = text.split("\n")
     headings = rst_headings(lines)
@@ -45,9 +46,9 @@ def parse_rst(document: Document) -> Parsed:
 
 
 def front_matter(lines: Sequence[str]) -> tuple[dict[str, list[str]], int]:
-    """What stands between `---` and `---` at the head, as lists, and the first line after it.
+    """Return the front matter between two `---` lines (key -> values), and the number of the first line after it.
 
-    Reads `key: value`, `key: [a, b]` and a list of `- value` lines below `key:`.
+    Reads `key: value`, `key: [a, b]`, and lists of `- value` lines under `key:`.
     """
     if not lines or lines[0].rstrip() != "---":
         return {}, 1
@@ -67,7 +68,7 @@ def front_matter(lines: Sequence[str]) -> tuple[dict[str, list[str]], int]:
 
 
 def inside_fences(lines: Sequence[str]) -> list[bool]:
-    """For every line whether a cut before it would be a cut inside a block of code."""
+    """Return for every line True if a cut before it would be inside a block of code."""
     inside: list[bool] = []
     fence = ""
     for line in lines:
@@ -81,7 +82,7 @@ def inside_fences(lines: Sequence[str]) -> list[bool]:
 
 
 def cost(lines: Sequence[str], fenced: Sequence[bool], number: int) -> int:
-    """Of a cut before a line of Markdown."""
+    """Return the cost of a cut before a line of Markdown."""
     if number == 1:
         return 0
     line = lines[number - 1]
@@ -92,7 +93,7 @@ def cost(lines: Sequence[str], fenced: Sequence[bool], number: int) -> int:
 
 
 def markdown_headings(lines: Sequence[str], fenced: Sequence[bool]) -> list[Heading]:
-    """Lines that begin with # signs, and lines underlined with = or -."""
+    """Return the lines that begin with # signs, and those underlined with = or -."""
     found = []
     before = ""
     for number, line in enumerate(lines, 1):
@@ -111,7 +112,7 @@ def markdown_headings(lines: Sequence[str], fenced: Sequence[bool]) -> list[Head
 
 
 def rst_headings(lines: Sequence[str]) -> list[Heading]:
-    """Lines underlined, and perhaps overlined, with one sign; levels are in the order in which the signs appear."""
+    """Return the lines underlined, and perhaps overlined, with one sign; levels follow the first use of each sign."""
     found: list[Heading] = []
     levels: dict[tuple[str, bool], int] = {}
     for number, (line, following) in enumerate(pairwise(lines), 1):
@@ -129,5 +130,5 @@ def rst_headings(lines: Sequence[str]) -> list[Heading]:
 
 
 def underline(line: str) -> str:
-    """The sign that a line repeats three times or more and nothing else; empty for another line."""
+    """Return the sign of a line that only repeats it, three times or more; empty for another line."""
     return line[0] if len(line) >= 3 and line[0] in RULES and not line.strip(line[0]) else ""

@@ -1,4 +1,4 @@
-"""Generated MLIR op modules: the docstring and the operands of every op, as prose about the instruction behind it."""
+"""Generated MLIR op modules: docstring and operands of every op, as text about the underlying instruction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_OPERANDS = {"self", "results", "loc", "ip"}
 
 
 def parse(document: Document) -> Parsed:
-    """Chunks of kind op; adaptors and helpers are left out, and a module without ops is read as Python."""
+    """Return chunks of kind op, without adaptors and helpers; a module without ops is read as Python."""
     text = decoded(document)
     tree = python.syntax(text)
     lines = text.split("\n")
@@ -26,7 +26,7 @@ def parse(document: Document) -> Parsed:
 
 
 def ops(tree: ast.Module) -> Iterator[Stretch]:
-    """One stretch an op: the lines of its docstring, under a line with its name and operands."""
+    """Yield one stretch per op: the lines of its docstring, under a line with its name and operands."""
     for node in tree.body:
         if not isinstance(node, ast.ClassDef) or node.name.endswith("Adaptor"):
             continue
@@ -46,7 +46,7 @@ def ops(tree: ast.Module) -> Iterator[Stretch]:
 
 
 def operation(node: ast.ClassDef) -> str:
-    """The op's name in MLIR; empty for a class that is no op."""
+    """Return the op's name in MLIR; empty for a class that is no op."""
     for statement in node.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="OPERATION_NAME")], value=ast.Constant(value=str() as name)):
@@ -55,7 +55,7 @@ def operation(node: ast.ClassDef) -> str:
 
 
 def operands(node: ast.ClassDef) -> list[str]:
-    """What its constructor takes: operands, attributes and result types; optional ones end in a question mark."""
+    """Return the constructor's operands, attributes and result types; optional ones end in a question mark."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             given = statement.args

@@ -1,4 +1,4 @@
-"""Code as a row of stretches: every function whole, what lies between them apart, and no line left out."""
+"""Outline of source code: every function as a stretch, the code between functions as others; no line is left out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from avo.kb_index.chunkers.pieces import Stretch, one_line
 
 LICENCE = re.compile(r"SPDX-License-Identifier|redistribution and use|licensed under|without warrant", re.IGNORECASE)
+"""Phrases by which a comment is recognised as a licence."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """A function or a class where the parser saw it, without the comments above it."""
+    """A function or a class as the parser found it (first and last line), without the comments above it."""
 
     start: int
     end: int
@@ -24,20 +25,20 @@ class Named:
 
 @dataclass(frozen=True)
 class Language:
-    """What has to be known of a language besides its grammar."""
+    """The lexical properties of a language that its grammar does not give."""
 
     comment: tuple[str, ...]
-    """What a comment line begins with."""
+    """Prefixes of a comment line."""
     block: tuple[str, str] | None
     """Begin and end of a comment over several lines."""
     filler: re.Pattern[str]
-    """A whole line that says nothing by itself: a bracket, an else, an endif."""
+    """A whole line without content of its own: a bracket, an else, an endif."""
     names: re.Pattern[str]
-    """What a line outside functions defines; the first group that matched is the name."""
+    """A definition outside functions; the first matching group is the name."""
 
 
 def stretches(lines: Sequence[str], named: Sequence[Named], language: Language, file: str) -> list[Stretch]:
-    """All lines after the licence, in order: a class's header and what lies between its methods carry its name."""
+    """Return all lines after the licence, in order; a class's header and code between its methods carry its name."""
     found: list[Stretch] = []
     at = after_licence(lines, language)
     enclosing: list[Named] = []
@@ -70,7 +71,7 @@ def stretches(lines: Sequence[str], named: Sequence[Named], language: Language, 
 
 
 def between(lines: Sequence[str], start: int, end: int, owner: Named | None, language: Language, file: str) -> Stretch:
-    """A class's header or fields, else the part of a module that no function holds."""
+    """Return the stretch of a class's header or fields, or of module code outside functions."""
     if owner is not None:
         return Stretch(start, end, owner.title, "code", owner.symbol, (owner.start, owner.end))
     names: list[str] = []
@@ -82,7 +83,7 @@ def between(lines: Sequence[str], start: int, end: int, owner: Named | None, lan
 
 
 def absorbed(lines: Sequence[str], found: list[Stretch], language: Language) -> list[Stretch]:
-    """The stretches without those of mere filler, whose lines go to the one before, or to the first after."""
+    """Merge stretches that hold only filler into the previous one, or into the first."""
     kept: list[Stretch] = []
     waiting = 0
     for stretch in found:
@@ -99,7 +100,7 @@ def absorbed(lines: Sequence[str], found: list[Stretch], language: Language) -> 
 
 
 def with_comments(lines: Sequence[str], start: int, floor: int, language: Language) -> int:
-    """The first line of the comments that stand right above a line, `floor` at the most upwards."""
+    """Return the first line of the comments directly above a line, not above `floor`."""
     while start > floor:
         above = lines[start - 2].strip()
         if language.block and above.endswith(language.block[1]):
@@ -117,7 +118,7 @@ def with_comments(lines: Sequence[str], start: int, floor: int, language: Langua
 
 
 def after_licence(lines: Sequence[str], language: Language) -> int:
-    """The first line after the comments at the head of a file that hold a licence's text; 1 without one."""
+    """Return the first line after the comments at the head of a file that hold a licence; 1 without one."""
     at = 1
     while True:
         start = at
@@ -130,7 +131,7 @@ def after_licence(lines: Sequence[str], language: Language) -> int:
 
 
 def head_comment(lines: Sequence[str], start: int, language: Language) -> int:
-    """The line after the comment that begins at `start`; `start` itself when none does."""
+    """Return the line after the comment that begins at `start`; `start` if none does."""
     if start > len(lines):
         return start
     first = lines[start - 1].lstrip()
@@ -146,5 +147,5 @@ def head_comment(lines: Sequence[str], start: int, language: Language) -> int:
 
 
 def named_by(patterns: Sequence[str]) -> re.Pattern[str]:
-    """One pattern of several, each with one group."""
+    """Return one pattern for several, each of which has one group."""
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))

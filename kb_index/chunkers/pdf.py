@@ -1,4 +1,4 @@
-"""PDF by pypdf, page by page, with words that were parted at the end of a line put together again."""
+"""PDF by pypdf, page by page; words hyphenated at line ends are joined."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ HYPHEN = re.compile(r"(?<=[a-z])-\n[ \t]*(?=[a-z])")
 
 
 def parse(document: Document) -> Parsed:
-    """Chunks of kind doc, none over two pages; the text has a line `[page n]` above each.
+    """Return chunks of kind doc, none across pages; the text has a line `[page n]` above each page.
 
-    Raises Unreadable for what is encrypted, broken, no PDF, or pictures only.
+    Raises Unreadable for a file that is encrypted, broken, no PDF, or without text.
     """
     title, pages = read(document)
     lines: list[str] = []
@@ -39,7 +39,7 @@ def parse(document: Document) -> Parsed:
 
 
 def read(document: Document) -> tuple[str, list[str]]:
-    """Title and text of the pages. pypdf raises errors of many kinds for broken files: all of them mean Unreadable."""
+    """Return the title and the text of each page. Raises Unreadable for any error of pypdf, which raises many kinds."""
     import pypdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
@@ -60,7 +60,7 @@ def read(document: Document) -> tuple[str, list[str]]:
 
 
 def tidy(page: str) -> list[str]:
-    """The lines of a page without hyphenation, control characters and blank edges."""
+    """Return the lines of a page without hyphenation, control characters and blank edges."""
     text = page.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").translate(CONTROL)
     text = text.encode("utf-8", "replace").decode()
     return [line.rstrip() for line in HYPHEN.sub("", text).strip().split("\n")] if text.strip() else []

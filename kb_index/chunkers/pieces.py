@@ -1,4 +1,4 @@
-"""What the chunkers share: bytes into lines, and stretches of lines into chunks that are short enough."""
+"""Functions shared by the chunkers: decoding, and cutting stretches of lines into chunks of limited length."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from avo.kb_index.index import arch
 from avo.kb_index.index.chunk import LONGEST, Chunk, Document
 
 LARGEST = 64 << 20
-"""Bytes of a document; no manual is larger, and everything is held in memory."""
+"""Largest document, in bytes: documents are held in memory."""
 LONGEST_TITLE = 200
+"""Longest title, in characters."""
 CONTROL = {code: None for code in [*range(9), 11, 12, *range(14, 32), 127]} | dict.fromkeys((0x85, 0x2028, 0x2029), " ")
-"""Taken out of every text: no reader of its lines then sees an end of line other than \\n."""
+r"""Translation table that removes control characters, so that \n is the only line end."""
 BINARY = 0.05
-"""Share of control characters above which bytes are no text."""
+"""Fraction of control characters above which bytes are no text."""
 
 
 class Unreadable(Exception):
-    """A document that cannot be read; one line that names it and says why."""
+    """A document cannot be read; one line that names it and gives the reason."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Lines that belong together: a function, a section, or what lies between two of them."""
+    """Lines that belong together: a function, a section, or the text between two of them."""
 
     start: int
     end: int
@@ -33,13 +34,13 @@ class Stretch:
     symbol_lines: tuple[int, int] = (0, 0)
     url: str = ""
     head: str = ""
-    """A line that stands above every piece of it, though not in the text."""
+    """A line put above each of its chunks, though it is not in the text."""
     arch: tuple[str, ...] = ()
-    """Empty: found in path, title and text."""
+    """Architecture tags; empty: derived from path, title and text."""
 
 
 def decoded(document: Document) -> str:
-    """The text with \\n line ends: UTF-8, else cp1252 with replacement. Raises Unreadable for binary files."""
+    r"""Return the text with \n line ends: UTF-8, else cp1252 with replacement. Raises Unreadable for binary files."""
     content = document.content
     if b"\0" in content:
         raise Unreadable(f"{document.path}: holds NUL bytes, so it is no text")
@@ -55,7 +56,7 @@ def decoded(document: Document) -> str:
 
 
 def by_indentation(lines: Sequence[str]) -> Callable[[int], int]:
-    """The cost of cutting code before a line: cheap after a blank one and far to the left."""
+    """Return the cost of a cut in code before each line: low after a blank line and at small indentation."""
 
     def cost(number: int) -> int:
         line = lines[number - 1]
@@ -68,7 +69,7 @@ def by_indentation(lines: Sequence[str]) -> Callable[[int], int]:
 
 
 def by_paragraph(lines: Sequence[str]) -> Callable[[int], int]:
-    """The cost of cutting prose before a line: nothing after a blank one, unless what follows is indented."""
+    """Return the cost of a cut in prose before each line: 0 after a blank line, unless the text is indented."""
 
     def cost(number: int) -> int:
         line = lines[number - 1]
@@ -80,10 +81,10 @@ def by_paragraph(lines: Sequence[str]) -> Callable[[int], int]:
 def cut(
     lines: Sequence[str], start: int, end: int, cost: Callable[[int], int], least: int, longest: int = LONGEST
 ) -> Iterator[tuple[int, int]]:
-    """First and last lines of pieces of at most `longest` characters, in order and without a gap.
+    """Yield first and last line of pieces of at most `longest` characters, in order and without gaps.
 
-    The cut is where it costs least once a piece has `least` characters, and the last piece is no crumb. A line that is
-    too long stands alone. Takes time in proportion to the lines.
+    Each cut is at the lowest cost once a piece has `least` characters, and the last piece is not tiny. A line that is
+    too long becomes a piece of its own. Takes linear time.
     """
     left = sum(len(lines[number - 1]) + 1 for number in range(start, end + 1))
     at = start
@@ -111,7 +112,7 @@ def cut(
 def texts(
     lines: Sequence[str], stretch: Stretch, cost: Callable[[int], int], least: int
 ) -> Iterator[tuple[int, int, str]]:
-    """First line, last line and text of the pieces of a stretch; blank edges are left off."""
+    """Yield first line, last line and text of the pieces of a stretch, without blank lines at the edges."""
     head = stretch.head[: LONGEST // 2] + "\n" if stretch.head else ""
     room = LONGEST - len(head)
     for start, end in cut(lines, stretch.start, stretch.end, cost, least, room):
@@ -133,9 +134,9 @@ def assemble(
     least: int = 0,
     numbers: Sequence[int] = (),
 ) -> tuple[Chunk, ...]:
-    """The chunks of the stretches; one that says the same of the same symbol as an earlier one is left out.
+    """Return the chunks of the stretches, without duplicates of symbol and text.
 
-    `numbers` are the line numbers of `lines` in the document's text, where these are a part of it.
+    numbers: line numbers of `lines` in the document's text, where they are a part of it.
     """
     chunks: list[Chunk] = []
     seen: set[tuple[str, str]] = set()
@@ -155,6 +156,6 @@ def assemble(
 
 
 def one_line(text: str, longest: int = LONGEST_TITLE) -> str:
-    """The text with single spaces, cut off with an ellipsis."""
+    """Return the text with single spaces, cut off with an ellipsis."""
     flat = " ".join(text[: 4 * longest].split())
     return flat if len(flat) <= longest else flat[: longest - 1] + "…"

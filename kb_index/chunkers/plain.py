@@ -1,4 +1,4 @@
-"""Text of which nothing is known: its paragraphs, packed into chunks."""
+"""Plain text without known structure: its paragraphs, packed into chunks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from avo.kb_index.index.chunk import LONGEST, Document, Parsed
 
 
 def parse(document: Document) -> Parsed:
-    """Paragraphs, as many as fit into a chunk; its title is the first line."""
+    """Return chunks of as many paragraphs as fit; the title is the first line."""
     return without_structure(document, decoded(document), "doc")
 
 
 def without_structure(document: Document, text: str, kind: str) -> Parsed:
-    """What is left for a text that its own chunker cannot read; code is cut where it is indented least."""
+    """Return the chunks of a text without a parser; code is cut at the smallest indentation."""
     lines = text.split("\n")
     cost = by_indentation(lines) if kind == "code" else by_paragraph(lines)
     least = LONGEST // 2 if kind == "code" else 0

@@ -1,7 +1,7 @@
-"""The generated headers of cuda::ptx: one chunk per instruction's group of overloads, from the comments alone.
+"""The generated headers of cuda::ptx: one chunk per group of an instruction's overloads, from the comments alone.
 
-Above each overload stands a comment with the instruction in PTX, the PTX ISA and the architectures that have it, and
-the signature in C++; the bodies below say nothing more, in many times the characters.
+Above each overload is a comment with the instruction in PTX, the PTX ISA and the architectures that support it, and
+the C++ signature; the function bodies are much longer and say nothing more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SPECIAL = re.compile(r"%(%\w[\w.]*)")
 
 @dataclass(frozen=True)
 class Overload:
-    """One comment: where it stands among the comment lines, and what it names."""
+    """One overload's comment: its lines among the comment lines, its length in characters, and its contents."""
 
     start: int
     end: int
@@ -32,7 +32,7 @@ class Overload:
 
 
 def parse(document: Document) -> Parsed:
-    """Chunks of kind instruction; a header without such comments is read as C++."""
+    """Return chunks of kind instruction; a header without such comments is read as C++."""
     text = decoded(document)
     kept, numbers, overloads = comments(text.split("\n"))
     if not overloads:
@@ -43,7 +43,7 @@ def parse(document: Document) -> Parsed:
 
 
 def comments(lines: list[str]) -> tuple[list[str], list[int], list[Overload]]:
-    """The lines of the comments with a blank one after each, their line numbers, and what the comments are."""
+    """Return the comments' lines with a blank line after each, their line numbers, and the overloads."""
     kept: list[str] = []
     numbers: list[int] = []
     overloads: list[Overload] = []
@@ -62,7 +62,7 @@ def comments(lines: list[str]) -> tuple[list[str], list[int], list[Overload]]:
 
 
 def described(text: str, start: int, count: int) -> Overload | None:
-    """What a comment of `count` lines says; None when it is about no function."""
+    """Parse a comment of `count` lines; None if it describes no function."""
     _, device, signature = text.partition("__device__")
     name = NAME.search(signature)
     if not device or not name:
@@ -77,7 +77,7 @@ def described(text: str, start: int, count: int) -> Overload | None:
 
 
 def groups(overloads: list[Overload], numbers: list[int]) -> Iterator[Stretch]:
-    """Overloads of one function that run on the same architectures, as many as fit into a chunk."""
+    """Yield stretches of overloads of one function with the same architectures, as many as fit into a chunk."""
     whole: dict[str, tuple[int, int]] = {}
     for each in overloads:
         first, _ = whole.get(each.function, (numbers[each.start - 1], 0))
@@ -95,7 +95,7 @@ def groups(overloads: list[Overload], numbers: list[int]) -> Iterator[Stretch]:
 
 
 def stretch(group: list[Overload], whole: tuple[int, int]) -> Stretch:
-    """A group as one stretch; its title is what the instructions are called in PTX."""
+    """Return a group of overloads as one stretch; its title lists the PTX instructions."""
     first = group[0]
     title = one_line(", ".join(dict.fromkeys(member.mnemonic for member in group)))
     symbol = f"{first.function} {instruction_of(first.mnemonic, first.function)}"
@@ -103,7 +103,7 @@ def stretch(group: list[Overload], whole: tuple[int, int]) -> Stretch:
 
 
 def instruction_of(mnemonic: str, function: str) -> str:
-    """The part of a mnemonic that the function is named after: tcgen05.mma of tcgen05.mma.cta_group.kind."""
+    """Return the part of a mnemonic that the function is named after: tcgen05.mma of tcgen05.mma.cta_group.kind."""
     parts = mnemonic.split()[0].split(".")
     count = 1
     while count < len(parts) and f"{function}_".startswith("_".join(parts[: count + 1]).replace("::", "_") + "_"):

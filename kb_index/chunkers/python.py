@@ -1,4 +1,4 @@
-"""Python by its syntax tree: functions and methods whole, class headers apart, long ones cut where it hurts least."""
+"""Python by its syntax tree: functions and methods whole, class headers separately, long functions cut."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from avo.kb_index.chunkers.plain import without_structure
 from avo.kb_index.index.chunk import LONGEST, Document, Parsed
 
 LARGEST_TREE = 4 << 20
-"""Characters; a syntax tree needs some hundred times as many bytes."""
+"""Length in characters above which no tree is built: it needs some hundred times as many bytes."""
 MOST_ARGUMENTS = 8
-"""Of a signature in a title."""
+"""Number of arguments in the signature of a title."""
 
 PYTHON = Language(
     comment=("#",),
@@ -32,7 +32,7 @@ Definition = Function | ast.ClassDef
 
 
 def parse(document: Document) -> Parsed:
-    """Chunks of a module; what is no Python is read as plain code."""
+    """Return the chunks of a module; a text that is no Python is read as plain code."""
     text = decoded(document)
     tree = syntax(text)
     if tree is None:
@@ -43,7 +43,7 @@ def parse(document: Document) -> Parsed:
 
 
 def syntax(text: str) -> ast.Module | None:
-    """The syntax tree; None when the text is no Python, or too large or too deeply nested for one."""
+    """Return the syntax tree; None if the text is no Python, too large, or too deeply nested."""
     if len(text) > LARGEST_TREE:
         return None
     with warnings.catch_warnings():
@@ -55,7 +55,7 @@ def syntax(text: str) -> ast.Module | None:
 
 
 def named(tree: ast.Module) -> Iterator[Named]:
-    """Functions, methods and classes, also those under an if or a try; what a function holds is part of it."""
+    """Yield functions, methods and classes, also under an if or a try; nested functions belong to the outer one."""
     waiting: list[tuple[ast.AST, str]] = [(tree, "")]
     while waiting:
         parent, scope = waiting.pop()
@@ -72,7 +72,7 @@ def named(tree: ast.Module) -> Iterator[Named]:
 
 
 def title(node: Definition, symbol: str) -> str:
-    """The signature by names alone, and the first sentence of the docstring."""
+    """Return the signature with argument names only, and the first paragraph of the docstring."""
     if isinstance(node, ast.ClassDef):
         bases = ", ".join(ast.unparse(base) for base in node.bases[:MOST_ARGUMENTS])
         head = f"class {symbol}({bases})" if bases else f"class {symbol}"

@@ -1,4 +1,4 @@
-"""Prose under headings into chunks: every section under the row of headings above it."""
+"""Prose with headings: each section becomes a stretch, titled with the path of headings above it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from avo.kb_index.chunkers.pieces import LONGEST_TITLE, Stretch, assemble, one_l
 from avo.kb_index.index.chunk import Chunk, Document
 
 JOINT = " > "
+"""Separator of headings in a title."""
 
 
 @dataclass(frozen=True)
 class Heading:
-    """Where a section begins; level 1 is the topmost."""
+    """The beginning of a section; level 1 is the highest."""
 
     line: int
     level: int
@@ -31,9 +32,10 @@ def in_sections(
     kind: str = "doc",
     arch: tuple[str, ...] = (),
 ) -> tuple[Chunk, ...]:
-    """Chunks of a text from line `start` on; `title` is the document's, `costs` what a cut before each line costs.
+    """Return the chunks of a text from line `start` on.
 
-    A section without text of its own gives no chunk: its heading stands in the titles of those inside it.
+    title: the document's. costs: of a cut before each line. A section without text of its own has no chunk: its heading
+    is in the titles of the sections inside it.
     """
     ends = last_lines(headings, len(lines))
     found: list[Stretch] = []
@@ -57,7 +59,7 @@ def in_sections(
 
 
 def last_lines(headings: Sequence[Heading], last: int) -> list[int]:
-    """Of every section with all sections inside it."""
+    """Return the last line of each section, the sections inside it included."""
     ends = [last] * len(headings)
     open_ones: list[int] = []
     for place, heading in enumerate(headings):
@@ -68,12 +70,12 @@ def last_lines(headings: Sequence[Heading], last: int) -> list[int]:
 
 
 def says_something(lines: Sequence[str], above: int, below: int) -> bool:
-    """Whether a letter or a digit stands between two lines; an underline and a fence are none."""
+    """Return True if there is a letter or a digit between two lines: underlines and fences do not count."""
     return any(any(map(str.isalnum, lines[number - 1])) for number in range(above + 1, below))
 
 
 def breadcrumb(parts: Sequence[str]) -> str:
-    """Headings from the outermost in, a repeated one once; the outer ones are left off when they are too many."""
+    """Join headings from the outermost in, without repetitions; outer ones are dropped when the result is too long."""
     kept: list[str] = []
     for part in parts:
         part = one_line(part, 80)

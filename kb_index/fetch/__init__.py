@@ -1,1 +1,1 @@
-"""From a source to files on this machine: folders, wheels, commits, web pages."""
+"""Fetching of sources to this machine: folders, wheels, commits, web pages."""

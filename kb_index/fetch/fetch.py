@@ -1,4 +1,4 @@
-"""Brings a source to this machine: to each kind its reader, all of them with one cache and one way to fail."""
+"""Fetching of a source: selects the reader for its kind; all share one cache and one error."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from avo.settings import CHILD_ENVIRONMENT, without_secrets
 NETWORK_ENVIRONMENT = re.compile(
     r"HOME|XDG_\w+|PIP_\w+|(https?|all|no)_proxy|SSL_CERT_\w+|\w+_CA_BUNDLE|GIT_SSL_\w+", re.I
 )
-"""What says how this machine reaches the internet: pip and git get it beside the usual variables."""
+"""Variables about this machine's access to the internet, passed to pip and git beside the usual ones."""
 
 
 class Unreachable(Exception):
-    """A source that is not to be had now; its text is one line."""
+    """A source that cannot be fetched now; its text is one line."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(one_line(reason))
@@ -32,34 +32,34 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True)
 class Reach:
-    """Where what was fetched is kept, and whether more may be fetched."""
+    """The cache folder, and the limits on fetching."""
 
     cache: Path
     offline: bool = False
-    """Only what the cache holds."""
+    """Use only the cache."""
     ask: bool = False
-    """Ask again for what may have changed: pages, tags and branches."""
+    """Fetch again what may have changed: pages, tags and branches."""
     seconds: float = 600.0
-    """Longest that one download may take."""
+    """Limit of one download."""
 
 
 @dataclass
 class Fetched:
-    """A source as it is on this machine now."""
+    """A source as it is now on this machine."""
 
     version: str
     files: Callable[[], Iterator[tuple[str, bytes, str]]]
-    """Path, content and address of each file; reads lazily, raises Unreachable."""
+    """Yields path, content and address of each file; reads lazily, raises Unreachable."""
     url: str = ""
     sha256: str = ""
-    """Of the archive or page that was downloaded."""
+    """Digest of the downloaded archive or page."""
     skipped: Skipped = field(default_factory=Skipped)
-    """Filled while the files are read."""
+    """Files left out; filled while the files are read."""
     note: str = ""
-    """For instance that the cached copy had to do."""
+    """A remark for the user, for instance that the cached copy was used."""
 
     def documents(self, source: Source) -> list[Document]:
-        """Every file that can be read, by path. Raises Unreachable."""
+        """Return every readable file, in the order in which they are read. Raises Unreachable."""
         found: dict[str, Document] = {}
         total = 0
         for path, content, url in self.files():
@@ -81,7 +81,7 @@ class Fetched:
 
 
 def fetch(source: Source, reach: Reach) -> Fetched:
-    """The source, downloaded where that is needed. Raises Unreachable."""
+    """Return the source, downloaded where needed. Raises Unreachable."""
     from avo.kb_index.fetch import folders, git_commits, web_pages, wheels
 
     try:
@@ -103,7 +103,10 @@ def fetch(source: Source, reach: Reach) -> Fetched:
 
 
 def call(command: list[str], reach: Reach) -> str:
-    """What pip or git says; it may use the network but learns no key. Raises Unreachable with its last complaint."""
+    """Run pip or git and return its output. Network access is allowed, but no key is passed on.
+
+    Raises Unreachable with the command's last error message.
+    """
     environment = {
         name: value for name, value in os.environ.items()
         if name in CHILD_ENVIRONMENT or NETWORK_ENVIRONMENT.fullmatch(name)
@@ -128,18 +131,19 @@ def call(command: list[str], reach: Reach) -> str:
 
 
 def one_line(text: str) -> str:
-    """Short, on one line, without the keys and passwords that an address may hold."""
+    """Return the text on one line of at most 300 characters, without keys and passwords in addresses."""
     bare = re.sub(r"(?<=://)[^/@\s]+@", "", without_secrets(" ".join(text.split())))
     return bare if len(bare) <= 300 else bare[:299] + "…"
 
 
 def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Write a file of the cache so that a crash leaves the old one or the new one."""
+    """Write a cache file atomically: after a crash it is the old or the new one."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, prefix=UNFINISHED, delete=False) as new:
         try:

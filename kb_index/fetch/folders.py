@@ -15,7 +15,7 @@ from avo.kb_index.fetch.sources import CudaToolkit, Dir, Source
 
 
 def folder(source: Dir) -> Fetched:
-    """The files of the folder as they are now. Raises Unreachable."""
+    """Return the files of the folder as they are now. Raises Unreachable."""
     root = source.path
     if not root.is_dir():
         raise Unreachable(f"no folder {root}")
@@ -24,7 +24,7 @@ def folder(source: Dir) -> Fetched:
 
 
 def toolkit(source: CudaToolkit) -> Fetched:
-    """Files of the CUDA toolkit, which is looked for where its own tools look. Raises Unreachable."""
+    """Return files of the CUDA toolkit, searched for where its own tools search. Raises Unreachable."""
     nvcc = shutil.which("nvcc")
     beside = Path(nvcc).resolve().parents[1] if nvcc else None
     places = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), beside, "/usr/local/cuda"]
@@ -38,7 +38,7 @@ def toolkit(source: CudaToolkit) -> Fetched:
 
 
 def _files(source: Source, root: Path, skipped: Skipped) -> Iterator[tuple[str, bytes, str]]:
-    """What the globs ask for, sorted; what is hidden is passed over, and no link leads out of the folder."""
+    """Yield the files that the globs match, sorted, without hidden ones and links that lead out of the folder."""
     for place, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(name for name in names if not name.startswith(".")):

@@ -1,4 +1,4 @@
-"""A commit of a repository as a source: fetched alone, kept as one archive of what was asked for."""
+"""A commit of a git repository as a source: fetched alone, and cached as an archive of the requested folders."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SETTINGS = (
     *("core.hooksPath=/dev/null", "protocol.ext.allow=never"),
     *("http.lowSpeedLimit=1000", "http.lowSpeedTime=60"),
 )
-"""No program of a repository's choice is run; a minute below 1 kB/s ends the fetch."""
+"""Settings of git: a repository cannot run programs; a minute below 1 kB/s ends the fetch."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def commit(source: Git, reach: Reach) -> Fetched:
-    """The files of `ref`, from the cache unless a tag or branch is to be asked for again. Raises Unreachable."""
+    """Return the files of `ref`, from the cache unless a tag or branch has to be fetched again. Raises Unreachable."""
     what = "\n".join((source.url, source.ref, *_folders(source)))
     kept = reach.cache / "git" / f"{source.name}-{hashlib.sha256(what.encode()).hexdigest()[:12]}.zip"
     version, note, skipped = _version(kept), "", Skipped()
@@ -46,7 +46,7 @@ def commit(source: Git, reach: Reach) -> Fetched:
 
 
 def _version(kept: Path) -> str:
-    """The commit that an archive of the cache holds; empty when it is not there or not whole."""
+    """Return the commit of a cached archive; empty if it is missing or damaged."""
     try:
         version, digest = kept.with_suffix(".commit").read_text().split()
         return version if digest == sha256(kept) else ""
@@ -55,7 +55,7 @@ def _version(kept: Path) -> str:
 
 
 def _download(source: Git, kept: Path, reach: Reach) -> str:
-    """Put the archive into the cache; returns its commit."""
+    """Download the archive into the cache; return its commit. Raises Unreachable."""
     if reach.offline:
         raise Unreachable(f"{source.reference} is not in the cache, and nothing is fetched offline")
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def _download(source: Git, kept: Path, reach: Reach) -> str:
 
 
 def _folders(source: Git) -> list[str]:
-    """The folders that the globs begin with: nothing else of the repository is kept."""
+    """Return the folders that the globs begin with; empty for the whole repository."""
     found = set()
     for pattern in source.include:
         plain = re.split(r"[*?]", "/".join(part for part in (source.root.strip("/"), pattern) if part))[0]

@@ -1,4 +1,4 @@
-"""One web page: asked for with its ETag, limited in size, kind and time, and kept."""
+"""A single web page: requested with its ETag, limited in size, type and time, and cached."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ import httpx2
 from avo.kb_index.fetch.fetch import Reach, Unreachable, replace
 
 KINDS = ("text/html", "application/xhtml+xml", "application/pdf")
+"""Accepted content types."""
 SILENCE = 30.0
-"""Seconds without a byte."""
+"""Seconds without a byte after which a request ends."""
 MOVED, MOST_REDIRECTS = (301, 302, 303, 307, 308), 10
+"""HTTP statuses of a redirect, and the largest number of redirects."""
 ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
@@ -29,29 +31,31 @@ class Page:
     """A page in the cache."""
 
     url: str
-    """Where it was found in the end."""
+    """The final address, after redirects."""
     kind: str
-    """text/html, application/xhtml+xml or application/pdf."""
+    """Content type: text/html, application/xhtml+xml or application/pdf."""
     sha256: str
     size: int
+    """Size in bytes."""
     etag: str
     modified: str
-    """Last-Modified, as the server wrote it."""
+    """The header Last-Modified."""
     at: float
-    """When it was fetched, seconds since 1970."""
+    """Time of the download, in seconds since 1970."""
     file: str
     note: str = ""
     fetched: bool = False
-    """Whether the network was used just now."""
+    """True if it was requested just now."""
 
     def content(self) -> bytes:
+        """Return the bytes of the page."""
         return Path(self.file).read_bytes()
 
 
 def get(address: str, reach: Reach, largest: int, prefix: str = "") -> Page:
-    """The page, from the cache unless it is to be asked for again. Raises Unreachable.
+    """Return the page, from the cache unless it has to be requested again. Raises Unreachable.
 
-    With a prefix, a redirect that leads out of it is refused.
+    largest: limit in bytes. prefix: redirects to addresses that do not begin so are refused.
     """
     base = reach.cache / "url" / hashlib.sha256(address.encode()).hexdigest()[:24]
     kept = _kept(base)
@@ -68,7 +72,7 @@ def get(address: str, reach: Reach, largest: int, prefix: str = "") -> Page:
 
 
 def _kept(base: Path) -> Page | None:
-    """What the cache holds, if it is whole."""
+    """Return the cached page; None if it is missing or damaged."""
     try:
         page = Page(**json.loads(base.with_suffix(".json").read_bytes()), file=str(base.with_suffix(".body")))
         whole = hashlib.sha256(page.content()).hexdigest() == page.sha256
@@ -100,7 +104,7 @@ def _download(address: str, base: Path, kept: Page | None, largest: int, prefix:
 
 
 def _arrive(client: httpx2.Client, address: str, prefix: str) -> tuple[str, httpx2.Response]:
-    """The answer that redirects lead to, with its address; not from https down to http, and not out of the prefix."""
+    """Follow redirects and return the final address and response; not from https to http, and not out of the prefix."""
     url = address
     for _ in range(MOST_REDIRECTS + 1):
         answer = client.send(client.build_request("GET", url), stream=True)

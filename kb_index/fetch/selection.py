@@ -1,4 +1,4 @@
-"""Which files of a source are read: globs over paths, the chunker by the ending, and what is too big or binary."""
+"""Selection of a source's files: globs over paths, the chunker by file ending, limits of size, binary files."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ PARSERS: dict[str, Parser] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
     ".pdf": "pdf",
 }  # fmt: skip
-"""Ending -> chunker; everything else is text."""
+"""File ending -> chunker; everything else is text."""
 
 LARGEST_FILE = 16 << 20
 LARGEST_PAGE = 64 << 20
-"""Bytes of one document: of a file, and of a page or a PDF."""
+"""Largest document in bytes: a file (LARGEST_FILE), and a page or a PDF (LARGEST_PAGE)."""
 LARGEST_SOURCE = 512 << 20
-"""Bytes of all its documents."""
+"""Largest total of a source's documents, in bytes."""
 MOST_FILES = 20_000
+"""Largest number of a source's documents."""
 
 
 @dataclass
 class Skipped:
-    """Files that were asked for and left out: how many, and the first few with the reason."""
+    """Matching files that were left out: their number, and the first few with the reason."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
 
     def add(self, path: str, why: str) -> None:
+        """Count a file; keep the reason if it is among the first five."""
         self.count += 1
         if len(self.first) < 5:
             self.first.append(f"{path}: {why}")
 
 
 def parser_of(source: Source, path: str) -> Parser:
+    """Return the source's chunker, else the one for the file's ending."""
     return source.parser or PARSERS.get(PurePosixPath(path).suffix.lower(), "text")
 
 
 def limit(parser: Parser) -> int:
-    """Most bytes that a document for that chunker may have."""
+    """Return the largest document for a chunker, in bytes."""
     return LARGEST_PAGE if parser in ("html", "pdf") else LARGEST_FILE
 
 
 def below(source: Source, path: str) -> str | None:
-    """The path as the source names it, or None for one that it does not ask for or that no folder could hold."""
+    """Return the path relative to the source's root; None if the globs do not match it or it is not a valid path."""
     parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in ("", ".", "..") for part in parts):
         return None
@@ -63,13 +66,14 @@ def below(source: Source, path: str) -> str | None:
 
 
 def wanted(source: Source, path: str) -> bool:
-    """Whether the globs ask for a path below the source's root."""
+    """Return True if the globs match a path relative to the source's root."""
     return _any(source.include).fullmatch(path) is not None and (
         not source.exclude or _any(source.exclude).fullmatch(path) is None
     )
 
 
 def looks_binary(content: bytes, parser: Parser) -> bool:
+    """Return True if there is a NUL byte at the beginning of a file that is no PDF."""
     return parser != "pdf" and b"\0" in content[:8192]
 
 
@@ -79,7 +83,7 @@ def _any(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _regex(pattern: str) -> str:
-    """* and ? stay within a folder, **/ is any number of folders, ** at the end anything below."""
+    """Translate a glob: * and ? stay within a folder, **/ is any number of folders, a final ** is anything below."""
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
     meaning = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return "".join(meaning.get(piece, re.escape(piece)) for piece in pieces)

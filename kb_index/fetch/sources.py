@@ -1,4 +1,4 @@
-"""Reads sources.toml, the list of what the knowledge base is made from; every mistake is one line with file and key."""
+"""Parser of sources.toml, the list of the knowledge base's sources; every mistake is one line with file and key."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from avo.types import AvoError
 
 SHIPPED = Path(__file__).resolve().parents[1] / "sources.toml"
+"""The list of sources that comes with avo."""
 
 Parser = Literal["python", "cuda", "ptx-header", "ops", "markdown", "rst", "html", "pdf", "text"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -23,18 +24,18 @@ Version = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_-
 Ref = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
 WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+/\S*$")]
 Repository = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/@]+/|file:///)\S+$")]
-"""An address holds no password: git has credential helpers for that."""
+"""Address of a repository, without a password: git has credential helpers for that."""
 Pattern = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Strict(BaseModel):
-    """A table of sources.toml: unknown keys are errors, values never change."""
+    """A table of sources.toml: unknown keys are errors, values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class _Source(Strict):
-    """What every source has."""
+    """Fields common to all sources."""
 
     name: Name
     tier: Literal["core", "extra"] = "core"
@@ -55,7 +56,7 @@ class _Source(Strict):
 
     @property
     def reference(self) -> str:
-        """Where it comes from, in a few words."""
+        """Short description of its origin."""
         raise NotImplementedError
 
 
@@ -68,17 +69,19 @@ class Pypi(_Source):
 
     @property
     def reference(self) -> str:
+        """Package and version."""
         return f"{self.package}=={self.version}"
 
 
 class Dist(_Source):
-    """A package that is installed in this Python; its files are read, never imported."""
+    """A package installed in this Python; its files are read, never imported."""
 
     type: Literal["dist"]
     package: Package
 
     @property
     def reference(self) -> str:
+        """The package's name."""
         return f"{self.package} as installed"
 
 
@@ -92,18 +95,19 @@ class Git(_Source):
 
     @property
     def reference(self) -> str:
+        """Address and abbreviated commit, tag or branch."""
         return f"{self.url}@{self.ref[:12]}"
 
 
 class Crawl(Strict):
-    """How far links are followed below the folder of the first page."""
+    """Limits on following links below the folder of the first page."""
 
     max_pages: Annotated[int, Field(ge=1, le=2000)] = 200
     max_bytes: Annotated[int, Field(ge=1)] = 64 << 20
 
 
 class Url(_Source):
-    """A page, or with `crawl` a page and those that it leads to below its own folder."""
+    """A page; with `crawl`, also the pages below its folder that it links to."""
 
     type: Literal["url"]
     url: WebAddress
@@ -111,6 +115,7 @@ class Url(_Source):
 
     @property
     def reference(self) -> str:
+        """The address."""
         return self.url
 
 
@@ -123,16 +128,18 @@ class Dir(_Source):
 
     @property
     def reference(self) -> str:
+        """The path."""
         return str(self.path)
 
 
 class CudaToolkit(_Source):
-    """The toolkit at $CUDA_HOME, $CUDA_PATH, beside nvcc, or in /usr/local/cuda."""
+    """The CUDA toolkit at $CUDA_HOME, $CUDA_PATH, beside nvcc, or in /usr/local/cuda."""
 
     type: Literal["cuda_toolkit"]
 
     @property
     def reference(self) -> str:
+        """A fixed description."""
         return "the CUDA toolkit of this machine"
 
 
@@ -144,7 +151,10 @@ _BY_TYPE: dict[str, type[_Source]] = {
 
 
 def load(extra: Path | None = None) -> tuple[Source, ...]:
-    """The shipped sources, then those of `extra`, else of AVO_KB_SOURCES; the same name replaces. Raises AvoError."""
+    """Return the shipped sources, then those of `extra` or of AVO_KB_SOURCES, which replace ones of the same name.
+
+    Raises AvoError.
+    """
     own = extra or (Path(os.environ["AVO_KB_SOURCES"]) if os.environ.get("AVO_KB_SOURCES") else None)
     found = {source.name: source for source in read(SHIPPED)}
     if own:
@@ -153,7 +163,7 @@ def load(extra: Path | None = None) -> tuple[Source, ...]:
 
 
 def read(file: Path) -> tuple[Source, ...]:
-    """The [[source]] tables of one file. Raises AvoError."""
+    """Return the [[source]] tables of one file. Raises AvoError."""
     try:
         data = tomllib.loads(file.read_bytes().decode())
     except FileNotFoundError as error:
@@ -173,7 +183,7 @@ def read(file: Path) -> tuple[Source, ...]:
 
 
 def choose(sources: Iterable[Source], names: Iterable[str]) -> tuple[Source, ...]:
-    """Those of that name, in the order of the list. Raises AvoError for a name that is not there."""
+    """Return the sources with these names, in the order of the list. Raises AvoError for an unknown name."""
     known, wanted = {source.name: source for source in sources}, tuple(names)
     for name in wanted:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Web pages as sources: one page, or those that it leads to below its folder; kept with their ETag."""
+"""Web pages as sources: a single page, or those linked from it below its folder; cached with their ETags."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from avo.kb_index.fetch.selection import LARGEST_PAGE, Skipped, below
 from avo.kb_index.fetch.sources import Url
 
 FAILURES = 5
-"""So many pages in a row that cannot be had end a crawl."""
+"""Number of consecutive failed pages that ends a crawl."""
 PAUSE = 0.05
-"""Seconds between two pages asked of one host."""
+"""Seconds between two requests to a host."""
 
 
 def pages(source: Url, reach: Reach) -> Fetched:
-    """The page, and with `crawl` those below its folder that it leads to. Raises Unreachable if the first fails."""
+    """Return the page; with `crawl`, also the pages below its folder that it links to.
+
+    Raises Unreachable if the first page fails.
+    """
     prefix = source.url.rpartition("/")[0] + "/"
     skipped = Skipped()
     if source.crawl:
@@ -41,7 +44,7 @@ def pages(source: Url, reach: Reach) -> Fetched:
 
 
 def _crawl(source: Url, first: Page, prefix: str, reach: Reach, skipped: Skipped) -> dict[str, Page]:
-    """Breadth first, one page after the other, within the limits of the source."""
+    """Fetch linked pages breadth first, one after the other, within the limits of the source."""
     assert source.crawl
     found: dict[str, Page] = {}
     seen, waiting = {first.url, source.url}, _links(first, prefix)
@@ -77,7 +80,7 @@ def _crawl(source: Url, first: Page, prefix: str, reach: Reach, skipped: Skipped
 
 
 def _links(page: Page, prefix: str) -> list[str]:
-    """Where the page leads below the prefix, in its order, each once; no queries. One nested deeply leads nowhere."""
+    """Return the page's distinct links below the prefix, in order, without queries; none if it is nested too deeply."""
     from selectolax.lexbor import LexborHTMLParser
 
     if page.kind == "application/pdf":
@@ -102,7 +105,7 @@ def _path(address: str, prefix: str) -> str:
 
 
 def _name(address: str, kind: str) -> str:
-    """A single page's path: its folder and its name, which say more than index.html alone; the ending is its kind's."""
+    """Return a single page's path: its last folder and its name, with the ending of its type."""
     parts = [unquote(part) for part in urlsplit(address).path.split("/") if part and part not in (".", "..")]
     if address.endswith("/"):
         parts.append("index.html")
@@ -112,7 +115,7 @@ def _name(address: str, kind: str) -> str:
 
 
 def _version(page: Page) -> str:
-    """The number in the page's title, else the day it was changed."""
+    """Return the version number in the page's title, else the date of its last change."""
     if page.kind != "application/pdf":
         title = re.search(rb"<title[^>]*>(.*?)</title>", page.content()[:65536], re.I | re.S)
         number = (

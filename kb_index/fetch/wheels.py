@@ -1,4 +1,4 @@
-"""Packages as sources: a wheel downloaded by pip or the files of an installed one, neither ever imported."""
+"""Python packages as sources: a wheel downloaded by pip, or an installed package's files; neither is imported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avo.kb_index.index.place import UNFINISHED
 
 
 def pypi(source: Pypi, reach: Reach) -> Fetched:
-    """The wheel of that version, from the cache when it is there whole. Raises Unreachable."""
+    """Return the wheel of the given version, from the cache if it is intact there. Raises Unreachable."""
     kept = reach.cache / "pypi" / f"{source.package.lower()}-{source.version}"
     wheel = _whole(kept) or _download(source, kept, reach)
     skipped = Skipped()
@@ -31,7 +31,7 @@ def pypi(source: Pypi, reach: Reach) -> Fetched:
 
 
 def _whole(kept: Path) -> Path | None:
-    """The wheel in its folder, if it still is what was downloaded."""
+    """Return the cached wheel, if it is unchanged since the download; else None."""
     wheel = next(iter(sorted(kept.glob("*.whl"))), None)
     noted = kept / "sha256"
     return wheel if wheel and noted.is_file() and noted.read_text().strip() == sha256(wheel) else None
@@ -55,7 +55,7 @@ def _download(source: Pypi, kept: Path, reach: Reach) -> Path:
 
 
 def installed(source: Dist) -> Fetched:
-    """The files that an installed package says are its own. Raises Unreachable."""
+    """Return the files in an installed package's own list. Raises Unreachable."""
     try:
         package = metadata.distribution(source.package)
     except metadata.PackageNotFoundError as error:

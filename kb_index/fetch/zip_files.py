@@ -1,4 +1,4 @@
-"""Reads files out of a zip archive that nobody vouches for: a wheel, or a commit as git packs it."""
+"""Reader of untrusted zip archives: a wheel, or a commit packed by git."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from avo.kb_index.fetch.selection import Skipped, below, limit, parser_of
 from avo.kb_index.fetch.sources import Source
 
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""Exceptions of zipfile for a damaged archive."""
 
 
 def members(file: Path, source: Source, skipped: Skipped) -> Iterator[tuple[str, bytes]]:
-    """Path and content of each file that the source asks for, links left out, unpacked up to the limit."""
+    """Yield path and content of each file that the source requests, without links, up to the size limit.
+
+    Raises Unreachable for a damaged archive.
+    """
     try:
         with zipfile.ZipFile(file) as opened:
             for entry in opened.infolist():

@@ -1,1 +1,1 @@
-"""The index itself: chunks, the lexical and the dense index, and the terms that both are made of."""
+"""The index: chunks, the lexical and the dense index, and the terms on which both are based."""

@@ -1,7 +1,7 @@
-"""What the names in GPU and attention code abbreviate: `smem_ptr` is also found as shared memory and as a pointer.
+"""Abbreviations in names of GPU and attention code: `smem_ptr` is also found as shared memory and as a pointer.
 
-Whole classes of names, not the words of any question: PTX's instructions, the parts of a GPU, kinds of attention and
-of scheduling, and the pieces that names in kernel code are made of.
+The table covers classes of names: PTX instructions, parts of a GPU, kinds of attention and of scheduling, and common
+parts of names in kernel code.
 """
 
 from __future__ import annotations
@@ -145,4 +145,4 @@ wgmma warpgroup matrix multiply accumulate
 wmma warp matrix multiply accumulate
 """
 WORDS = {short: tuple(words) for short, *words in map(str.split, _TABLE.strip().splitlines())}
-"""Abbreviation, in lower case -> the words that it stands for."""
+"""Abbreviation, in lower case -> the words that it abbreviates."""

@@ -1,4 +1,4 @@
-"""The nouns of the knowledge base: a document as it was read, and a chunk of it, which is what a search finds."""
+"""Data types of the knowledge base: a document as it was read, and a chunk of it, the unit of search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 LONGEST = 1600
-"""Characters of a chunk."""
+"""Longest chunk, in characters."""
 
 
 @dataclass(frozen=True)
@@ -17,45 +17,45 @@ class Document:
     version: str
     licence: str
     path: str
-    """Inside its source, with forward slashes; unique there."""
+    """Path inside its source, with forward slashes; unique there."""
     content: bytes
     parser: str
-    """Which chunker reads it: python, cuda, ptx-header, ops, markdown, rst, html, pdf or text."""
+    """Name of its chunker: python, cuda, ptx-header, ops, markdown, rst, html, pdf or text."""
     url: str = ""
 
     @property
     def digest(self) -> str:
-        """16 hex digits of what it holds and how it is read."""
+        """16 hex digits over its content and parser."""
         return hashlib.sha256(self.parser.encode() + b"\0" + self.content).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a document that stands for itself."""
+    """A part of a document that is understandable on its own."""
 
     start: int
     end: int
-    """First and last line in the document's normalised text, from 1 on."""
+    """First and last line in the document's normalised text, starting at 1."""
     title: str
-    """One line: what it is, with the headings above it or the signature."""
+    """One line of description, with the headings above it or the signature."""
     text: str
     """At most LONGEST characters."""
     kind: str
     """code, doc, instruction, op or note."""
     symbol: str = ""
-    """Qualified name of the function, class, instruction or op that it belongs to."""
+    """Qualified name of its function, class, instruction or op."""
     symbol_lines: tuple[int, int] = (0, 0)
-    """The whole of that symbol; (0, 0) without one."""
+    """Lines of that whole symbol; (0, 0) without one."""
     arch: tuple[str, ...] = ("any",)
-    """sm_80, sm_90, sm_100, …; ("any",) when nothing in it belongs to one architecture."""
+    """sm_80, sm_90, sm_100, …; ("any",) for a text about no particular architecture."""
     url: str = ""
-    """Of the page with its anchor, where there is one."""
+    """Address of the page with its anchor, if any."""
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a chunker makes of a document."""
+    """A document's text and chunks."""
 
     text: str
-    """Normalised: UTF-8, \\n line ends, for HTML and PDF the readable text; `kb read` serves it."""
+    r"""Normalised text: UTF-8, \n line ends, the readable text of HTML and PDF; `kb read` shows it."""
     chunks: tuple[Chunk, ...]

@@ -1,4 +1,4 @@
-"""Embedders: what turns passages and questions into vectors. The default needs no network and no model."""
+"""Embedders, which turn passages and questions into vectors. The default needs no network and no model."""
 
 from __future__ import annotations
 
@@ -16,38 +16,43 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Function = Callable[[list[str]], Iterable[NDArray[np.float32]]]
-    """As Chroma has them: texts -> a vector for each."""
+    """Chroma's type of an embedding function: texts -> a vector for each."""
 
 DEFAULT = "lsa-256"
+"""Name of the default embedder."""
 NAMES = "lsa-256, openai:MODEL or chroma:default"
+"""The possible names, for messages."""
 LSA_FILE = "lsa.npz"
 BATCH = 64
-"""Texts in one request."""
+"""Number of texts per request."""
 SECONDS = 60.0
-"""For one request."""
+"""Limit of one request."""
 LONGEST_REASON = 200
+"""Longest error message of an embedder that is shown, in characters."""
 MINILM = ("chroma:default", "default", "onnx")
-"""Names of Chroma's own model; an index keeps the first."""
+"""Names of Chroma's own model; an index records the first."""
 
 
 class Embedder(Protocol):
-    """`texts` are what a person reads, `terms` the same texts as their terms, separated by spaces."""
+    """An embedder. `texts` are for people, `terms` are the terms of the same texts, separated by spaces."""
 
     name: str
     learns: bool
-    """Whether it is fitted to the corpus."""
+    """True if it is fitted to the corpus."""
 
     def fit(self, terms: Sequence[str]) -> None:
-        """Learn from the whole corpus; nothing for one that does not learn."""
+        """Fit it to the whole corpus; does nothing for one that does not learn."""
 
-    def fitted(self) -> bool: ...
+    def fitted(self) -> bool:
+        """Return True if it needs no fitting before use."""
+        ...
 
     def embed(self, texts: Sequence[str], terms: Sequence[str]) -> NDArray[np.float32]:
-        """n x dimension; a row of zeros for a passage of which it knows nothing. Raises AvoError."""
+        """Return vectors [n, dimension]; a row of zeros for a passage without known terms. Raises AvoError."""
 
 
 def embedder_of(name: str, folder: Path) -> Embedder:
-    """The embedder of that name; what it learns lies in `folder`. Raises AvoError."""
+    """Return the embedder of that name, with its fitted model in `folder`. Raises AvoError."""
     kind, _, model = name.partition(":")
     if name == DEFAULT:
         return LsaEmbedder(folder / LSA_FILE)
@@ -59,7 +64,7 @@ def embedder_of(name: str, folder: Path) -> Embedder:
 
 
 class LsaEmbedder:
-    """LSA with 256 dimensions."""
+    """LSA (latent semantic analysis) with 256 dimensions."""
 
     name, learns, dimension = DEFAULT, True, 256
 
@@ -68,19 +73,22 @@ class LsaEmbedder:
         self._model: Lsa | None = None
 
     def fit(self, terms: Sequence[str]) -> None:
+        """Fit the model and save it."""
         self._model = fit(terms, self.dimension)
         self._model.save(self._path)
 
     def fitted(self) -> bool:
+        """Return True if there is a saved model."""
         return self._path.is_file()
 
     def embed(self, texts: Sequence[str], terms: Sequence[str]) -> NDArray[np.float32]:
+        """Return vectors [n, 256] of the terms. Raises AvoError without a readable model."""
         self._model = self._model or load(self._path)
         return self._model.vectors(terms)
 
 
 class ChromaEmbedder:
-    """One of Chroma's embedding functions, made when it is first used: all of them are ready as they are."""
+    """One of Chroma's embedding functions, created at first use; none of them has to be fitted."""
 
     learns = False
 
@@ -89,12 +97,14 @@ class ChromaEmbedder:
         self._function: Function | None = None
 
     def fit(self, terms: Sequence[str]) -> None:
-        """Nothing to learn."""
+        """Do nothing."""
 
     def fitted(self) -> bool:
+        """Return True."""
         return True
 
     def embed(self, texts: Sequence[str], terms: Sequence[str]) -> NDArray[np.float32]:
+        """Return vectors [n, dimension] of the texts. Raises AvoError."""
         import numpy as np
 
         rows: list[NDArray[np.float32]] = []
@@ -119,7 +129,7 @@ class ChromaEmbedder:
 
 
 def _openai(model: str) -> Function:
-    """A server that speaks OpenAI's protocol: OPENAI_API_KEY, and OPENAI_BASE_URL for another than OpenAI's own."""
+    """Return the function of a server with OpenAI's protocol: OPENAI_API_KEY, and optionally OPENAI_BASE_URL."""
     if not os.environ.get("OPENAI_API_KEY"):
         raise Missing(f"openai:{model} needs OPENAI_API_KEY; avo kb build makes an index that needs none ({DEFAULT})")
     from chromadb.utils.embedding_functions import OpenAIEmbeddingFunction
@@ -130,7 +140,7 @@ def _openai(model: str) -> Function:
 
 
 def _minilm() -> Function:
-    """Chroma's own model, which it downloads at first use."""
+    """Return Chroma's own model, which it downloads at first use."""
     from chromadb.utils.embedding_functions import DefaultEmbeddingFunction
 
     return cast("Function", DefaultEmbeddingFunction())

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from avo.kb_index.index.tokens import terms
 
 WEIGHTS = (4.0, 2.0, 2.0, 1.0)
-"""Of title, symbol, path and text."""
+"""BM25 weights of title, symbol, path and text."""
 SCHEMA = """
 CREATE VIRTUAL TABLE terms USING fts5(title, symbol, path, body, tokenize="ascii tokenchars '_'");
 """
+"""SQL of the full-text table."""
 NAMES, NAMES_AND_TEXT = "title symbol path", "title symbol path body"
+"""Columns to search: where names are defined, and all."""
 MOST_TERMS = 64
-"""Of one question."""
+"""Largest number of terms per question."""
 
 
 def add(db: sqlite3.Connection, number: int, title: str, symbol: str, path: str, text: str) -> None:
@@ -24,11 +26,12 @@ def add(db: sqlite3.Connection, number: int, title: str, symbol: str, path: str,
 
 
 def remove(db: sqlite3.Connection, number: int) -> None:
+    """Remove chunk `number`."""
     db.execute("DELETE FROM terms WHERE rowid=?", (number,))
 
 
 def terms_of(db: sqlite3.Connection, numbers: Sequence[int]) -> list[str]:
-    """The indexed terms of chunks, separated by spaces."""
+    """Return the indexed terms of each chunk, separated by spaces."""
     query = "SELECT title || ' ' || symbol || ' ' || path || ' ' || body FROM terms WHERE rowid=?"
     return [str(db.execute(query, (number,)).fetchone()[0]) for number in numbers]
 
@@ -37,9 +40,9 @@ def nearest(
     db: sqlite3.Connection, wanted: Sequence[str], where: str, values: Sequence[object], limit: int,
     columns: str = NAMES_AND_TEXT,
 ) -> list[int]:  # fmt: skip
-    """Numbers of the chunks with any of the terms, the best first.
+    """Return the numbers of the chunks with any of the terms, the best first.
 
-    where: a condition on `chunks` and `documents` with its values; empty for none. columns: where to look.
+    where: SQL condition on `chunks` and `documents` with `values`; empty for none. columns: those to search.
     """
     if not wanted:
         return []

@@ -1,4 +1,7 @@
-"""LSA: vectors from the corpus itself, by a truncated SVD of its TF-IDF matrix. Nothing is downloaded."""
+"""LSA (latent semantic analysis; Deerwester et al., 1990): vectors by a truncated SVD of the corpus's TF-IDF matrix.
+
+Nothing is downloaded.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALL = 100
-"""Below so many passages a term counts even when it stands in one of them only."""
+"""Number of passages below which a term counts even if only one passage has it."""
 
 
 @dataclass(frozen=True)
 class Lsa:
-    """A fitted model: a passage is the sum of its terms' rows, each times its weight, at length 1."""
+    """A fitted model: a passage's vector is the weighted sum of its terms' rows, normalised to length 1."""
 
     columns: dict[str, int]
-    """Term -> row."""
+    """Term -> row in `rows`."""
     idf: NDArray[np.float32]
+    """Inverse document frequencies [terms], fp32."""
     rows: NDArray[np.float16]
-    """Terms x dimension."""
+    """Vectors of the terms [terms, dimension], fp16."""
 
     def vectors(self, passages: Sequence[str]) -> NDArray[np.float32]:
-        """passages x dimension, of length 1, from terms separated by spaces; a row of zeros where none is known."""
+        """Return unit vectors [passages, dimension], fp32; a row of zeros for a passage without known terms.
+
+        passages: terms separated by spaces.
+        """
         import numpy as np
 
         found = np.zeros((len(passages), self.rows.shape[1]), np.float32)
@@ -47,7 +54,7 @@ class Lsa:
         return found
 
     def save(self, path: Path) -> None:
-        """One npz without pickle."""
+        """Write the model as one npz file without pickle."""
         import numpy as np
 
         names = np.frombuffer(" ".join(self.columns).encode(), np.uint8)
@@ -56,7 +63,10 @@ class Lsa:
 
 
 def fit(passages: Sequence[str], dimension: int) -> Lsa:
-    """Fit to passages, each its terms separated by spaces. The same passages give the same model."""
+    """Fit a model to passages, each given as terms separated by spaces; deterministic.
+
+    Raises AvoError if no passage has a term.
+    """
     import numpy as np
     from sklearn.decomposition import TruncatedSVD  # type: ignore[import-untyped]
     from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
@@ -75,7 +85,7 @@ def fit(passages: Sequence[str], dimension: int) -> Lsa:
 
 
 def load(path: Path) -> Lsa:
-    """The model that `save` wrote. Raises AvoError when it is damaged."""
+    """Return the model that `save` wrote. Raises AvoError if it is damaged."""
     import numpy as np
 
     try:

@@ -1,6 +1,6 @@
-"""Where the index lies: store-<n> folders, of which the link `current` names the one in use, and a lock for builders.
+"""The index on disk: store-<n> folders, the link `current` to the one in use, and a lock for builders.
 
-A build writes the next store-<n>, then moves the link in one rename: killed at any moment it leaves the old one there.
+A build writes the next store-<n>, then moves the link with one rename: a killed build leaves the old index in use.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from pathlib import Path
 from avo.types import AvoError, Missing
 
 CURRENT = "current"
+"""Name of the link to the store in use."""
 UNFINISHED = ".new-"
-"""How the name of a file or folder of the cache begins until it is whole."""
+"""Prefix of unfinished files and folders in the cache."""
 
 
 def current(folder: Path) -> Path:
-    """The store in use. Raises Missing when there is none."""
+    """Return the store in use. Raises Missing without one."""
     if found := in_use(folder):
         return found
     raise Missing(f"no knowledge base in {folder}; make one: avo kb build")
 
 
 def in_use(folder: Path) -> Path | None:
-    """The store that the link names."""
+    """Return the store that the link names; None without one."""
     try:
         found = folder / (folder / CURRENT).readlink()
     except OSError:
@@ -37,7 +38,7 @@ def in_use(folder: Path) -> Path | None:
 
 @contextlib.contextmanager
 def only_builder(folder: Path) -> Iterator[None]:
-    """One build at a time, the lock going with the process, however that ends. Raises AvoError for a second."""
+    """Hold the build lock, which ends with the process. Raises AvoError if another build holds it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         opened = (folder / "lock").open("a+")
@@ -56,13 +57,13 @@ def only_builder(folder: Path) -> Iterator[None]:
 
 
 def new_store(folder: Path) -> Path:
-    """The path of a store that is not there yet."""
+    """Return the path of the next store, which does not exist yet."""
     numbers = [int(name) for path in folder.glob("store-*") if (name := path.name.removeprefix("store-")).isdecimal()]
     return folder / f"store-{max(numbers, default=0) + 1}"
 
 
 def publish(folder: Path, store: Path) -> None:
-    """Put the store in use, once all of it is on the disk."""
+    """Put the store in use, after all of it has been written to disk."""
     for path in sorted(store.rglob("*")):
         if path.is_file():
             _to_disk(path)
@@ -75,7 +76,7 @@ def publish(folder: Path, store: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Delete the stores that are not in use, and what a killed build left."""
+    """Delete the stores that are not in use, and leftovers of killed builds."""
     keep = in_use(folder)
     for path in [*folder.glob("store-*"), *folder.glob(f"cache/*/{UNFINISHED}*")]:
         if path.is_dir() and path != keep:

@@ -1,4 +1,4 @@
-"""The store: documents, chunks and both indexes of one knowledge base, in one folder."""
+"""The store: documents, chunks and both indexes of a knowledge base, in one folder."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from avo.kb_index.index.vectors import Vectors
 from avo.types import AvoError, Missing
 
 SCHEMA = 1
+"""Version of the tables."""
 DATABASE, CHROMA = "kb.sqlite3", "chroma"
+"""SQLite file and Chroma's folder in a store."""
 REFIT = 0.2
-"""Share of the chunks that may change before an embedder learns anew."""
+"""Fraction of changed chunks above which an embedder is fitted again."""
 TABLES = """
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE sources (name TEXT PRIMARY KEY, facts TEXT NOT NULL);
@@ -40,14 +42,14 @@ CREATE INDEX chunks_of_document ON chunks (document, first);
 CREATE INDEX chunks_by_name ON chunks (name);
 """
 PLACE = "name, first, last, symbol_first, symbol_last, url"
-"""Columns of a chunk that change when it only moves."""
+"""Columns that change when a chunk only moves."""
 
 
 class Store:
-    """One open knowledge base. Whoever writes has the folder to itself; nothing is kept before `finish`."""
+    """An open knowledge base. A writer has the folder to itself; nothing is kept before `finish`."""
 
     def __init__(self, folder: Path, db: sqlite3.Connection, with_: Embedder) -> None:
-        """Use `create` or `open`."""
+        """Use `create` or `open` instead."""
         self.folder = folder
         self.db = db
         self.embedder = with_
@@ -56,7 +58,10 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, embedder: str = DEFAULT) -> Store:
-        """An empty store in `folder`, open to write. Raises AvoError when one is there or the embedder is unknown."""
+        """Return an empty store in `folder`, open for writing.
+
+        Raises AvoError if there is one already or the embedder is unknown.
+        """
         chosen = embedder_of(embedder, folder)
         if (folder / DATABASE).exists():
             raise AvoError(f"{folder} holds a knowledge base already")
@@ -76,7 +81,11 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path, writing: bool = False, embedder: str = "") -> Store:
-        """The store in `folder`. Raises Missing without one, AvoError for another schema or embedder than asked for."""
+        """Return the store in `folder`.
+
+        embedder: the expected embedder; empty: any.
+        Raises Missing without a store, AvoError for one that is damaged or has another embedder, schema or term rules.
+        """
         path = folder / DATABASE
         if not path.is_file():
             raise Missing("no knowledge base yet: avo kb build")
@@ -121,31 +130,32 @@ class Store:
             self.db.execute("BEGIN IMMEDIATE")
 
     def close(self) -> None:
-        """What was not finished is forgotten."""
+        """Close the store; unfinished changes are lost."""
         self.db.close()
         if self._vectors:
             self._vectors.close()
 
     @property
     def vectors(self) -> Vectors:
-        """Opened when it is first asked for: reading alone does without Chroma."""
+        """The dense index; opened at first use, as plain reading does not need Chroma."""
         self._vectors = self._vectors or Vectors(self.folder / CHROMA)
         return self._vectors
 
     # ---- what is there -------------------------------------------------------------------------
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        """Return the rows of an SQL query as dictionaries."""
         cursor = self.db.execute(query, values)
         names = [column[0] for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def documents(self) -> dict[tuple[str, str], str]:
-        """(source, path) -> digest."""
+        """Return (source, path) -> digest."""
         query = "SELECT source, path, digest FROM documents"
         return {(row["source"], row["path"]): row["digest"] for row in self.rows(query)}
 
     def sources(self) -> list[dict[str, Any]]:
-        """What was recorded of each source, with its name and how many documents and chunks it has."""
+        """Return the recorded facts of each source, with its name and its numbers of documents and chunks."""
         counted = self.rows(
             "SELECT source, COUNT(DISTINCT documents.id) AS documents, COUNT(chunks.id) AS chunks FROM documents"
             " LEFT JOIN chunks ON chunks.document = documents.id GROUP BY source"
@@ -158,17 +168,20 @@ class Store:
         ]
 
     def fact(self, key: str) -> str:
-        """embedder, rules (of the terms), dimension (0: nothing embedded yet), changed (chunks since it learned)."""
+        """Return a fact about the store: embedder, rules (of the terms), dimension (0: no vectors yet), or changed.
+
+        changed: number of chunks changed since the embedder was fitted.
+        """
         return str(self.db.execute("SELECT value FROM facts WHERE key=?", (key,)).fetchone()[0])
 
     # ---- writing -------------------------------------------------------------------------------
 
     def record(self, source: str, facts: Mapping[str, Any]) -> None:
-        """Keep what is known of a source: version, licence, url, tier, why it is missing."""
+        """Store the facts about a source: version, licence, url, tier, why it is missing."""
         self.db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (source, json.dumps(dict(facts))))
 
     def put(self, document: Document, parsed: Parsed) -> None:
-        """Take a new document, or the new state of one: chunks that only moved keep their vectors."""
+        """Store a document or its new state; chunks that only moved keep their vectors. Raises AvoError."""
         with self._told():
             number, old = self._document(document.source, document.path)
             values = (
@@ -203,14 +216,14 @@ class Store:
         lexical.add(self.db, row, chunk.title, chunk.symbol, path, chunk.text)
 
     def remove(self, source: str, path: str) -> None:
-        """Forget a document."""
+        """Remove a document. Raises AvoError."""
         with self._told():
             number, old = self._document(source, path)
             self._drop([row for left in old.values() for row in left])
             self.db.execute("DELETE FROM documents WHERE id=?", (number,))
 
     def _document(self, source: str, path: str) -> tuple[int | None, dict[str, list[int]]]:
-        """Number of a document, None for a new one, and its chunks by digest."""
+        """Return a document's number (None for a new one) and its chunks by digest."""
         found = self.rows("SELECT id FROM documents WHERE source=? AND path=?", source, path)
         number = found[0]["id"] if found else None
         chunks: dict[str, list[int]] = {}
@@ -225,7 +238,7 @@ class Store:
         self._gone += numbers
 
     def finish(self) -> None:
-        """Make the vectors of what is new, learning anew when much is, and keep everything. Raises AvoError."""
+        """Embed the new chunks, refitting the embedder if much changed, and commit everything. Raises AvoError."""
         with self._told():
             new = [row["id"] for row in self.rows("SELECT id FROM chunks WHERE NOT embedded")]
             everything = [row["id"] for row in self.rows("SELECT id FROM chunks")]
@@ -263,7 +276,7 @@ class Store:
         self.db.executemany("UPDATE chunks SET embedded=1 WHERE id=?", [(number,) for number in numbers])
 
     def check_dimension(self, dimension: int) -> None:
-        """Raises AvoError when the vectors kept here have another length."""
+        """Raise AvoError if the stored vectors have another dimension."""
         kept = int(self.fact("dimension"))
         if kept not in (0, dimension):
             raise AvoError(
@@ -273,7 +286,7 @@ class Store:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """SQLite's errors, a full disk for one, as one line."""
+        """Raise SQLite's and the system's errors as AvoError with one line."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
@@ -281,6 +294,6 @@ class Store:
 
 
 def chunk_digest(source: str, path: str, chunk: Chunk) -> str:
-    """16 hex digits of what a chunk says and how it is filtered, without the place where it stands."""
+    """Return 16 hex digits of a chunk's text, title, symbol and filters, but not of its position."""
     parts = (source, path, chunk.title, chunk.symbol, chunk.kind, " ".join(chunk.arch), chunk.text)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The terms of a text, code or prose: what both the lexical and the LSA index are made of."""
+"""The terms of a text, code or prose: the basis of both the lexical and the LSA index."""
 
 from __future__ import annotations
 
@@ -17,50 +17,51 @@ NAME = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::)\w+)*|\d+\w*", re.ASCII)
 """A word, an identifier or a dotted name: `mbarrier.try_wait.parity`, `cute::copy`, `128x64`."""
 PART = re.compile(r"\.|::")
 PIECE = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
-"""Of `SoftmaxSm100`: Softmax, Sm100; of `TMAStore`: TMA, Store."""
+"""Parts of a name: Softmax, Sm100 of `SoftmaxSm100`; TMA, Store of `TMAStore`."""
 ARCHITECTURE = re.compile(r"sm_?(\d{2,3})[af]?", re.IGNORECASE)
 LONGEST = 64
-"""Characters of a term; longer ones are hashes, tables and mangled names."""
+"""Longest term, in characters; longer ones are hashes, tables and mangled names."""
 SHORTEST = 4
-"""Characters of a word that may have a stem; shorter ones are stems already."""
+"""Shortest word that is stemmed, in characters."""
 DEEPEST = 4
-"""Parts of the longest beginning of a dotted name that is a term of its own."""
+"""Number of parts in the longest prefix of a dotted name that is a term of its own."""
 OWNERS = ("", "self", "cls", "this")
-"""Parts of a dotted name that say nothing."""
+"""Parts of a dotted name without meaning."""
 STOP_WORDS = (
     "a an and are as at be been but by can do does for from had has have how i if in into is it its me my no not of on"
     " or our she so such than that the their them then there these they this those to up us was we were what when"
     " where which while who why will with would you your"
 )
+"""Words that are no terms."""
 STOP = frozenset(STOP_WORDS.split())
 _PORTER, _ONE_AT_A_TIME = snowballstemmer.stemmer("porter"), Lock()
-"""By the rules of 1980; a stemmer keeps the word that it works on, so that threads have to take turns."""
+"""Stemmer by M. F. Porter's rules (1980), and its lock: it stores the current word, so threads take turns."""
 
 
 def terms(text: str) -> list[str]:
-    """In order, with repeats, in lower case and stemmed; stop words and single characters are left out.
+    """Return the terms in order, with repetitions, lower-cased and stemmed; no stop words, no single characters.
 
-    A dotted name gives itself and its beginnings (joined by _), its parts, and their camel and snake pieces, and the
-    words that those abbreviate: so `tcgen05.mma` is found in `tcgen05.mma.cta_group::1`, `try wait` in
+    A dotted name gives itself and its prefixes (joined by _), its parts, their camel-case and snake-case pieces, and
+    the words that those abbreviate: so `tcgen05.mma` is found in `tcgen05.mma.cta_group::1`, `try wait` in
     `mbarrier_try_wait`, and `shared memory` in `smem_ptr`.
     """
     return [term for match in NAME.finditer(text) for term in _terms_of(match[0])]
 
 
 def query_terms(text: str) -> list[str]:
-    """The same of a question, each term once."""
+    """Return the distinct terms of a question, in order."""
     return list(dict.fromkeys(terms(text)))
 
 
 def rules() -> str:
-    """16 hex digits of what makes terms: an index made by other rules cannot be asked by these."""
+    """Return 16 hex digits over the code that makes terms: an index can only be queried by the code that built it."""
     files = (Path(__file__).with_name(name).read_bytes() for name in ("abbreviations.py", "tokens.py"))
     return hashlib.sha256(b"\0".join([*files, version("snowballstemmer").encode()])).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
-    """The stem of a word in lower-case letters (`rescaling`, `rescaled` and `rescales` are one term); else the word."""
+    """Return the stem of a lower-case word (`rescaling`, `rescaled`, `rescales` share one); else the word."""
     if len(word) < SHORTEST or not (word.isascii() and word.isalpha()):
         return word
     with _ONE_AT_A_TIME:

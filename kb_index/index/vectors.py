@@ -1,4 +1,4 @@
-"""The dense index: Chroma keeps each chunk's vector, text and metadata, and answers which are nearest, by a filter."""
+"""The dense index: Chroma stores each chunk's vector, text and metadata, and finds the nearest ones, filtered."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 COLLECTION = "passages"
 BATCH = 1000
+"""Number of vectors added or deleted per request."""
 FARTHEST = 1.0
-"""Cosine distance of passages that have nothing in common."""
+"""Cosine distance of unrelated passages."""
 HNSW: Any = {"space": "cosine", "ef_search": 200, "sync_threshold": BATCH}
+"""Chroma's settings of the HNSW index."""
 
 
 class Vectors:
-    """One Chroma collection in a folder; vectors are made elsewhere, so Chroma loads no model."""
+    """A Chroma collection in a folder; vectors are computed elsewhere, so Chroma loads no model."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
-        """Raises AvoError when there is none that can be read."""
+        """Open or create the collection. Raises AvoError if it cannot be read."""
         import chromadb
         from chromadb.config import Settings
 
@@ -38,22 +40,24 @@ class Vectors:
         return self._client.create_collection(COLLECTION, embedding_function=None, configuration={"hnsw": HNSW})
 
     def close(self) -> None:
+        """Close the database."""
         self._client.close()  # type: ignore[attr-defined]
 
     def clear(self) -> None:
-        """Forget every vector, and how long they were."""
+        """Delete all vectors, so that new ones may have another dimension."""
         with _told(self._folder):
             self._client.delete_collection(COLLECTION)
             self._collection = self._new()
 
     def count(self) -> int:
+        """Return the number of vectors."""
         return int(self._collection.count())
 
     def add(
         self, numbers: Sequence[int], vectors: NDArray[np.float32], texts: Sequence[str],
         facts: Sequence[Mapping[str, Any]],
     ) -> None:  # fmt: skip
-        """Store chunks: numbers, n x dimension, texts, and what a filter may ask for."""
+        """Store chunks: numbers, vectors [n, dimension] (fp32), texts, and metadata for filters. Raises AvoError."""
         with _told(self._folder):
             for start in range(0, len(numbers), BATCH):
                 part = slice(start, start + BATCH)
@@ -63,12 +67,13 @@ class Vectors:
                 )  # fmt: skip
 
     def remove(self, numbers: Sequence[int]) -> None:
+        """Delete chunks by number. Raises AvoError."""
         with _told(self._folder):
             for start in range(0, len(numbers), BATCH):
                 self._collection.delete(ids=[*map(str, numbers[start : start + BATCH])])
 
     def nearest(self, vectors: NDArray[np.float32], where: Mapping[str, Any] | None, limit: int) -> list[list[int]]:
-        """For each vector the numbers of the nearest chunks, the best first; none without anything in common."""
+        """Return for each vector of [n, dimension] the numbers of the nearest chunks, best first; no unrelated ones."""
         if not len(vectors):
             return []
         with _told(self._folder):
@@ -82,7 +87,7 @@ class Vectors:
 
 @contextmanager
 def _told(folder: Path) -> Iterator[None]:
-    """Chroma's errors as one line."""
+    """Raise Chroma's errors as AvoError with one line."""
     from chromadb.errors import ChromaError
 
     try:

@@ -1,1 +1,1 @@
-"""The journal: one SQLite file with all that was said, tried and spent in a run. The only place for SQL of a run."""
+"""The journal: one SQLite file with every message, attempt and cost of a run. The only place for SQL of a run."""

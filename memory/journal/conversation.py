@@ -1,4 +1,4 @@
-"""The journal's conversation: what every agent read and said, and the summaries that stand for older messages."""
+"""The journal's conversations: every message of every agent, and the summaries that replace older ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from avo.memory.journal.table import Table, now
 from avo.types import Unknown
 
 RECALLED = "recall"
-"""The tool whose answers are not found again."""
+"""The tool whose results a search leaves out."""
 MOST_WORDS = 8
+"""Number of words of a question that `recall` uses."""
 REACH = 100_000
-"""Latest messages that a question goes through."""
+"""Number of latest messages that `recall` searches."""
 
 
 class Conversation(Table):
@@ -24,7 +25,10 @@ class Conversation(Table):
         self, step: int, agent: str, kind: str, text: str, payload: str, tool: str | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> int:  # fmt: skip
-        """data: what programs read of it, by call or by kind of message."""
+        """Store a message; return its number.
+
+        data: payloads of the message, by call id or kind.
+        """
         self._seen()
         return self.insert(
             "messages", step=step, agent=agent, kind=kind, tool=tool, text=text, payload=payload, at=now(),
@@ -32,7 +36,7 @@ class Conversation(Table):
         )  # fmt: skip
 
     def messages(self, agent: str | None = None, last: int = -1, before: int | None = None) -> list[Message]:
-        """In order; the `last` ones (-1: all) of one agent or of all, with an id below `before`."""
+        """Return messages in order: the `last` ones (-1: all) of one agent or of all, with ids below `before`."""
         rows = self.rows(
             "SELECT * FROM messages WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR id < ?2)"
             " ORDER BY id DESC LIMIT ?3", agent, before, last,
@@ -40,19 +44,20 @@ class Conversation(Table):
         return [message_from(row) for row in reversed(rows)]
 
     def message(self, number: int) -> Message:
+        """Return a message by number. Raises Unknown."""
         rows = self.rows("SELECT * FROM messages WHERE id=?", number)
         if not rows:
             raise Unknown(f"no message {number}; there are {self.count('messages')}")
         return message_from(rows[0])
 
     def search(self, text: str, last: int = 50) -> list[Message]:
-        """The last messages that hold `text`, upper and lower case alike."""
+        """Return the last messages that contain `text`, ignoring case."""
         pattern = f"%{_escaped(text)}%"
         rows = self.rows("SELECT * FROM messages WHERE text LIKE ? ESCAPE '\\' ORDER BY id DESC LIMIT ?", pattern, last)
         return [message_from(row) for row in reversed(rows)]
 
     def recall(self, words: Sequence[str], last: int) -> list[Message]:
-        """Messages that hold the most of these words, the latest first among equals; briefs and recalls aside."""
+        """Return the messages with the most of these words, latest first among equals; no briefs, no recalls."""
         likes = [f"%{_escaped(word)}%" for word in words[:MOST_WORDS]]
         hits = " + ".join("(text LIKE ? ESCAPE '\\')" for _ in likes)
         rows = self.rows(
@@ -67,7 +72,7 @@ class Conversation(Table):
         return int(self.value("SELECT COALESCE(MAX(id), 0) FROM messages"))
 
     def messages_after(self, agent: str, number: int, last: int, before: int | None = None) -> list[Message]:
-        """In order; the `last` ones of an agent's messages with an id above `number` and below `before`."""
+        """Return, in order, the `last` messages of an agent with ids above `number` and below `before`."""
         rows = self.rows(
             "SELECT * FROM messages WHERE agent=?1 AND id > ?2 AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?3",
             agent, number, last, before,
@@ -75,26 +80,26 @@ class Conversation(Table):
         return [message_from(row) for row in reversed(rows)]
 
     def latest(self, agent: str, kind: str) -> Message | None:
-        """The last message of that kind."""
+        """Return the last message of that kind; None without one."""
         query = "SELECT * FROM messages WHERE agent=? AND kind=? ORDER BY at DESC, id DESC LIMIT 1"
         rows = self.rows(query, agent, kind)
         return message_from(rows[0]) if rows else None
 
     def add_summary(self, step: int, agent: str, upto: int, text: str, pinned: str, writer: str) -> None:
-        """From here on the agent is shown this in place of its messages up to number `upto`.
+        """Store a summary that replaces the agent's messages up to number `upto`.
 
-        pinned: plan, notes and advice as they stood. writer: model or digest.
+        pinned: current plan, notes and advice. writer: model or digest.
         """
         self.insert(
             "summaries", step=step, agent=agent, upto=upto, text=text, pinned=pinned, writer=writer, at=now()
         )  # fmt: skip
 
     def summary(self, agent: str) -> Summary | None:
-        """The latest one of an agent."""
+        """Return the latest summary of an agent; None without one."""
         rows = self.rows("SELECT * FROM summaries WHERE agent=? ORDER BY id DESC LIMIT 1", agent)
         return Summary(**rows[0]) if rows else None
 
 
 def _escaped(text: str) -> str:
-    """Text that LIKE takes as it is."""
+    """Return the text with LIKE's wildcards escaped."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,4 +1,4 @@
-"""The journal: everything that was said, tried and spent in a run, in one SQLite file (WAL)."""
+"""The journal: every message, attempt and cost of a run, in one SQLite file (WAL)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from avo.types import AvoError, Missing
 __all__ = ["AGENT", "COUNTED", "EXTERNAL", "SCHEMA", "Attempt", "Intervention", "Journal", "Message"]
 
 MIGRATIONS = sorted((Path(__file__).parents[1] / "migrations").glob("*.sql"))
+"""SQL scripts in order; number n migrates from schema n - 1 to n."""
 SCHEMA = len(MIGRATIONS)
+"""The current schema."""
 AGENT, EXTERNAL = "agent", "external"
-"""Operators of a step: avo's own agents, or whoever types `avo eval --run` and `avo commit`."""
+"""Operators of a step: avo's own agents, or a user of `avo eval --run` and `avo commit`."""
 
 WAIT, LOOK_AGAIN = 30.0, 0.02
-"""Seconds for which another process may keep the file, and between two looks where SQLite itself does not wait."""
+"""Seconds to wait for another process's lock, and between two tries where SQLite itself does not wait."""
 
 LASTING = {
     "steps": "id, parent, started", "interventions": "id, step, trigger, advice", "sessions": "id, started",
@@ -36,14 +38,18 @@ LASTING = {
     "attempts": "id, step, tree, parent, direction, knobs, verdict, diff, seconds, at",
     **dict.fromkeys(("messages", "revisits", "notes", "ledger", "summaries", "brought_files"), "*"),
 }  # fmt: skip
-"""Table -> columns that never change once they are written."""
+"""Table -> columns that never change once written."""
 
 
 class Journal(Conversation, Guidance, Consulted, Ledger, Origin):
-    """Opens the file, brings it to this schema, and writes each row in a transaction of its own."""
+    """The database of one run; each row is written in a transaction of its own."""
 
     def __init__(self, path: Path, *, create: bool = False, reading: bool = False) -> None:
-        """Raises Missing when there is none and `create` is not asked for. `reading`: nothing is written, ever."""
+        """Open the file and migrate it to the current schema.
+
+        create: create the file if there is none. reading: never write anything.
+        Raises Missing without a file, AvoError for one that a newer avo wrote.
+        """
         if not create and not path.is_file():
             raise Missing(
                 f"no run in {path.parent} (there is no {path.name}); start one: avo run scenario NAME --run DIR"
@@ -60,34 +66,35 @@ class Journal(Conversation, Guidance, Consulted, Ledger, Origin):
             raise AvoError(f"{path} was written by a newer avo (schema {known}, this one knows {SCHEMA}): update avo")
 
     def close(self) -> None:
+        """Close the database."""
         self._db.close()
 
     # ---- time and steps ------------------------------------------------------------------------
 
     def begin_session(self) -> None:
-        """From here on, time counts towards `elapsed`."""
+        """Start counting time towards `elapsed`."""
         now = time.time()
         self._session = self.insert("sessions", started=now, last_seen=now)
         self._began = (now, time.monotonic())
 
     def end_session(self) -> None:
-        """Time no longer counts, until a session is begun again."""
+        """Stop counting time until the next session."""
         self._seen()
         self._session = 0
 
     def elapsed(self) -> float:
-        """Seconds that all sessions of this run lasted, as far as they are known to have."""
+        """Return the total seconds of all sessions of this run, as far as they are recorded."""
         self._seen()
         return float(self.value("SELECT COALESCE(SUM(last_seen - started), 0) FROM sessions"))
 
     def elapsed_at(self, at: float) -> float | None:
-        """Seconds that sessions had lasted at a time of the clock that people read; None where there was none."""
+        """Return the seconds of sessions before the wall-clock time `at` (seconds since 1970); None without any."""
         sessions = self.rows("SELECT started, last_seen FROM sessions")
         seconds = sum(max(min(row["last_seen"], at) - row["started"], 0.0) for row in sessions)
         return seconds if sessions else None
 
     def open_step(self, parent: str, operator: str = AGENT) -> tuple[int, bool]:
-        """Begin a step, or go on with the operator's own that was interrupted: its number, and whether it is resumed.
+        """Begin a step, or resume the operator's own interrupted one; return its number, and True if resumed.
 
         A step whose parent is no longer the best version is over: it was killed after its commit, or another
         operator committed meanwhile. An agent's step from the best version stays open beside an external one.
@@ -105,25 +112,27 @@ class Journal(Conversation, Guidance, Consulted, Ledger, Origin):
         return self.insert("steps", parent=parent, operator=operator, started=now()), False
 
     def _committed_last(self) -> int | None:
-        """The step of the latest version beyond the seed."""
+        """Return the step of the latest version after the seed; None without one."""
         rows = self.rows("SELECT step FROM comparisons WHERE accepted ORDER BY id DESC LIMIT 1")
         return int(rows[0]["step"]) if rows else None
 
     def close_step(self, step: int, outcome: str, summary: str) -> None:
+        """End a step with an outcome."""
         self.write("UPDATE steps SET ended=?, outcome=?, summary=? WHERE id=?", now(), outcome, summary, step)
 
     def steps(self) -> list[dict[str, Any]]:
+        """Return all steps in order."""
         return self.rows("SELECT * FROM steps ORDER BY id")
 
     def finished_steps(self) -> int:
-        """Steps of avo's own agents that are over; one that an error ended does not count."""
+        """Return the number of finished steps of avo's own agents; steps that ended with an error do not count."""
         query = "SELECT COUNT(*) AS n FROM steps WHERE operator=? AND outcome IS NOT NULL AND outcome <> 'error'"
         return int(self.rows(query, AGENT)[0]["n"])
 
     # ---- other journals ------------------------------------------------------------------------
 
     def copy_to(self, path: Path) -> None:
-        """A copy as of now, in one file, also while another process writes."""
+        """Write a consistent copy into one file, also while another process writes."""
         copy = sqlite3.connect(path, isolation_level=None)
         self._db.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
@@ -131,7 +140,7 @@ class Journal(Conversation, Guidance, Consulted, Ledger, Origin):
         copy.close()
 
     def beyond(self, path: Path) -> str:
-        """The first table with a row that the journal in `path` lacks; empty when that goes on from this one."""
+        """Return the first table with a row that the journal in `path` lacks; empty if that one continues this one."""
         self._db.execute("ATTACH ? AS other", (str(path),))
         try:
             query = "SELECT 1 FROM (SELECT {0} FROM main.{1} EXCEPT SELECT {0} FROM other.{1}) LIMIT 1"
@@ -140,18 +149,19 @@ class Journal(Conversation, Guidance, Consulted, Ledger, Origin):
             self._db.execute("DETACH other")
 
     def take(self, path: Path) -> None:
-        """Become a copy of the journal in `path`, in one transaction."""
+        """Replace the contents by those of the journal in `path`, in one transaction."""
         other = sqlite3.connect(path, isolation_level=None)
         other.backup(self._db)
         other.close()
 
     def close_open_steps(self, summary: str) -> None:
+        """End all open steps as interrupted."""
         for row in self.rows("SELECT id FROM steps WHERE ended IS NULL"):
             self.close_step(row["id"], "interrupted", summary)
 
 
 def _to_read(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; on a read-only disk one that does not even look for the log."""
+    """Return a read-only connection; on a read-only disk, one that does not look for a WAL."""
     for mode in ("mode=ro", "immutable=1"):
         db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=30)
         try:
@@ -164,7 +174,7 @@ def _to_read(path: Path) -> sqlite3.Connection:
 
 
 def _copied(db: sqlite3.Connection) -> sqlite3.Connection:
-    """The same database in memory."""
+    """Copy the database into memory, close it, and return the copy."""
     copy = sqlite3.connect(":memory:", isolation_level=None)
     copy.row_factory = sqlite3.Row
     db.backup(copy)
@@ -173,7 +183,7 @@ def _copied(db: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _to_write(path: Path) -> sqlite3.Connection:
-    """A connection that waits for others. To switch to WAL needs the file alone, and SQLite does not wait for that."""
+    """Return a connection that waits for locks. Switching to WAL needs the file alone: SQLite does not wait for it."""
     db = sqlite3.connect(path, isolation_level=None, timeout=WAIT)
     deadline = time.monotonic() + WAIT
     while True:
@@ -194,10 +204,10 @@ def _schema_of(db: sqlite3.Connection) -> int:
 
 
 def migrate(db: sqlite3.Connection, known: int, last: int = SCHEMA) -> int:
-    """Bring a database of schema `known` to schema `last`, whole or not at all.
+    """Migrate a database from schema `known` to schema `last`, all or nothing, and return its schema then.
 
-    Another process may do the same: what is left to do is looked up again while nobody else can write. Returns the
-    schema that it has then; a newer one than `last` stays as it is.
+    Another process may migrate it at the same time: the schema is read again under the write lock. A schema newer than
+    `last` stays as it is.
     """
     if known >= last:
         return known
@@ -218,7 +228,7 @@ def migrate(db: sqlite3.Connection, known: int, last: int = SCHEMA) -> int:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """One after the other: `executescript` would commit before the first."""
+    """Yield the statements of a script one by one: `executescript` would commit before the first."""
     statement = ""
     for part in script.split(";"):
         statement += f"{part};"

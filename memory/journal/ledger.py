@@ -8,22 +8,24 @@ from typing import Any
 from avo.memory.journal.table import Table, now
 
 LATELY = 10
-"""Model calls; the dearest of them is what the next one is expected to cost."""
+"""Number of latest model calls whose maximum is the expected cost of the next one."""
 
 
 @dataclass(frozen=True)
 class Means:
-    """Of a run so far; all 0 or None where there is nothing to divide by."""
+    """Averages of a run so far; 0 or None where there is nothing to average."""
 
     calls: int
     steps: int
-    """With a model call in them."""
+    """Number of steps with a model call."""
     prompt: float
-    """Tokens of a model call, with the cached ones."""
+    """Tokens per model call, the cached ones included."""
     cached: float
+    """Tokens of a prompt from the provider's cache, per model call."""
     completion: float
+    """Tokens of an answer, per model call."""
     usd: float | None
-    """Of a model call whose price is known; None when there was none."""
+    """USD per model call of known price; None without one."""
     calls_a_step: float
     evaluations_a_step: float
     seconds_a_call: float
@@ -31,18 +33,19 @@ class Means:
 
 
 class Ledger(Table):
-    """What was spent."""
+    """Costs of the run."""
 
     _counted: tuple[int, float] = (0, 0.0)
-    """The last row that is in the sum of USD, and the sum."""
+    """Number of the last row in the sum of USD, and the sum."""
 
     def spend(
         self, step: int, agent: str, kind: str, prompt: int = 0, completion: int = 0, seconds: float = 0, *,
         cached: int = 0, model: str = "", usd: float | None = None, device: float = 0,
     ) -> None:  # fmt: skip
-        """kind: model, evaluation or comparison. seconds: of all of it; device: for which a device was held.
+        """Add a row.
 
-        cached: how many of the prompt's tokens the provider had. usd: None when the price is not known.
+        kind: model, evaluation or comparison. seconds: wall time. device: seconds for which a device was held.
+        cached: prompt tokens from the provider's cache. usd: None when the price is not known.
         """
         self.insert(
             "ledger", step=step, agent=agent, kind=kind, prompt_tokens=prompt, completion_tokens=completion,
@@ -50,7 +53,7 @@ class Ledger(Table):
         )  # fmt: skip
 
     def spent(self) -> list[dict[str, Any]]:
-        """Totals by agent and kind; what was spent in another operator's step is that operator's.
+        """Return totals by agent and kind; costs in another operator's step are listed under that operator.
 
         usd is None when no price was known; `unpriced` counts the model calls that are not in the sum.
         """
@@ -64,23 +67,23 @@ class Ledger(Table):
         )
 
     def usd(self) -> float:
-        """USD of all calls whose price was known; reads only the rows that came since it was asked last."""
+        """Return the USD of all calls of known price; only rows added since the last call are read."""
         last, total = self._counted
         row = self.rows("SELECT MAX(id) AS last, SUM(usd) AS more FROM ledger WHERE id > ?", last)[0]
         self._counted = (row["last"] or last, total + (row["more"] or 0.0))
         return self._counted[1]
 
     def next_call(self) -> float:
-        """USD that another model call is expected to cost: as much as the dearest of the last ones."""
+        """Return the expected USD of the next model call: the maximum of the last LATELY ones."""
         query = "SELECT MAX(usd) AS usd FROM (SELECT usd FROM ledger WHERE kind = 'model' ORDER BY id DESC LIMIT ?)"
         return float(self.rows(query, LATELY)[0]["usd"] or 0)
 
     def entries(self) -> int:
-        """Number of the ledger's last row."""
+        """Return the number of the last row."""
         return int(self.value("SELECT COALESCE(MAX(id), 0) FROM ledger"))
 
     def means(self) -> Means:
-        """What a model call, a step and an evaluation of this run took on average; the seed is no evaluation."""
+        """Return the averages per model call, step and evaluation; the seed's evaluation does not count."""
         call = self.rows(
             "SELECT COUNT(*) AS n, AVG(prompt_tokens) AS prompt, AVG(cached_tokens) AS cached, AVG(usd) AS usd,"
             " AVG(completion_tokens) AS completion, AVG(seconds) AS seconds, COUNT(DISTINCT step) AS steps"

@@ -1,6 +1,6 @@
-"""What versions of avo before schema 7 kept in words: read once, when their journal is brought to that schema.
+"""Migration of texts of avo before schema 7 to payloads: done once, when a journal is migrated to that schema.
 
-A migration never changes, so neither do these words, whatever avo says today.
+A migration never changes, so neither do these texts, whatever avo prints today.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from typing import Any
 
 SCHEMA = 7
+"""The schema to which this migrates."""
 BRIEF = re.compile(
     r"# Step (\d+)([^\n]*)\n(.*?)\nTarget: [^\n]*\.\n\n"
     r"# (?:First: adapt what was brought in|Versions so far\nv0 )", re.DOTALL,
 )  # fmt: skip
-"""A brief; the task stands in it, which may have lines that begin with "Target:" itself."""
+"""A brief; the task in it may itself have lines that begin with "Target:"."""
 BUILD = re.compile(r"build: ([A-Z_]+): ([^\n]*)")
 CHECKOUT = re.compile(r"the work tree is (?:(v\d+) now|what was brought in now)")
 INTERRUPTED = "[interrupted: "
@@ -26,7 +27,7 @@ KEPT = ("spec", "run", "scenario", "version", "unit", "abi", "task")
 
 
 def rewrite(db: sqlite3.Connection) -> None:
-    """Fill in what programs read of the messages that there are, and what the run was begun from."""
+    """Fill in the payloads of existing messages, and the table of the run's origin."""
     cursor = db.execute("SELECT id, agent, kind, tool, text, payload, at FROM messages ORDER BY id")
     for number, agent, kind, tool, text, payload, at in cursor.fetchall():
         data: dict[str, Any] = {}
@@ -43,7 +44,7 @@ def rewrite(db: sqlite3.Connection) -> None:
 
 
 def _told(tool: str | None, text: str) -> dict[str, Any] | None:
-    """The payload of an answer, where there is one that still matters."""
+    """Return the payload of an answer, where a current avo still reads it; else None."""
     if text.startswith(INTERRUPTED):
         return {"kind": "interrupted"}
     if tool == "build" and (failed := BUILD.match(text)):
@@ -54,7 +55,7 @@ def _told(tool: str | None, text: str) -> dict[str, Any] | None:
 
 
 def _calls(payload: str) -> Iterator[str]:
-    """The calls that a message answers: an agent's by their ids, an operator's from outside by their message."""
+    """Yield the ids of the calls that a message answers: by an agent, or by an external operator."""
     try:
         found = json.loads(payload)
         entries = [found["call"]] if "call" in found else [entry["call_id"] for entry in found["content"]]
@@ -64,7 +65,7 @@ def _calls(payload: str) -> Iterator[str]:
 
 
 def _move(db: sqlite3.Connection, payload: str, at: str) -> None:
-    """What was brought in, out of a message into its table; one that is damaged leaves a row without files."""
+    """Move the record of an imported version from its message to its table; a damaged one gets no files."""
     if db.execute("SELECT 1 FROM brought").fetchone():
         return
     try:

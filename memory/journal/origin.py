@@ -1,4 +1,4 @@
-"""The journal's record of what a run was begun from: a version of another run, with its sources."""
+"""The journal's record of a run's origin: an imported version of another run, with its sources."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from avo.memory.journal.table import Table, now
 
 @dataclass(frozen=True)
 class Brought:
-    """One version of another run."""
+    """A version imported from another run."""
 
     spec: str
-    """As the user named it."""
+    """The source as the user named it."""
     run: str
-    """Name of that run's folder."""
+    """Name of the other run's folder."""
     scenario: str
     version: str
     commit: str
     score: float
-    """There, in `unit`."""
+    """Score in the other run, in `unit`."""
     unit: str
     abi: str
-    """avo_abi.h there; empty when it is not known."""
+    """The other run's avo_abi.h; empty when not known."""
     task: str
-    """What the task said there; empty when it is not known."""
+    """The other run's task text; empty when not known."""
     files: Mapping[str, bytes]
 
     @property
     def label(self) -> str:
-        """For people and agents."""
+        """Short name for people and agents."""
         return f"{self.version} of {self.run} ({self.scenario})"
 
     @property
     def origin(self) -> str:
-        """For the trailer."""
+        """Value of the commit trailer."""
         return f"{self.run} {self.scenario}, {self.version}, {self.commit}"
 
 
 class Origin(Table):
-    """What was brought in, if anything was."""
+    """The imported version, if any."""
 
     def keep_brought(self, came: Brought) -> None:
-        """Write it down, byte for byte, unless something stands there already."""
+        """Store the imported version, byte for byte, unless one is stored already."""
         with self.together():
             if self.rows("SELECT id FROM brought"):
                 return
@@ -55,7 +55,7 @@ class Origin(Table):
                 self.insert("brought_files", name=name, content=content)
 
     def brought(self) -> Brought | None:
-        """What the run was begun from; None when that is its scenario's own seed."""
+        """Return the imported version; None if the run began with its scenario's own seed."""
         for row in self.rows("SELECT * FROM brought ORDER BY id LIMIT 1"):
             files = {file["name"]: file["content"] for file in self.rows("SELECT * FROM brought_files ORDER BY id")}
             kept = {key: value for key, value in row.items() if key not in ("id", "at", "commit_id")}

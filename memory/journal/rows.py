@@ -1,4 +1,4 @@
-"""What the journal's rows read as: messages, summaries, attempts, interventions, directions."""
+"""Rows of the journal as dataclasses: messages, summaries, attempts, interventions, directions."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ class Message:
     tool: str | None
     text: str
     payload: str
-    """The message as the agent's framework writes it; opaque here."""
+    """The message in the serialisation of the agent's framework; opaque here."""
     at: str
     data: Mapping[str, Any] | None = None
-    """What programs read of it, by call or by kind of message; opaque here too."""
+    """Payloads for programs, by call id or kind of message; opaque here."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What an agent is shown in place of its older messages."""
+    """A summary that replaces an agent's older messages."""
 
     id: int
     step: int
     agent: str
     upto: int
-    """Number of the last message that it stands for."""
+    """Number of the last message that it replaces."""
     text: str
     pinned: str
-    """Plan, notes and advice as they stood."""
+    """Plan, notes and advice at that time."""
     writer: str
     """model or digest."""
     at: str
@@ -53,21 +53,22 @@ class Attempt:
     step: int
     tree: str
     parent: str
-    """Version that the diff is against."""
+    """The version that the diff is against."""
     direction: str
     knobs: Mapping[str, str]
     verdict: Verdict
     diff: str
     seconds: float
+    """Duration of the evaluation."""
     at: str
     forgotten: str | None = None
-    """When it was; None for one that counts."""
+    """Time at which it was declared forgotten; None for one that counts."""
     why_forgotten: str | None = None
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """One time that the supervisor had the floor."""
+    """One intervention of the supervisor."""
 
     id: int
     step: int
@@ -76,13 +77,13 @@ class Intervention:
     attempts_before: int
     version_before: str
     effect: str | None
-    """The first version that followed, if any did before the next intervention."""
+    """The first version committed before the next intervention; None without one."""
     attempts: int
-    """Evaluations that followed before the next intervention."""
+    """Number of evaluations before the next intervention."""
 
     @property
     def outcome(self) -> str:
-        """What came of it, in a few words."""
+        """The result in a few words."""
         evaluations = f"{self.attempts} evaluation{'s' if self.attempts != 1 else ''}"
         return f"{self.effect} followed" if self.effect else f"{evaluations}, no version"
 
@@ -93,30 +94,33 @@ class Direction:
 
     id: int
     step: int
-    """In which it was written down."""
+    """The step in which it was created."""
     text: str
     state: str
     """open, tried or abandoned."""
     why: str
-    """What it should gain, or what came of it."""
+    """The expected gain, or the result."""
     at: str
     changed: str
 
 
 SAME = ("id", "step", "tree", "parent", "direction", "diff", "seconds", "at", "forgotten", "why_forgotten")
-"""Fields of an attempt that stand in its row as they are."""
+"""Fields of an attempt that its row stores unchanged."""
 
 
 def message_from(row: Mapping[str, Any]) -> Message:
+    """Return the message in a row."""
     return Message(**{**row, "data": json.loads(row["data"]) if row["data"] else None})
 
 
 def attempt_from(row: Mapping[str, Any]) -> Attempt:
+    """Return the attempt in a row."""
     kept = {key: row[key] for key in SAME}
     return Attempt(**kept, knobs=json.loads(row["knobs"]), verdict=verdict_from(json.loads(row["verdict"])))
 
 
 def intervention_from(row: Mapping[str, Any]) -> Intervention:
+    """Return the intervention in a row."""
     kept = {
         key: row[key] for key in ("id", "step", "trigger", "attempts_before", "version_before", "effect", "attempts")
     }

@@ -1,4 +1,4 @@
-"""What people tell a run, also while another process is at it: words for the worker, and to pause."""
+"""People's control of a run, also from another process: messages to the worker, and pauses."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from avo.memory.journal.table import now
 from avo.types import AvoError
 
 LONGEST = 4000
-"""Characters of one text."""
+"""Longest message, in characters."""
 RECALLED = 5
-"""Texts that each step's brief repeats."""
+"""Number of messages that each step's brief repeats."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """One text for the worker."""
+    """A person's message to the worker."""
 
     id: int
     text: str
     at: str
     seen_at: str | None
-    """When it was put before the worker; None while it waits."""
+    """Time at which the worker was shown it; None while it waits."""
 
 
 def steer(journal: Journal, text: str) -> int:
-    """Leave a text for the worker: its number. Raises AvoError for one that is empty or too long."""
+    """Store a message to the worker; return its number. Raises AvoError if it is empty or too long."""
     text = text.encode("utf-8", "replace").decode().strip()
     if not text:
         raise AvoError("nothing to tell the worker: avo steer 'what to try, or what to leave alone'")
@@ -37,23 +37,24 @@ def steer(journal: Journal, text: str) -> int:
 
 
 def unseen(journal: Journal) -> list[Said]:
-    """Texts that wait for the worker, in order."""
+    """Return the messages that the worker has not been shown, in order."""
     return [Said(**row) for row in journal.rows("SELECT * FROM steering WHERE seen_at IS NULL ORDER BY id")]
 
 
 def mark_seen(journal: Journal, entries: Iterable[Said]) -> None:
+    """Record that the worker has been shown these messages."""
     for entry in entries:
         journal.write("UPDATE steering SET seen_at=? WHERE id=?", now(), entry.id)
 
 
 def recalled(journal: Journal) -> list[Said]:
-    """The latest texts that the worker was shown, in order."""
+    """Return the latest messages that the worker has been shown, in order."""
     query = "SELECT * FROM steering WHERE seen_at IS NOT NULL ORDER BY id DESC LIMIT ?"
     return [Said(**row) for row in reversed(journal.rows(query, RECALLED))]
 
 
 def pause(journal: Journal) -> bool:
-    """Let the run make no further model call. False when it was paused already."""
+    """Pause the run: no further model call. Return False if it was paused already."""
     if paused(journal):
         return False
     journal.insert("pauses", at=now())
@@ -61,7 +62,7 @@ def pause(journal: Journal) -> bool:
 
 
 def go_on(journal: Journal) -> bool:
-    """End the pause. False when there was none."""
+    """End the pause. Return False if there was none."""
     if not paused(journal):
         return False
     journal.write("UPDATE pauses SET ended=? WHERE ended IS NULL", now())
@@ -69,6 +70,6 @@ def go_on(journal: Journal) -> bool:
 
 
 def paused(journal: Journal) -> str:
-    """Since when the run is paused (UTC, ISO 8601); empty when it is not."""
+    """Return the time since when the run is paused (UTC, ISO 8601); empty if it is not."""
     rows = journal.rows("SELECT at FROM pauses WHERE ended IS NULL ORDER BY id LIMIT 1")
     return str(rows[0]["at"]) if rows else ""

@@ -1,4 +1,4 @@
-"""The tables below the journal: one SQLite connection, each row written in a transaction of its own."""
+"""Access to the journal's tables: one SQLite connection, each row written in a transaction of its own."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ COUNTED = (
     "steps", "messages", "attempts", "revisits", "comparisons", "interventions", "notes", "consulted", "steering",
     "summaries", "plan",
 )  # fmt: skip
+"""Tables whose rows `count` counts."""
 
 
 class Table:
-    """What every part of the journal reads and writes through."""
+    """The database access shared by all parts of the journal."""
 
     _db: sqlite3.Connection
     _session: int = 0
-    """Row of this process in `sessions`; 0 before it has begun one."""
+    """This process's row in `sessions`; 0 before it has begun one."""
     _began: tuple[float, float] = (0.0, 0.0)
-    """When it began, by the clock that people read and by the one that nobody sets."""
+    """Start of the session, by the wall clock and by the monotonic clock, in seconds."""
 
     def count(self, table: str) -> int:
-        """Rows of one of COUNTED."""
+        """Return the number of rows in one of COUNTED. Raises ValueError for another table."""
         if table not in COUNTED:
             raise ValueError(table)
         return int(self.value(f"SELECT COUNT(*) FROM {table}"))
@@ -39,7 +40,7 @@ class Table:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is written inside is on disk as a whole or not at all. Nothing in it may wait for anything."""
+        """Write everything in the block in one transaction, all or nothing. Nothing in it may wait."""
         self.write("BEGIN IMMEDIATE")
         try:
             yield
@@ -50,29 +51,33 @@ class Table:
             raise
 
     def insert(self, table: str, **values: object) -> int:
+        """Insert a row; return its number. Raises as `write` does."""
         columns = ", ".join(values)
         marks = ", ".join("?" * len(values))
         return self.write(f"INSERT INTO {table} ({columns}) VALUES ({marks})", *values.values())
 
     def write(self, statement: str, *values: object) -> int:
-        """Number of the row that was inserted. Raises Missing on a full disk, or while another process writes."""
+        """Execute a statement; return the number of the inserted row.
+
+        Raises Missing on a full disk, or when another process keeps the lock.
+        """
         with blamed():
             return int(self._db.execute(statement, values).lastrowid or 0)
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Raises Missing as `write` does, AvoError for a damaged file."""
+        """Return the rows of a query. Raises Missing as `write` does, AvoError for a damaged file."""
         with blamed():
             return [dict(row) for row in self._db.execute(query, values)]
 
     def value(self, query: str) -> Any:
-        """The first column of the first row."""
+        """Return the first column of the first row."""
         with blamed():
             return self._db.execute(query).fetchone()[0]
 
 
 @contextmanager
 def blamed() -> Iterator[None]:
-    """Errors of SQLite that are the machine's fault, or the file's, become those that end a run with its step open."""
+    """Turn SQLite's errors that are the machine's or the file's fault into Missing or AvoError."""
     try:
         yield
     except sqlite3.Error as error:
@@ -82,4 +87,5 @@ def blamed() -> Iterator[None]:
 
 
 def now() -> str:
+    """Return the current time in UTC, as ISO 8601 with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

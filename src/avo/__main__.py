@@ -1,4 +1,4 @@
-"""Where `avo` and `python -m avo` begin: Ctrl-C is heeded before anything that takes time is loaded."""
+"""Entry point of `avo` and `python -m avo`: handles Ctrl-C before anything slow is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's settings: avo.toml in the working directory, else in the user's config folder. Keys never stand there."""
+"""The user's settings: avo.toml in the working directory, else in the user's config folder. It never holds keys."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ NAME = "avo.toml"
 SECRET = re.compile(r"(^|_|-)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
 """Names under which people write keys."""
 LOOKS_SECRET = re.compile(r"^(sk-|sk_|AIza|Bearer )\S{8,}")
+"""Values that look like keys, whatever their name."""
 
 
 class Table(BaseModel):
-    """A table of the file: unknown keys are mistakes."""
+    """A table of avo.toml: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Facts(Table):
-    """What avo cannot know of one model."""
+    """Properties of a model that avo cannot find out."""
 
     context_tokens: int = Field(default=0, ge=0)
     """Length of its context; 0: by its name."""
@@ -50,7 +51,7 @@ class ModelTable(Table):
 
 
 class Retries(Table):
-    """[retries]: all in seconds; each also by the variable AVO_ and its name."""
+    """[retries]: all in seconds; each can also be set by the variable AVO_ and its name."""
 
     first_wait: float = Field(default=1.0, gt=0)
     longest_wait: float = Field(default=300.0, gt=0)
@@ -70,19 +71,19 @@ class Configuration(Table):
 
 
 def config_folder() -> Path | None:
-    """avo/ in the user's config folder; None without a home."""
+    """Return avo/ in the user's config folder; None without a home."""
     home = user_folder("XDG_CONFIG_HOME", ".config")
     return home / "avo" if home else None
 
 
 def found() -> Path | None:
-    """The file that counts."""
+    """Return the path of the avo.toml in effect; None without one."""
     home = config_folder()
     return next((path for path in (Path(NAME), *([home / NAME] if home else [])) if path.is_file()), None)
 
 
 def load() -> Configuration:
-    """The user's settings, variables before the file. Raises AvoError that names the key and the valid ones."""
+    """Return the user's settings; variables override the file. Raises AvoError that names the key and valid ones."""
     path = found()
     try:
         data = tomllib.loads(path.read_text("utf-8")) if path else {}
@@ -102,7 +103,7 @@ def load() -> Configuration:
 
 
 def secret_in(data: object, name: str = "") -> str:
-    """The name of the first entry that holds a key; empty when there is none."""
+    """Return the name of the first entry that holds a key; empty without one."""
     if isinstance(data, dict):
         return next((hit for key, value in data.items() if (hit := secret_in(value, str(key)))), "")
     if isinstance(data, list):
@@ -113,7 +114,7 @@ def secret_in(data: object, name: str = "") -> str:
 
 
 def _told(error: ValidationError) -> str:
-    """The first mistake, in one line."""
+    """Return the first mistake in one line."""
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
     if first["type"] != "extra_forbidden":

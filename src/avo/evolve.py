@@ -1,4 +1,4 @@
-"""The loop: x_{t+1} = Agent(P_t, K, f), one lineage, until a limit is reached or nothing is left to try."""
+"""The evolutionary loop, x_{t+1} = Agent(P_t, K, f) (arXiv 2603.24517), on one lineage, until a limit is reached."""
 
 from __future__ import annotations
 
@@ -19,44 +19,46 @@ from avo.tools.workspace import Workspace, scored
 from avo.types import Outcome, ToolError
 
 STUCK = ("stalled", "error")
-"""Outcomes that end it when they come PATIENCE times in a row."""
+"""Outcomes that end the run after PATIENCE consecutive steps."""
 PATIENCE = 3
+"""Number of consecutive steps with the same outcome in STUCK that ends the run."""
 ROUNDING = 1e-9
-"""USD that many sums may be wrong by."""
+"""Tolerance for rounding errors in sums of USD."""
 
 
 class Operator(Protocol):
     """The variation operator."""
 
     async def vary(self, brief: Answer) -> Outcome:
-        """One variation step: from the best version to a new one, or to the insight that there is none."""
+        """Run one variation step from the best version, and return its outcome."""
         ...
 
 
 class Bounds(Protocol):
-    """What says when a run is over."""
+    """The stopping criterion of a run."""
 
     def reached(self, journal: Journal, lineage: Lineage) -> str:
-        """Why the run is over; empty when it is not."""
+        """Return the reason why the run is over; empty if it is not."""
         ...
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop; 0 means no limit. All count from the start of the run, over every resume."""
+    """Limits of a run; 0 means none. All count from its beginning, over every resumption."""
 
     steps: int = 0
-    """Of avo's own agents; what is done by commands does not count."""
+    """Steps of avo's own agents; external operators' steps do not count."""
     minutes: float = 0.0
+    """Minutes of all sessions together."""
     goal: float = 0.0
-    """Score of the best version."""
+    """Score of the best version, in the verdict's unit."""
     budget_usd: float = 0.0
-    """Of both agents together; the call that is expected to go beyond it is not made."""
+    """USD for both agents together; a call expected to exceed it is not made."""
     attempts: int = 0
-    """Evaluations, the seed's with them."""
+    """Evaluations, the seed's included."""
 
     def reached(self, journal: Journal, lineage: Lineage) -> str:
-        """Why the run is over; empty when it is not."""
+        """Return the first limit reached (target, steps, attempts, budget or time); empty if none is."""
         if self.goal and scored(journal, lineage.champion()).score >= self.goal:
             return "target"
         if self.steps and journal.finished_steps() >= self.steps:
@@ -69,9 +71,10 @@ class Limits:
 
 
 async def evolve(workspace: Workspace, operator: Operator, limits: Bounds, failed: Callable[[Exception], str]) -> str:
-    """Vary the best version until something says stop; returns the stop reason. Resumes where the journal ends.
+    """Vary the best version until a stopping criterion holds; return the reason. Resumes from the journal.
 
-    Raises AvoError, with the step open, for what no agent can mend.
+    failed: reports an unexpected error of a step and returns a line about it.
+    Raises AvoError for what no agent can mend; the step stays open.
     """
     while not (reason := limits.reached(workspace.journal, workspace.lineage)):
         workspace.step, resumed = workspace.journal.open_step(workspace.lineage.best().name)
@@ -91,19 +94,19 @@ async def evolve(workspace: Workspace, operator: Operator, limits: Bounds, faile
 
 
 def stuck(journal: Journal) -> bool:
-    """Whether the last steps all ended in the same bad way."""
+    """Return True if the last PATIENCE steps all ended with the same outcome in STUCK."""
     last = [step["outcome"] for step in journal.steps()[-PATIENCE:]]
     return len(last) == PATIENCE and len(set(last)) == 1 and last[0] in STUCK
 
 
 def steered(journal: Journal) -> list[str]:
-    """What people said to the worker lately, as a part of a brief; none when nobody did."""
+    """Return people's latest messages to the worker as a section of a brief; no section without messages."""
     said = "\n".join(f"- {' '.join(entry.text.split())}" for entry in recalled(journal))
     return [f"# What people said to you, the latest last\n{said}"] if said else []
 
 
 def edited(workspace: Workspace) -> bool:
-    """Whether the work tree is not just the best version: a step was interrupted, or another operator left edits."""
+    """Return True if the work tree differs from the best version: after an interrupted step, or an operator's edits."""
     try:
         return digest(workspace.sources()) != workspace.lineage.best().tree
     except ToolError:
@@ -111,7 +114,7 @@ def edited(workspace: Workspace) -> bool:
 
 
 async def brief(workspace: Workspace, resumed: bool) -> Answer:
-    """What the worker is told at the beginning of a step."""
+    """Return the text with which the worker begins a step, and its payload."""
     again = " (resumed): it was interrupted; the work tree is as it was left" if resumed else ""
     parts = [
         # BRIEF in tools/transfer.py reads the task out of this.

@@ -1,4 +1,4 @@
-"""Whose fault an error is that nobody raised on purpose: a full disk or a locked database is the machine's."""
+"""Attribution of unexpected errors: a full disk or a locked database, for instance, is the machine's fault."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ MACHINES = frozenset({
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE,
     errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOTCONN,
 })  # fmt: skip
-"""Errors of the system that neither a candidate's sources nor an agent's arguments bring about."""
+"""System errors that neither a candidate's sources nor an agent's arguments can cause."""
 DATABASES = frozenset({
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM, sqlite3.SQLITE_PROTOCOL,
 })  # fmt: skip
-"""The same of SQLite."""
+"""SQLite's errors that neither can cause."""
 DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""SQLite's errors for a damaged file."""
 NO_MEMORY = "this machine has no memory left: end other programs, and give the command again"
 FULL = re.compile(r"DefaultCPUAllocator: (?:can't|not enough) |std::bad_alloc")
-"""How torch says so."""
+"""torch's messages about lack of memory."""
 MOST_ALIKE = 3
-"""Times in a row that a tool may fail in the same way, which is a fault of avo's own, before the run ends."""
+"""Consecutive identical failures of a tool, as defects of avo, that end the run."""
 
 
 def fault_of(error: BaseException) -> AvoError | None:
-    """What ends the command, or the run with its step open; None for an error that may be a fault of avo's own."""
+    """Return the error that ends the command, or the run with its step open; None for a possible defect of avo."""
     match error:
         case AvoError():
             return error
@@ -50,13 +51,13 @@ def fault_of(error: BaseException) -> AvoError | None:
 
 @dataclass
 class Defects:
-    """Counts how often each tool failed in the same way, one time after the other."""
+    """Counter of each tool's consecutive identical failures."""
 
     _last: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """Tool -> where and how it failed last, and how many times in a row."""
+    """Tool -> kind and place of its last failure, and the number of consecutive ones."""
 
     def failed(self, tool: str, error: BaseException) -> Defect | None:
-        """Count a failure; what ends the run once there are too many."""
+        """Count a failure; return the error that ends the run once there are too many."""
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
         kind = f"{type(error).__name__} {place}"
@@ -68,5 +69,5 @@ class Defects:
         return Defect(f"{tool} failed {MOST_ALIKE} times in a row, which is a fault of avo's: {line}")
 
     def worked(self, tool: str) -> None:
-        """It answered, with what was asked for or with what is wrong with that."""
+        """Reset the count of a tool that answered, be it with an error of its input."""
         self._last.pop(tool, None)

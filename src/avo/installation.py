@@ -1,4 +1,4 @@
-"""How this avo came to this machine: what installs an extra of it, and whether another project's avo is in its way."""
+"""The installation of this avo: how to install its extras, and whether another project's avo overlaps it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 DISTRIBUTION = "avo-kernels"
-"""Under this name pip knows avo; `avo` is another project's."""
+"""avo's name for pip; `avo` belongs to another project."""
 STRANGER = "avo"
+"""The other project's name for pip."""
 OURS = "autogen-agentchat"
-"""What avo requires, under whichever name, and the other project does not."""
+"""A requirement of this avo, under any name, but not of the other project."""
 
 
 def checkout() -> Path | None:
-    """The folder of the checkout that this avo runs from; None for one that was installed."""
+    """Return the folder of the checkout that this avo runs from; None for an installed one."""
     source = Path(__file__).resolve().parents[1]
     return source.parent if source.name == "src" and (source.parent / "pyproject.toml").is_file() else None
 
 
 def how_to_install(extra: str) -> str:
-    """A command that works here and now: from the checkout, else the packages that the extra stands for.
+    """Return a working command that installs an extra: from the checkout, else its packages.
 
-    It never asks an index for avo itself, which is not published.
+    It never requests avo itself from an index, where it is not published.
     """
     if root := checkout():
         return f"{_pip()} install -e {shlex.quote(f'{root}[{extra}]')}"
@@ -34,7 +35,7 @@ def how_to_install(extra: str) -> str:
 
 
 def requirements(extra: str) -> list[str]:
-    """What an extra of the installed avo requires on this machine; empty where pip does not know avo."""
+    """Return the packages of an extra of the installed avo on this machine; empty if pip does not know avo."""
     from packaging.requirements import Requirement
 
     try:
@@ -51,7 +52,7 @@ def requirements(extra: str) -> list[str]:
 
 
 def stranger() -> str:
-    """What to do about the other project's `avo`, whose files lie among ours here; empty when it is not installed."""
+    """Return the remedy if the other project's `avo` is installed over this one; empty if it is not."""
     try:
         other = distribution(STRANGER)
     except PackageNotFoundError:
@@ -63,7 +64,7 @@ def stranger() -> str:
 
 
 def _pip() -> str:
-    """pip as a person types it, where that is this environment's; else by its interpreter."""
+    """Return the command of pip: plain if that is this environment's, else through its interpreter."""
     found = shutil.which("pip")
     beside = found and Path(found).parent == Path(sys.executable).parent
     return "pip" if beside else f"{shlex.quote(sys.executable)} -m pip"

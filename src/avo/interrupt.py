@@ -1,4 +1,4 @@
-"""Ctrl-C from the first moment on: one line, exit code 130, whatever is being loaded or waited for."""
+"""Handling of Ctrl-C from the first moment on: one line, exit code 130, whatever is being imported or awaited."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 CODE = 130
+"""Exit code after Ctrl-C."""
 LOADING = "<frozen importlib"
-"""How the files of the frames begin in which a module is being loaded."""
+"""Prefix of the file names of frames that import a module."""
 _pressed = False
 
 
 def heed() -> None:
-    """Let Ctrl-C end avo from here on, also one that was held back while the interpreter started.
+    """Let Ctrl-C end avo from now on, also one pressed while the interpreter started.
 
-    A shell starts what it puts into the background with Ctrl-C ignored, and ignored it stays.
+    A shell starts background processes with Ctrl-C ignored; it then stays ignored.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
@@ -28,20 +29,20 @@ def heed() -> None:
 
 
 def pressed() -> bool:
-    """Whether Ctrl-C came, even when a library made another error of it."""
+    """Return True if Ctrl-C was pressed, even if a library turned it into another error."""
     return _pressed
 
 
 def leave() -> NoReturn:
-    """End at once, with the line."""
+    """Print the line and exit at once."""
     os.write(2, b"avo: interrupted\n")
     os._exit(CODE)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """The first time let what is under way end in order; while modules load there is nothing to keep, so at once.
+    """Handle Ctrl-C: the first time stop running work in order, but exit at once during imports, when there is none.
 
-    Libraries make errors of their own of an interruption that meets them while they load, or swallow it.
+    Libraries interrupted while they are imported may swallow the exception or raise another one.
     """
     global _pressed
     again, _pressed = _pressed, True

@@ -1,4 +1,4 @@
-"""A run directory: made or opened again by the same command, held by one process at a time."""
+"""A run's folder: created or reopened by the same command, and held by one process at a time."""
 
 from __future__ import annotations
 
@@ -24,19 +24,22 @@ from avo.tools.workspace import Workspace
 from avo.types import AvoError, Missing, NothingScored, Version
 
 ARTIFACTS = "artifacts"
+"""Subfolder of a run for logs and large outputs."""
 LOCK = "lock"
+"""File that the process holding a run locks."""
 KEPT, PLACE = ("scenario", "target", "model", "digest"), "path"
-"""Keys of run.toml, and the one that holds the scenario's folder on this machine."""
+"""Keys of run.toml, and the key with the path of the scenario's folder on this machine."""
 
 
 @contextmanager
 def open_run(
     folder: Path, scenario: Scenario, target: str, model: str = "", seed_from: str = ""
 ) -> Iterator[Workspace]:
-    """The bench of the run in `folder`, which is made when it is not there. Raises AvoError when it is another's.
+    """Yield the workspace of the run in `folder`, which is created if missing.
 
-    model: as run.toml is to name it; without one, what stands there stays.
-    seed_from: RUN, RUN@vN or RUN@best, a version to begin a new run from in place of the scenario's seed.
+    model: spec to record in run.toml; empty: unchanged.
+    seed_from: RUN, RUN@vN or RUN@best, the version with which a new run begins instead of the scenario's seed.
+    Raises AvoError if the run belongs to another scenario or target, or another process holds it.
     """
     came = bring(seed_from, folder, target) if seed_from else None
     with _locked(folder):
@@ -58,7 +61,7 @@ def open_run(
 
 
 def _recover(journal: Journal, lineage: Lineage) -> None:
-    """Bring both to one state: a killed process may have left the lineage half way, or the journal ahead of it."""
+    """Make journal and lineage consistent after a kill: an incomplete lineage, or a journal ahead of it."""
     lineage.repair()
     if versions := lineage.versions():
         journal.settle([version.tree for version in versions])
@@ -69,7 +72,7 @@ def _recover(journal: Journal, lineage: Lineage) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the run in `folder` alone. Raises AvoError when another process does."""
+    """Hold the run in `folder` exclusively. Raises AvoError if another process does."""
     made(folder, "--run DIR or AVO_RUNS")
     with (folder / LOCK).open("a") as lock:
         try:
@@ -80,7 +83,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
-    """Write run.toml, or check that the one there belongs to the same scenario and target."""
+    """Write run.toml, or check that the existing one is of the same scenario and target. Raises AvoError."""
     found = claimed(folder, scenario, target)
     model = model or found.get("model", "")
     place = str(scenario.path.resolve())
@@ -91,7 +94,10 @@ def _claim(folder: Path, scenario: Scenario, target: str, model: str) -> None:
 
 
 def claimed(folder: Path, scenario: Scenario, target: str) -> dict[str, str]:
-    """What run.toml says of the run in `folder`, nothing where one can begin. Raises AvoError when it is another's."""
+    """Return the run.toml of the run in `folder`; empty where one can begin.
+
+    Raises AvoError if the run is of another scenario or target, or the scenario has changed.
+    """
     path = folder / SETTINGS
     if not path.is_file():
         if any((folder / name).exists() for name in (JOURNAL, LINEAGE)):
@@ -127,10 +133,10 @@ def _write_settings(path: Path, settings: Mapping[str, str]) -> None:
 
 
 async def plant_seed(workspace: Workspace) -> None:
-    """Commit v0, unless that was done: what was brought in, if it passes, else the scenario's seed.
+    """Commit v0, unless there is one: the imported version if it passes here, else the scenario's seed.
 
-    Raises NothingScored when that does not pass either. What was scored by an older judge, or on another machine, is
-    scored here first, as far as others are measured against it.
+    In an existing run, score the best version and the champion again where the judge or the machine has changed.
+    Raises NothingScored if the seed does not pass either.
     """
     if workspace.lineage.versions():
         _mend_work_tree(workspace)
@@ -153,7 +159,7 @@ async def plant_seed(workspace: Workspace) -> None:
 
 
 async def _score_anew(workspace: Workspace) -> None:
-    """Score the best version and the champion, unless this judge did so here. Raises AvoError when one fails."""
+    """Score the best version and the champion, unless this judge did so here. Raises AvoError if one fails."""
     for version in {
         version.name: version for version in (workspace.lineage.champion(), workspace.lineage.best())
     }.values():
@@ -178,7 +184,7 @@ async def _score_anew(workspace: Workspace) -> None:
 
 
 def seed_edited(workspace: Workspace) -> str:
-    """One line when the scenario's seed is not the one that the run began from; empty when it is."""
+    """Return one line if the scenario's seed was edited since the run began from it; else empty."""
     first = workspace.lineage.version("v0")
     came = brought(workspace.journal)
     if came and digest(came.files) == first.tree:
@@ -193,7 +199,7 @@ def seed_edited(workspace: Workspace) -> str:
 
 
 async def _seed(workspace: Workspace) -> tuple[Sources, Attempt]:
-    """The scenario's own seed, scored. Raises NothingScored when it does not pass."""
+    """Return the scenario's seed and its evaluation. Raises NothingScored if it does not pass."""
     files = seed_sources(workspace.scenario, workspace.target)
     write_sources(files, workspace.work_tree)
     workspace.journal.forget(
@@ -207,9 +213,9 @@ async def _seed(workspace: Workspace) -> tuple[Sources, Attempt]:
 
 
 def _mend_work_tree(workspace: Workspace) -> None:
-    """Restore it when a kill came after a version and before that; a step from the best version keeps its own.
+    """Restore the work tree if avo was killed between a commit and the restoration; an open step keeps its edits.
 
-    It then still holds the score of an older version, which nobody edits.
+    Such a work tree still has the score file of an older version, which nobody edits.
     """
     best = workspace.lineage.best()
     going = any(step["ended"] is None and step["parent"] == best.name for step in workspace.journal.steps())
@@ -219,7 +225,10 @@ def _mend_work_tree(workspace: Workspace) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[tuple[Journal, Lineage]]:
-    """Journal and lineage of a run that is there, to write to, alone. Raises Missing, AvoError when it is another's."""
+    """Yield journal and lineage of an existing run, held exclusively for writing.
+
+    Raises Missing without a run, AvoError if another process holds it.
+    """
     existing(folder)[0].close()
     with _locked(folder), closing(Journal(folder / JOURNAL)) as journal:
         lineage = Lineage(folder / LINEAGE)
@@ -228,13 +237,13 @@ def held(folder: Path) -> Iterator[tuple[Journal, Lineage]]:
 
 
 def existing(folder: Path) -> tuple[Journal, Lineage]:
-    """Journal and lineage of a run, to read. Raises Missing when there is none."""
+    """Return journal (read-only) and lineage of a run. Raises Missing without one."""
     _there(folder)
     return Journal(folder / JOURNAL, reading=True), Lineage(folder / LINEAGE)
 
 
 def shared_journal(folder: Path) -> Journal:
-    """The journal of a run that another process may hold, to add to it. Raises Missing when there is none."""
+    """Return the journal of a run, for writing, though another process may hold the run. Raises Missing without one."""
     _there(folder)
     return Journal(folder / JOURNAL)
 
@@ -245,10 +254,10 @@ def _there(folder: Path) -> None:
 
 
 def import_run(file: Path, folder: Path | None) -> tuple[Path, Manifest, int]:
-    """Make a run of an archive, or bring one that has fewer versions of the same lineage forward.
+    """Create a run from an archive, or extend one that has fewer versions of the same lineage.
 
-    folder: by default runs/SCENARIO-TARGET. Returns the folder, what the archive says, and how many versions were new.
-    Everything is unpacked and checked beside the place first. Raises AvoError.
+    folder: by default runs/SCENARIO-TARGET. Returns the folder, the archive's manifest, and the number of new versions.
+    Everything is first unpacked and checked in a temporary folder. Raises AvoError.
     """
     home = made(folder.parent if folder else runs_folder(), "--run DIR or AVO_RUNS")
     with tempfile.TemporaryDirectory(prefix=".avo-import-", dir=home) as scratch:
@@ -272,7 +281,7 @@ def import_run(file: Path, folder: Path | None) -> tuple[Path, Manifest, int]:
 
 
 def _own_place(place: str, digest: str) -> str:
-    """A scenario's folder that an archive names, if it is here, as it was, and no other user's; else empty."""
+    """Return the scenario folder named in an archive, if it is here, unchanged, and not another user's; else empty."""
     path = Path(place)
     with suppress(AvoError, OSError, ValueError):
         if place and path.is_absolute() and path.stat().st_uid in (0, os.getuid()) and load(place).digest == digest:
@@ -281,7 +290,7 @@ def _own_place(place: str, digest: str) -> str:
 
 
 def _forward(folder: Path, staged: Path) -> int:
-    """Bring a run forward to `staged`, versions first, then the journal: a repeat mends a kill in between."""
+    """Extend a run to `staged`: versions first, then the journal, so that repeating it after a kill completes it."""
     here, there = settings_in(folder / SETTINGS), settings_in(staged / SETTINGS)
     for key in ("scenario", "target", "digest"):
         if here.get(key) != there[key]:

@@ -1,4 +1,4 @@
-"""Where things lie on this machine, and the limits that hold everywhere."""
+"""Locations of files on this machine, and the environment of child processes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ SCENARIOS = PACKAGE / "scenarios"
 KERNELS = PACKAGE / "kernels"
 
 NVCC_ENVIRONMENT = ("NVCC_CCBIN", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
-"""How a user tells nvcc its host compiler, and options for every call."""
+"""Variables by which a user gives nvcc its host compiler and further options."""
 CHILD_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", *NVCC_ENVIRONMENT)
-"""The only variables a child process inherits: no key ever does."""
+"""The only variables that child processes inherit: none holds a key."""
 DRIVERS_ENVIRONMENT = ("LD_LIBRARY_PATH",)
-"""And those of a child that uses a GPU: where the driver's libraries may lie."""
+"""Further variables for children that use a GPU: the location of the driver's libraries."""
 
 
 def child_environment(scratch: Path, gpu: str = "") -> dict[str, str]:
-    """The environment of every compiler, candidate and shell. `gpu`: identity of the only one that the child sees."""
+    """Return the environment of compilers, candidates and shells.
+
+    scratch: HOME and TMPDIR of the child. gpu: identity of the only GPU that it sees; empty for none.
+    """
     inherited = CHILD_ENVIRONMENT + (DRIVERS_ENVIRONMENT if gpu else ())
     kept = {name: os.environ[name] for name in inherited if name in os.environ}
     return kept | {"HOME": str(scratch), "TMPDIR": str(scratch)} | ({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {})
 
 
 def without_secrets(text: str) -> str:
-    """The text without the values of variables that hold keys: a server may echo what it was sent."""
+    """Return the text without the values of variables that hold keys: a server may echo its requests."""
     for name, value in os.environ.items():
         if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
             text = text.replace(value, f"[{name}]")
@@ -38,17 +41,17 @@ def without_secrets(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Without the control characters that a terminal would obey; line ends and tabs stay."""
+    """Return the text without control characters, which a terminal would interpret; line ends and tabs stay."""
     return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def runs_folder() -> Path:
-    """Where runs go unless --run says otherwise: AVO_RUNS, else ./runs."""
+    """Return the default folder of runs: AVO_RUNS, else ./runs."""
     return Path(os.environ.get("AVO_RUNS", "runs"))
 
 
 def made(folder: Path, option: str) -> Path:
-    """The folder, which is made where it is not there. Raises Missing that names the option by which to move it."""
+    """Return the folder, created if missing. Raises Missing that names the option for another place."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -59,12 +62,12 @@ def made(folder: Path, option: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept; it is there. Raises Missing when it can be in no such place."""
+    """Return the cache folder, created if missing. Raises Missing if it cannot be."""
     return made(cache_place(), "AVO_CACHE")
 
 
 def cache_place() -> Path:
-    """AVO_CACHE, else avo/ in the user's cache folder; it may not be there yet. Raises Missing without a home."""
+    """Return AVO_CACHE, else avo/ in the user's cache folder; it may not exist yet. Raises Missing without a home."""
     named = os.environ.get("AVO_CACHE")
     if named:
         return Path(named).resolve()
@@ -75,7 +78,7 @@ def cache_place() -> Path:
 
 
 def user_folder(variable: str, name: str) -> Path | None:
-    """A folder of the user's by its variable, else in the home folder; None without one."""
+    """Return a folder of the user, by its variable or in the home folder; None without a home."""
     try:
         found = Path(os.environ.get(variable) or f"~/{name}").expanduser()
     except RuntimeError:
@@ -84,17 +87,17 @@ def user_folder(variable: str, name: str) -> Path | None:
 
 
 def kb_folder() -> Path:
-    """Where the knowledge base lies: AVO_KB, else kb/ in the cache folder; `current` in it is the store in use."""
+    """Return the knowledge base's folder: AVO_KB, else kb/ in the cache folder; `current` in it is the store in use."""
     named = os.environ.get("AVO_KB")
     return Path(named).expanduser().resolve() if named else cache_place() / "kb"
 
 
 def unsafe_runner() -> bool:
-    """Whether candidates may run where this system grants no filter of system calls: AVO_UNSAFE_RUNNER=1."""
+    """Return True if candidates may run without a system call filter where there is none: AVO_UNSAFE_RUNNER=1."""
     return os.environ.get("AVO_UNSAFE_RUNNER", "").lower() in ("1", "true", "yes", "on")
 
 
 def device_lock(device: str) -> Path:
-    """The file that is locked round every measurement on a device, by every process of this machine."""
+    """Return the file that every process of this machine locks around measurements on a device."""
     # Under TMPDIR: tests beside a long `avo run` with the same one wait for its lease of the CPU.
     return Path(tempfile.gettempdir()) / f"avo-{device}.lock"

@@ -1,4 +1,4 @@
-"""Spans: work under way, for whoever traces it. Nobody does by default, and then a span is nothing."""
+"""Trace spans of running work. Without a tracer, which is the default, they do nothing."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 Facts = dict[str, str | int | float]
-"""Names and values of a span, by OpenTelemetry's conventions; never a prompt, an answer or a path of the user's."""
+"""Attributes of a span, by OpenTelemetry's conventions; never a prompt, an answer or a path of the user's."""
 Opener = Callable[[str, Facts], AbstractContextManager[Facts]]
+"""Opens a span, given its name and attributes."""
 
 _opener: Opener | None = None
 
 
 def span(name: str, facts: Facts) -> AbstractContextManager[Facts]:
-    """Trace the block. What it adds to the facts that it is given is told when it ends; so is an exception's class."""
+    """Trace the block. Attributes added inside are exported at its end, as is the class of an exception."""
     return _opener(name, facts) if _opener else nullcontext(facts)
 
 
 def trace_with(opener: Opener | None) -> None:
-    """Have every span opened by this from now on; None: by nobody."""
+    """Set the function that opens spans from now on; None disables them."""
     global _opener
     _opener = opener

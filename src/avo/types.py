@@ -1,4 +1,4 @@
-"""The nouns that the layers share: errors, verdicts, comparisons, versions, attempts."""
+"""Data types shared by all layers: errors, verdicts, comparisons, versions, outcomes."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from enum import StrEnum
 from typing import Any
 
 RULES = "2"
-"""Version of the judge's rules: scores under other rules do not compare."""
+"""Version of the judge's rules: scores under different rules do not compare."""
 
 
 class AvoError(Exception):
-    """A mistake of the user's: one line on the terminal, exit code 2."""
+    """A mistake of the user: one line on the terminal, exit code 2."""
 
     exit_code = 2
 
 
 class ScenarioError(AvoError):
-    """A mistake in a scenario's files: one line that begins with the file, and where it is known with the line."""
+    """A mistake in a scenario's files: one line that begins with the file, and the line where it is known."""
 
 
 class Missing(AvoError):
-    """The machine's fault: what is not there, is full or does not answer; the message says what helps. Exit code 3.
+    """A fault of the machine: something is missing, full or does not answer; the message names the remedy. Exit code 3.
 
-    It is no verdict on a candidate: nothing of it is journalled, the step stays open, the same command goes on.
+    It is no verdict on a candidate: nothing is journalled, the step stays open, and the same command resumes it.
     """
 
     exit_code = 3
 
 
 class Unfit(AvoError):
-    """The version that others are compared with does not do what it was kept for: nothing can be compared with it."""
+    """The incumbent of a comparison was rejected, so nothing can be compared with it."""
 
 
 class Unknown(AvoError):
-    """A name or a number that there is nothing of; an agent that gave it can give another."""
+    """A name or a number that does not exist; an agent can correct it."""
 
 
 class NothingScored(AvoError):
@@ -47,13 +47,13 @@ class NothingScored(AvoError):
 
 
 class Defect(AvoError):
-    """A fault of avo's own that comes again and again: the run ends rather than go on paying. Exit code 1."""
+    """A recurring defect of avo itself: the run ends rather than spend more. Exit code 1."""
 
     exit_code = 1
 
 
 class ToolError(Exception):
-    """Something the agent can mend; its text is the tool's answer, `data` what programs read of that."""
+    """An error that the agent can mend; its text is the tool's answer, `data` the answer's payload."""
 
     def __init__(self, text: str, data: object = None) -> None:
         super().__init__(text)
@@ -61,11 +61,11 @@ class ToolError(Exception):
 
 
 class Cancelled(Exception):
-    """The user stopped the work under way."""
+    """The user stopped the running work."""
 
 
 class Status(StrEnum):
-    """How an evaluation ended. Only PASSED carries performance."""
+    """Result of an evaluation. Only PASSED has a performance."""
 
     PASSED = "PASSED"
     COMPILE_ERROR = "COMPILE_ERROR"
@@ -84,13 +84,13 @@ class Status(StrEnum):
 
 
 LONGEST_REASON, LONGEST_LOG = 1000, 4000
-"""Characters of a reason, and of one line of a log."""
+"""Longest reason, and longest line of a log, in characters."""
 
 
 def one_line(text: str, limit: int = LONGEST_REASON) -> str:
-    """Text that somebody untrusted may have made, as one line that can be shown and written down anywhere.
+    """Return untrusted text as one line that is safe to show and store, cut to `limit` characters.
 
-    Line ends, control characters, what changes the direction of a line and halves of surrogate pairs are escaped.
+    Line ends, control characters, bidirectional controls and lone surrogates are escaped.
     """
     shown = "".join(
         c if c.isprintable() else " " if c == "\t" else c.encode("unicode_escape").decode() for c in text[: limit + 1]
@@ -99,7 +99,7 @@ def one_line(text: str, limit: int = LONGEST_REASON) -> str:
 
 
 class Rejected(Exception):
-    """A candidate that scores zero, and why."""
+    """A candidate's evaluation with score zero: status, reason and log."""
 
     def __init__(self, status: Status, reason: str, log: str = "") -> None:
         super().__init__(status, reason, log)  # so that it travels between processes
@@ -113,7 +113,7 @@ class Rejected(Exception):
 
 @contextlib.contextmanager
 def unfit() -> Iterator[None]:
-    """Whatever is rejected in the block is the version that others are compared with: Unfit."""
+    """Turn a Rejected raised in the block, which is about the incumbent, into Unfit."""
     try:
         yield
     except Rejected as rejected:
@@ -122,77 +122,84 @@ def unfit() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Clocks:
-    """How hard a GPU ran at one moment."""
+    """Clock, power and temperature of a GPU at one moment."""
 
     sm_mhz: int
+    """Clock of the streaming multiprocessors, in MHz."""
     watts: float
+    """Power draw."""
     celsius: int
+    """Temperature, in degrees Celsius."""
     held_back_by: str
-    """Why its clock is not at its highest, by the driver: for instance "power cap"; empty when it is free."""
+    """The driver's reason for a reduced clock, for instance "power cap"; empty without one."""
 
 
 @dataclass(frozen=True)
 class CaseScore:
-    """One timed case of a candidate that passed."""
+    """The result of one timed case of a candidate that passed."""
 
     id: str
     value: float
-    """In the verdict's unit; higher is better."""
+    """Throughput in the verdict's unit; higher is better."""
     median_ms: float
+    """Median time of a launch, in milliseconds."""
     min_ms: float
+    """Shortest time of a launch, in milliseconds."""
     noise: float
-    """median / min of the samples."""
+    """Median of the samples over their minimum."""
     error_ratio: float
-    """Worst |o - r| over the allowed error; at most 1."""
+    """Largest |o - r| over the allowed error; at most 1."""
     samples_ms: tuple[float, ...]
     clocks: tuple[Clocks, ...] = ()
-    """Of a GPU, after each row of launches."""
+    """On a GPU: after each batch of launches."""
     seconds: float = 0.0
-    """What checking and timing it cost, the judge's own work included."""
+    """Seconds for checking and timing, the judge's own work included."""
     families: Mapping[str, float] = field(default_factory=dict)
-    """By other family of inputs that timed launches see: time of a launch over that on the family that counts."""
+    """Other family of inputs -> time of a launch on it over that on the timed family."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What f says of one candidate."""
+    """The judge's result for one candidate."""
 
     status: Status
     reason: str
     unit: str
     cases: tuple[CaseScore, ...] = ()
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By baseline and case, in `unit`, measured in the same run."""
+    """Baseline -> case -> throughput in `unit`, measured in the same lease."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Baselines that could not be measured, and why."""
+    """Baseline that could not be measured -> the reason."""
     device: str = ""
     compiler: str = ""
     log: str = ""
-    """Diagnostics of the compiler, head and tail."""
+    """The compiler's diagnostics, beginning and end."""
     cost: Mapping[str, float] = field(default_factory=dict)
-    """Seconds by phase: compile, wait (for the device), lease (of which baselines, check, time), kernel, total."""
+    """Seconds by phase: compile, wait (for the device), lease (including baselines, check, time), kernel, total."""
     code: str = ""
-    """Digest of the machine code and the constants that the sources compile to; empty where they do not, or from older
-    versions of avo."""
+    """Digest of the compiled machine code and constants; empty if nothing was compiled, or from older avo versions."""
     rules: str = ""
-    """Version of the judge's rules; empty from versions of avo that did not count them."""
+    """Version of the judge's rules; empty from older versions of avo."""
     unisolated: str = ""
-    """Why the candidate ran without a filter of system calls, as the user allowed; empty where it had one."""
+    """The reason why the candidate ran without a system call filter, as the user allowed; empty if it had one."""
 
     @property
     def passed(self) -> bool:
+        """True if the status is PASSED."""
         return self.status is Status.PASSED
 
     @property
     def score(self) -> float:
-        """Geometric mean over the cases; 0 unless PASSED."""
+        """Geometric mean over the cases, in `unit`; 0 unless PASSED."""
         return geomean([case.value for case in self.cases]) if self.passed else 0.0
 
     @property
     def scores(self) -> dict[str, float]:
+        """Case -> throughput in `unit`."""
         return {case.id: case.value for case in self.cases}
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary, with scores."""
         baselines = {
             name: {"score": geomean(list(cases.values())), "cases": dict(cases)}
             for name, cases in self.baselines.items()
@@ -201,7 +208,7 @@ class Verdict:
 
 
 def verdict_from(data: Mapping[str, Any]) -> Verdict:
-    """The verdict that `as_dict` wrote."""
+    """Return the verdict from the dictionary that `as_dict` returned."""
     cases = [
         CaseScore(**{
             **case, "samples_ms": tuple(case["samples_ms"]),
@@ -217,92 +224,94 @@ def verdict_from(data: Mapping[str, Any]) -> Verdict:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Candidate against incumbent, launches interleaved in one lease."""
+    """Comparison of a candidate with the incumbent, by launches interleaved in one lease."""
 
     ratio: float
-    """Time of the incumbent over time of the candidate, geomean over the cases; above 1 is faster."""
+    """Time of the incumbent over that of the candidate, geometric mean over the cases; above 1: faster."""
     low: float
     high: float
-    """The ratio's 95 % bootstrap interval."""
+    """Ends of the ratio's 95 % bootstrap interval."""
     noise: float
-    """What the incumbent differs from itself by in the same lease (half width of its 95 % interval)."""
+    """Half width of the 95 % interval of the incumbent's ratio to itself in the same lease."""
     confirmed: bool
-    """Whether the interval of the first, third, … round lies above 1, and that of the others too."""
+    """True if the interval from odd rounds alone lies above 1, and that from even rounds too."""
     cases: Mapping[str, float]
-    """The ratio by case."""
+    """Case -> ratio."""
     blocks: int
-    """ABBA blocks over all cases and rounds."""
+    """Number of ABBA blocks over all cases and rounds."""
     samples_ms: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
-    """By case, of each block: incumbent, candidate, candidate, incumbent."""
+    """Case -> for each block the milliseconds of incumbent, candidate, candidate, incumbent."""
     clocks: Mapping[str, Sequence[Clocks]] = field(default_factory=dict)
-    """Of a GPU, by case, after each block."""
+    """On a GPU: case -> clocks after each block."""
     lease: float = 0.0
     """Seconds for which the device was held."""
 
     @property
     def improved(self) -> bool:
-        """Faster by more than the noise, and surely so, twice."""
+        """True if the candidate is faster by more than the noise, with a confirmed interval above 1."""
         return self.confirmed and self.low > 1.0 and self.ratio > 1.0 + self.noise
 
     @property
     def matched(self) -> bool:
-        """Not slower by more than the noise."""
+        """True if the candidate is not slower by more than the noise."""
         return self.ratio >= 1.0 - self.noise
 
 
 @dataclass(frozen=True)
 class Version:
-    """One commit of the lineage."""
+    """One version of the lineage, a git commit."""
 
     name: str
     commit: str
     tree: str
-    """Hash of the sources alone: what the score belongs to."""
+    """Digest of the sources alone, to which the score belongs."""
     score: float
+    """Geometric mean over the cases, in `unit`."""
     unit: str
     scores: Mapping[str, float]
     gain: float
-    """Ratio to the best version before it, interleaved; 1 for the seed."""
+    """Ratio to the champion before it (the last version that improved), from interleaved launches; 1 for the seed."""
     improved: bool
-    """False for a version that only matched."""
+    """False for a version that only matched the best before it."""
     message: str
     at: str
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary."""
         return asdict(self)
 
 
 def geomean(values: Sequence[float]) -> float:
-    """Geometric mean; 0 when there is no value or one of them is not positive."""
+    """Return the geometric mean; 0 without values or if one is not positive."""
     if not values or min(values) <= 0:
         return 0.0
     return math.exp(sum(map(math.log, values)) / len(values))
 
 
 def usual_seconds(scores: Sequence[CaseScore]) -> dict[str, float]:
-    """Seconds of a launch by case: the lower quartile, which neighbours disturb less than the median."""
+    """Return case -> seconds per launch: the lower quartile, less disturbed by other processes than the median."""
     return {case.id: low(case.samples_ms) / 1e3 for case in scores}
 
 
 def low(values: Sequence[float]) -> float:
-    """The lower quartile."""
+    """Return the lower quartile."""
     return sorted(values)[len(values) // 4]
 
 
 def figure(value: float) -> str:
-    """A score for people and agents: four digits that count, however small it is; whole numbers from 10,000 on."""
+    """Format a score: four significant digits, but whole numbers from 10,000 on."""
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 version`, `2 versions`."""
+    """Return a number with its noun: `1 version`, `2 versions`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a variation step ended."""
+    """The outcome of a variation step."""
 
     kind: str
-    """committed, gave_up, exhausted, stalled, interrupted or error; refused for an operator outside."""
+    """committed, gave_up, exhausted, stalled, interrupted or error; refused for an external operator."""
     summary: str

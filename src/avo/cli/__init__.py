@@ -1,4 +1,4 @@
-"""The command line: a table of commands, each imported when it is called, and how every one of them ends."""
+"""The command line: a table of commands, each imported when it is called, and the handling of their errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from avo.settings import PACKAGE, printable
 EVOLVE, LOOK, MEASURE, BY_HAND = "Evolve", "Look at a run", "Measure a candidate", "Be the agent yourself"
 PROBLEMS, KNOWLEDGE, SET_UP = "Problems", "Knowledge", "Set-up"
 CHECKOUT = (PACKAGE.parents[1] / "tests" / "cheats").is_dir()
-"""Whether this is one: the red team's candidates are no part of the package."""
+"""True in a checkout: the red team's candidates are no part of the package."""
 
 COMMANDS = (
     Entry("run", "Start or resume a run.", panel=EVOLVE, commands=(
@@ -114,7 +114,7 @@ def _root(
 
 
 def command() -> LazyGroup:
-    """`avo` whole, with nothing of it loaded."""
+    """Return the root command `avo`, without importing any command."""
     app = typer.Typer(
         name="avo", cls=LazyGroup, no_args_is_help=True, rich_markup_mode=None,
         context_settings={"help_option_names": ["--help", "-h"]},
@@ -126,7 +126,7 @@ def command() -> LazyGroup:
 
 
 def main() -> None:
-    """Run a command: mistakes end in one line, never in a traceback."""
+    """Run a command: errors end in one line, never in a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # where the encoding lacks a character, its number is written
             with contextlib.suppress(OSError):  # one whose descriptor was replaced meanwhile
@@ -157,7 +157,7 @@ def main() -> None:
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is what led to an exit."""
+    """Return True if Ctrl-C led to an exit."""
     while error and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None

@@ -1,4 +1,4 @@
-"""`avo lineage export` and `import`: a run in one file, to be read and gone on with elsewhere."""
+"""`avo lineage export` and `import`: a run in one file, for reading or continuing elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`avo attempts`: what was evaluated in a run, kept or not."""
+"""`avo attempts`: the evaluations of a run, kept or not."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def forget(
 
 
 def _counts_not(attempt: Attempt) -> str:
-    """Why an attempt does not count, or not beside others; empty when it does."""
+    """Return why an attempt does not count, or not beside others; empty if it does."""
     if attempt.forgotten:
         return f"forgotten: {attempt.why_forgotten}"
     return "" if attempt.verdict.rules == RULES else OLDER

@@ -86,7 +86,7 @@ def bench(
 
 
 def _candidates(paths: list[Path]) -> dict[str, Sources]:
-    """The sources of each folder, by the folder's name, or by its path where two have the same name."""
+    """Return the sources of each folder, by its name, or by its path if two have the same name. Raises AvoError."""
     if missing := [path for path in paths if not path.is_dir()]:
         raise AvoError(f"no folder '{missing[0]}'")
     names = [path.resolve().name for path in paths]

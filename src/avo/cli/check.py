@@ -1,4 +1,4 @@
-"""`avo scenario check`: whether a scenario is sound."""
+"""`avo scenario check`: the soundness of a scenario."""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ from avo.tools.workspace import Workspace
 from avo.types import AvoError, ToolError
 
 SHOWN = ("ratio", "low", "high", "noise", "improved", "matched", "cases", "blocks")
-"""Of a comparison; its samples are in the journal."""
+"""Keys of a comparison to print; its samples are in the journal."""
 LEFT = "\nWhat the work tree held that no version has stays in the journal: avo memory log --agent external"
+"""Printed where the work tree had uncommitted edits."""
 
 
 def commit(
@@ -88,7 +89,7 @@ def commit(
 
 
 def _result(workspace: Workspace, kept: bool, compared: int) -> dict[str, Any]:
-    """What the gate found: version, attempt, comparison; null where it did not get that far."""
+    """Return version, attempt and comparison; None for those that the gate did not reach."""
     try:
         attempt = workspace.journal.attempt_of(digest(workspace.sources()))
     except ToolError:

@@ -1,4 +1,4 @@
-"""`avo compare`: two candidates side by side, as the gate measures them, and nothing is kept."""
+"""`avo compare`: two candidates compared as by the gate, without keeping anything."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from avo.tools.score.executor import LocalExecutor
 from avo.types import AvoError, Comparison, Rejected, Unfit
 
 VERSION = re.compile(r"v\d+|best|seed-from")
+"""Names of versions; other arguments are folders."""
 Side = Annotated[
     str,
     typer.Argument(
@@ -58,7 +59,7 @@ def compare(
 
 
 def _measured(executor: LocalExecutor, sides: list[tuple[str, Sources]]) -> tuple[Comparison | None, str]:
-    """The comparison, or which side is rejected and why."""
+    """Return the comparison and "", or None and the rejected side with the reason."""
 
     (first, one), (second, other) = sides
     try:
@@ -70,7 +71,7 @@ def _measured(executor: LocalExecutor, sides: list[tuple[str, Sources]]) -> tupl
 
 
 def _sources(name: str, run: Path | None) -> Sources:
-    """The sources of a version, or in a folder. Raises AvoError."""
+    """Return the sources of a version, or in a folder. Raises AvoError."""
     if VERSION.fullmatch(name):
         journal, lineage = existing(run or latest_run())
         with closing(journal):

@@ -1,4 +1,4 @@
-"""`avo doctor`: what this machine has, what is missing, and whether a model can do the work."""
+"""`avo doctor`: the state of this machine, and whether a model can do the work."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from avo.tools.devices.roofline import device
 from avo.types import AvoError, Missing
 
 PACKAGES = ("autogen-agentchat", "autogen-ext", "torch", "cuda-bindings", "chromadb", "gitpython", "typer")
+"""Required packages."""
 
 
 def doctor(
@@ -83,7 +84,7 @@ def doctor(
 
 
 def writing_problem(folder: Path) -> str:
-    """Why nothing can be written to a folder; empty when it can. It is made when it is not there."""
+    """Return why a folder cannot be written to; empty if it can. It is created if missing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
@@ -93,7 +94,7 @@ def writing_problem(folder: Path) -> str:
 
 
 def _model(spec: str, base_url: str, as_json: bool) -> None:
-    """Say what a model can do. What keeps it from that is one line."""
+    """Print a model's capabilities. Raises Missing with one line if it cannot be used, and typer.Exit."""
     from avo.agents.checkup import check  # AutoGen and the clients, which no other question needs
 
     try:

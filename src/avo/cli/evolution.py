@@ -1,4 +1,4 @@
-"""What `avo run scenario` does, once the command is known to be well-formed: agents, session and a summary."""
+"""Implementation of `avo run scenario`, after its arguments were checked: agents, session and summary."""
 
 from __future__ import annotations
 
@@ -34,14 +34,17 @@ from avo.types import RULES, counted, figure
 
 AGENTS = ("worker", "supervisor")
 Figures = tuple[int, float, float, float, int]
-"""The limits: steps, minutes, goal, USD, attempts."""
+"""The limits: steps, minutes, goal, USD, attempts; 0 for none."""
 
 
 def start(
     place: Path, run: Path | None, target: str, models: tuple[str, str], base_url: str, figures: Figures, *,
     seed_from: str, dry_run: bool, unsafe_shell: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Begin a run of the scenario in a folder, or go on with it. models: of worker and supervisor, as written."""
+    """Begin a run of the scenario in `place`, or resume it. Raises AvoError, and typer.Exit with the exit code.
+
+    models: specs of worker and supervisor, as given.
+    """
     limits = Limits(*figures)
     scenario = load(str(place))
     target = resolve_target(target, scenario)
@@ -80,7 +83,7 @@ def start(
 
 
 def _model_of(run: Path) -> str:
-    """The language model that a run was begun with, so that one resumed without a word of it does not lose it."""
+    """Return the language model of an existing run, so that resuming it without --model keeps it; empty without one."""
 
     path = run / SETTINGS
     model = settings_in(path).get("model", "") if path.is_file() else ""
@@ -91,7 +94,7 @@ def _model_of(run: Path) -> str:
 
 
 def _warned() -> bool:
-    """Say what --unsafe-shell means on this system; whether it means anything."""
+    """Print the effect of --unsafe-shell on this system; return True if it has one."""
 
     unsafe = "shell" not in measures_in_force()
     meaning = "THE MODEL'S COMMANDS RUN WITH ALL YOUR RIGHTS, ON ALL YOUR FILES" if unsafe else "not needed here"
@@ -117,7 +120,7 @@ def _summary(workspace: Workspace, run: str, model: str, reason: str) -> dict[st
 
 
 def _usd(workspace: Workspace) -> float | None:
-    """What the models cost; None when a price is not known."""
+    """Return the cost of the models in USD; None if a price is not known."""
     unpriced = sum(entry["unpriced"] for entry in workspace.journal.spent())
     return None if unpriced else round(workspace.journal.usd(), 4)
 

@@ -25,7 +25,7 @@ Kind = Annotated[str, typer.Option(envvar="AVO_KIND", help="code, doc, instructi
 
 
 def _store() -> Store:
-    """The store in use. Raises Missing when there is none."""
+    """Return the store in use. Raises Missing without one."""
     return Store.open((kb_folder() / "current").resolve())
 
 

@@ -1,4 +1,4 @@
-"""`avo kb build`, `update` and `sources`: make the index of the knowledge base, and show what it is made of."""
+"""`avo kb build`, `update` and `sources`: build the index of the knowledge base, and list its sources."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _build(
 
 
 def _progress(line: str) -> None:
-    """One line on a terminal that the next one replaces."""
+    """Print a line that the next one replaces, if standard error is a terminal."""
     if sys.stderr.isatty():
         print(f"\r\033[K{printable(line)}", end="", file=sys.stderr, flush=True)
 

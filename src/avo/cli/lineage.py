@@ -45,14 +45,14 @@ def log(run: RunFolder = None, as_json: AsJson = False) -> None:
 
 
 def _anew(journal: Journal, version: Version) -> float | None:
-    """What a version scored since it was kept, by a newer judge or on another machine; None where it was not."""
+    """Return a version's later score, by a newer judge or on another machine; None without one."""
     attempt = journal.attempt_of(version.tree)
     own = attempt is None or math.isclose(attempt.verdict.score, version.score, rel_tol=1e-5)  # the trailer is rounded
     return None if attempt is None or own else attempt.verdict.score
 
 
 def _origin(lineage: Lineage, version: Version) -> dict[str, str]:
-    """Where the lineage came from, beside its first version."""
+    """Return the origin of the lineage, with its first version; else empty."""
     text = lineage.facts(version).get("Seed-From") if version.name == "v0" else ""
     return {"seed_from": text} if text else {}
 

@@ -1,4 +1,4 @@
-"""`avo memory`: the conversation of a run, and what it cost."""
+"""`avo memory`: the conversation of a run, and its costs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from avo.tools.plan import direction_line
 from avo.types import counted
 
 LINE = 160
+"""Longest text of a message in a list, in characters."""
 LISTED_ADVICE = 10
+"""Number of latest interventions in `avo memory stats`."""
 Last = Annotated[int, typer.Option(envvar="AVO_LAST", min=0, help="Only the last N messages; 0: all.")]
 
 
@@ -88,7 +90,7 @@ def plan(run: RunFolder = None, as_json: AsJson = False) -> None:
 
 
 def spent_line(entry: Mapping[str, Any]) -> str:
-    """One line of the ledger's totals."""
+    """Return one row of the ledger's totals as a line."""
     parts = [f"{entry['agent']}, {entry['kind']}: {entry['entries']} times"]
     if entry["kind"] == "model":
         cached = f" ({entry['cached_tokens']} cached)" if entry["cached_tokens"] else ""

@@ -1,4 +1,4 @@
-"""Which scenario a command is about: the one that it names, or that its run is of. Nothing heavy."""
+"""The scenario of a command: the one that it names, or that of its run. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ RUN_SETTINGS, FILE = "run.toml", "scenario.toml"
 
 
 def scenario_place(name: str | None, run: Path | None) -> Path:
-    """The folder of scenario `name`; by default, and where nothing else has that name, of the scenario of `run`.
+    """Return the folder of scenario `name`; by default, and if nothing else has that name, of the scenario of `run`.
 
-    Raises AvoError that says how to name the folder, where it is gone.
+    Raises AvoError that says how to name the folder, if it is gone.
     """
     if name is not None and ("/" in name or name == "."):
         return folder(name)
@@ -43,7 +43,7 @@ def scenario_place(name: str | None, run: Path | None) -> Path:
 
 
 def _as_it_was(places: list[Path], digest: str) -> Path:
-    """The first folder whose scenario is the one of a run's scores."""
+    """Return the first folder whose scenario has the digest of the run's scores; else the first."""
     from avo.scenarios.loader import load  # pydantic, for a case that is rare
 
     for place in places:
@@ -56,12 +56,12 @@ def _as_it_was(places: list[Path], digest: str) -> Path:
 
 
 def _own(place: Path) -> bool:
-    """Whether a folder is the user's: what another one left beside a run is not taken for its scenario."""
+    """Return True if a folder belongs to the user: another user's, beside a run, is not used as its scenario."""
     return place.is_dir() and place.stat().st_uid in (0, os.getuid())
 
 
 def _only_run_of(name: str | None) -> Path | None:
-    """The run in runs/ that a command goes on with which names a scenario that is found nowhere else."""
+    """Return the only run in runs/ of a scenario that is found nowhere else; else None."""
     try:
         folder(name or "")
     except AvoError:
@@ -71,5 +71,5 @@ def _only_run_of(name: str | None) -> Path | None:
 
 
 def as_named(place: Path) -> str:
-    """What a further command calls a scenario: its name where that is enough, else its folder."""
+    """Return a scenario's argument for further commands: its name where that suffices, else its folder."""
     return place.name if place.name in names() and folder(place.name) == place else str(place)

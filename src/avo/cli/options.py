@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean."""
+"""Options shared by several commands, and their interpretation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BaseUrl = Annotated[
 
 
 def output(meaning: str) -> typer.models.OptionInfo:
-    """The option that says where to write: the same in every command that writes a file or a folder."""
+    """Return the option `--output`, the same in every command that writes a file or a folder."""
     made: typer.models.OptionInfo = typer.Option("--output", "-o", envvar="AVO_OUTPUT", metavar="PATH", help=meaning)
     return made
 
@@ -67,11 +67,11 @@ Source = Annotated[
     typer.Option("--source", envvar="AVO_SOURCE", metavar="NAME", help="This source alone; again for more."),
 ]
 DRIVERS_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
-"""One of them is there where a driver is: on Linux, and below Windows."""
+"""Files of which one exists where a GPU driver is loaded: on Linux, and in WSL."""
 
 
 def latest_run() -> Path:
-    """The run that was written to last. Raises Missing when there is none."""
+    """Return the folder of the run written to last. Raises Missing without one."""
     found = sorted(runs_folder().glob("*/avo.db"), key=_written)
     if not found:
         raise Missing(f"no run in {runs_folder()}/; start one: avo run scenario mha_causal (or name it with --run DIR)")
@@ -79,13 +79,13 @@ def latest_run() -> Path:
 
 
 def _written(journal: Path) -> float:
-    """When a journal was written to: SQLite puts what is new into a file beside it first."""
+    """Return the time of the last write to a journal or its write-ahead log, in seconds since 1970."""
     beside = journal.with_name(f"{journal.name}-wal")
     return max(path.stat().st_mtime for path in (journal, beside) if path.exists())
 
 
 def resolve_target(name: str, scenario: Scenario) -> str:
-    """`auto` is the target that a GPU here runs, if the scenario has one, else the CPU. Raises AvoError."""
+    """Return the target; for `auto` one that a GPU here runs, if the scenario has one, else cpu. Raises AvoError."""
     if name == "auto":
         name = max(_run_by_gpus(scenario), key=lambda target: (len(target), target), default="cpu")
     scenario.target(name)
@@ -93,7 +93,7 @@ def resolve_target(name: str, scenario: Scenario) -> str:
 
 
 def _run_by_gpus(scenario: Scenario) -> list[str]:
-    """The scenario's targets whose code one of the GPUs runs that CUDA shows to this process."""
+    """Return the scenario's targets that one of the GPUs visible to this process can run."""
     if not any(Path(device).exists() for device in DRIVERS_DEVICES):
         return []  # to ask CUDA takes its time
     from avo.tools.devices.gpu import gpus  # every command reads its options, few of them ask for a GPU
@@ -103,7 +103,7 @@ def _run_by_gpus(scenario: Scenario) -> list[str]:
 
 
 def consulted_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Passages of the knowledge base, each once, with the question that found it."""
+    """Return the consulted passages as lines, each once, with the query that found it."""
     found: dict[str, str] = {}
     for row in rows:
         found[row["chunk"]] = found.get(row["chunk"]) or row["query"]
@@ -111,11 +111,12 @@ def consulted_text(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
     print(json.dumps(value, indent=1))
 
 
 def print_last(text: str) -> None:
-    """Print what a command ends with; that its terminal was closed meanwhile does not change how it went."""
+    """Print a command's last output; a terminal closed meanwhile does not change the exit code."""
     try:
         print(text, flush=True)
     except OSError as error:

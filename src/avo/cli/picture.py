@@ -1,4 +1,4 @@
-"""The picture of a trajectory: the same file for the same versions, whatever the user's matplotlib settings."""
+"""The plot of a trajectory: identical for the same versions, whatever the user's matplotlib settings."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 BEST, BASELINE, FAINT = "#0f6b4f", "#4d4d4d", "#666666"
 CASES = ("#0072b2", "#d55e00", "#b0508a", "#8c6d00", "#2f8fc7", "#5f4690")
-"""Told apart also by those who see no red or no green; the dashes differ too."""
+"""Colours of the cases, distinguishable also with colour blindness; the dashes differ too."""
 DASHES = ((5, 2), (1.5, 1.5), (7, 2, 1.5, 2), (3, 1), (9, 3), (1, 3))
+"""Dash patterns of the cases, in points."""
 WIDTH, HEIGHT, DPI = 9.0, 5.0, 150
+"""Size of the figure in inches, and its resolution in dots per inch."""
 PLACE = (0.085, 0.11, 0.71, 0.735)
-"""Of the axes in the figure: left, bottom, width, height; the labels of the lines stand to the right."""
+"""Position of the axes in the figure (left, bottom, width, height); the labels are to the right."""
 SMALL, LINE, NAME_WIDTH = 8.5, 1.4, 26
-"""Points of a label, lines that it takes, points that a version's name takes."""
+"""Font size of labels in points, their line spacing as a factor, and the width of a version's name in points."""
 AXES = {"versions": "version", "attempts": "evaluated attempts", "hours": "hours since the seed"}
 
 
 def draw(found: Trajectory, file: Path) -> None:
-    """Write a .png or .svg. Raises Missing without matplotlib."""
+    """Write the plot as .png or .svg. Raises Missing without matplotlib."""
     try:  # an optional package
         import matplotlib
         from matplotlib.figure import Figure
@@ -84,7 +86,7 @@ def _lines(axes: Axes, found: Trajectory) -> None:
 
 
 def _names(axes: Axes, found: Trajectory) -> None:
-    """Names above the last dot, the first, and those between that leave each other room."""
+    """Write names above the last dot, the first, and those in between that do not overlap."""
     from matplotlib.patheffects import withStroke  # is there: `draw` has imported it
 
     low, high = axes.get_xlim()
@@ -103,7 +105,7 @@ def _names(axes: Axes, found: Trajectory) -> None:
 
 
 def _labels(axes: Axes, found: Trajectory) -> None:
-    """To the right, what each line is and where it ends, as far apart as the letters need."""
+    """Write each line's name and last value to its right, far enough apart to be read."""
     entries = [(found.best[-1], f"best  {found.best[-1]:.4g}", BEST, "bold")]
     if len(found.cases) > 1:
         lasts = [(case, values[-1], color) for (case, values), color in zip(found.cases.items(), cycle(CASES))]
@@ -125,7 +127,7 @@ def _labels(axes: Axes, found: Trajectory) -> None:
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Ascending places moved as little as it takes to lie `gap` apart."""
+    """Return ascending positions, moved as little as possible so that they are `gap` apart."""
     groups: list[list[float]] = []
     for place in places:
         groups.append([place])
@@ -136,5 +138,5 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def _starts(group: Sequence[float], gap: float) -> float:
-    """Where the first of a group that belongs together lies; never below the axis."""
+    """Return the first position of a group of adjacent ones; never below the axis."""
     return max(fmean(group) - gap * (len(group) - 1) / 2, 0.0)

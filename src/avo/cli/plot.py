@@ -1,4 +1,4 @@
-"""`avo lineage plot`: how the best score grew, version by version, beside the baselines."""
+"""`avo lineage plot`: the growth of the best score, version by version, beside the baselines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from avo.types import AvoError
 
 
 class By(StrEnum):
-    """What the versions are drawn over."""
+    """Unit of the horizontal axis."""
 
     VERSIONS = "versions"
     ATTEMPTS = "attempts"

@@ -1,4 +1,4 @@
-"""`avo profile` and `avo sanitize`: what instruments tell of a candidate, by hand."""
+"""`avo profile` and `avo sanitize`: profilers and sanitizers on a candidate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from avo.types import AvoError, Missing, Rejected
 
 
 class Tool(StrEnum):
-    """compute-sanitizer's tools, and those of the C++ compiler."""
+    """Tools of compute-sanitizer, and sanitizers of the C++ compiler."""
 
     usual = "usual"
     memcheck = "memcheck"

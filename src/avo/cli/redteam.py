@@ -1,4 +1,4 @@
-"""`avo redteam`: whether the judge still refuses what it must refuse."""
+"""`avo redteam`: a test that the judge refuses what it must refuse."""
 
 from __future__ import annotations
 

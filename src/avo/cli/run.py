@@ -1,4 +1,4 @@
-"""`avo run scenario`: starts a run, or goes on with it."""
+"""`avo run scenario`: begins or resumes a run."""
 
 from __future__ import annotations
 

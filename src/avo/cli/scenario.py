@@ -1,4 +1,4 @@
-"""`avo scenario list`, `show` and `new`: which problems there are, and another one."""
+"""`avo scenario list`, `show` and `new`: the available scenarios, and new ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def list_scenarios(as_json: AsJson = False) -> None:
 
 
 def _listed(place: Place) -> dict[str, Any]:
-    """What is told of one; a mistake in another's scenario is told in its line."""
+    """Return a scenario's entry in the list, with the error if it cannot be loaded."""
     origin = {} if place.origin == SHIPPED else {"from": place.origin}
     try:
         scenario = load(str(place.folder))

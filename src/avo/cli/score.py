@@ -1,4 +1,4 @@
-"""`avo eval` and `avo build`: what the agent sees, by hand."""
+"""`avo eval` and `avo build`: an agent's evaluation and build as commands."""
 
 from __future__ import annotations
 

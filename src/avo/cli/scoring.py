@@ -1,4 +1,4 @@
-"""What `avo eval` and `avo build` do, once it is known which scenario is meant."""
+"""Implementation of `avo eval` and `avo build`, once the scenario is known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from avo.types import AvoError, Rejected, Status, Verdict
 
 
 def opened(place: Path, path: Path | None, target: str) -> tuple[LocalExecutor, dict[str, bytes]]:
-    """The executor of the scenario in a folder, and the sources in `path`, by default the seed's."""
+    """Return the executor of the scenario in `place`, and the sources in `path` (default: the seed).
+
+    Raises AvoError.
+    """
     scenario = load(str(place))
     target = resolve_target(target, scenario)
     if path and not path.is_dir():
@@ -31,7 +34,7 @@ def opened(place: Path, path: Path | None, target: str) -> tuple[LocalExecutor, 
 
 
 def evaluate(place: Path, path: Path | None, target: str, run: Path | None, direction: str, as_json: bool) -> None:
-    """Score a candidate, in the journal of `run` where one is named, and print the verdict."""
+    """Score a candidate, in the journal of `run` if given, and print the verdict. Raises typer.Exit and AvoError."""
     kept: dict[str, Any] = {}
     if run:
         verdict, text, kept = _kept(place, path, target, run, direction)
@@ -64,7 +67,7 @@ def evaluate(place: Path, path: Path | None, target: str, run: Path | None, dire
 def _kept(
     place: Path, path: Path | None, target: str, run: Path, direction: str
 ) -> tuple[Verdict, str, dict[str, Any]]:  # fmt: skip
-    """Evaluate by the agents' own tool, in an external operator's step: verdict, the tool's answer, and where it is."""
+    """Evaluate by the agents' tool in an external operator's step; return verdict, answer, and facts for JSON."""
     scenario = load(str(place))
     direction = direction or f"{path or 'the work tree'}, by hand"
     with external_step(run, scenario, resolve_target(target, scenario), path) as bench:
@@ -78,7 +81,7 @@ def _kept(
 
 
 def build(place: Path, path: Path | None, target: str, as_json: bool) -> None:
-    """Compile a candidate, and print what the compiler says."""
+    """Compile a candidate, and print the compiler's output. Raises typer.Exit and AvoError."""
     executor, files = opened(place, path, target)
     status, reason, log, built = Status.PASSED, "", "", None
     try:

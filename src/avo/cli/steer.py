@@ -1,4 +1,4 @@
-"""`avo steer`, `avo pause`, `avo resume`: what people tell a run, while it is under way or not."""
+"""`avo steer`, `avo pause`, `avo resume`: people's control of a run, whether or not it is running."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def resume(run: RunFolder = None) -> None:
 
 
 def _opened(run: Path | None) -> tuple[Journal, Path]:
-    """The journal of a run, which another process may hold. Raises Missing when there is no such run."""
+    """Return the journal of a run, which another process may hold, and its folder. Raises Missing without a run."""
     folder = run or latest_run()
     return shared_journal(folder), folder

@@ -1,4 +1,4 @@
-"""`avo step` and `avo note`: a step of your own by commands."""
+"""`avo step` and `avo note`: a person's own step by commands."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ differ by some percent (a busy CPU: by more than ten); `compare` times both side
 which interval the ratio lies, and keeps nothing. `attempts show N` reads one
 whole, as `lineage show vN` and `lineage diff vA vB` do for versions. A commit that is kept ends the step: begin the
 next one. `step end` gives it up: the work tree is the latest version again."""
+"""Template of the list of commands below a brief."""
 
 
 def begin(

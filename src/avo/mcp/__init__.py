@@ -1,1 +1,1 @@
-"""A run's tools for a coding agent over the Model Context Protocol; imports operators and what lies below them."""
+"""A run's tools for a coding agent over the Model Context Protocol; imports operators and the rooms below them."""

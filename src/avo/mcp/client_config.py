@@ -1,4 +1,4 @@
-"""What a coding agent's configuration says so that it starts `avo mcp` by itself."""
+"""Configuration of a coding agent that lets it start `avo mcp` itself."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 
 FOLDERS = ("AVO_CACHE", "AVO_KB")
-"""Variables that a client would not pass on by itself."""
+"""Variables that a client does not pass on unless configured."""
 STARTUP_SECONDS, TOOL_SECONDS = 60, 3600
-"""Codex waits 10 and 60 by default; an evaluation may take minutes."""
+"""Timeouts for Codex, whose defaults are 10 and 60 seconds; an evaluation may take minutes."""
 
 
 class Client(StrEnum):
@@ -28,11 +28,11 @@ FILES = {
     Client.CODEX: "~/.codex/config.toml",
     Client.CURSOR: ".cursor/mcp.json in your project, or ~/.cursor/mcp.json",
 }
-"""Where a client looks."""
+"""Client -> location of its configuration."""
 
 
 def snippet(client: Client, arguments: list[str]) -> str:
-    """The configuration that makes a client run `avo mcp` with these arguments."""
+    """Return the configuration with which a client runs `avo mcp` with these arguments."""
     command, rest = avo_command()[0], [*avo_command()[1:], "mcp", *arguments]
     variables = {name: str(Path(os.environ[name]).expanduser().resolve()) for name in FOLDERS if os.environ.get(name)}
     if client is Client.CODEX:
@@ -49,6 +49,6 @@ def snippet(client: Client, arguments: list[str]) -> str:
 
 
 def avo_command() -> list[str]:
-    """How to start this install from anywhere."""
+    """Return the command that starts this installation from any folder."""
     script = Path(sysconfig.get_path("scripts")) / "avo"
     return [str(script)] if script.is_file() else [sys.executable, "-m", "avo"]

@@ -1,4 +1,4 @@
-"""An external agent at a run: its tool calls, one change at a time, journalled on both sides, stopped when it asks."""
+"""An external agent's tool calls on a run: one change at a time, journalled with their answers, and cancellable."""
 
 from __future__ import annotations
 
@@ -25,15 +25,13 @@ from avo.types import AvoError, Cancelled, NothingScored
 
 T = TypeVar("T")
 LONGEST_CALL = 2000
-"""Characters of a call's arguments that `avo memory log` shows; the journal holds all of them."""
+"""Longest call that `avo memory log` shows, in characters; the journal has all of it."""
 KILL_AGAIN_SECONDS = 0.05
-"""What is stopped may be between two children."""
-
-"""What a tool said, and whether it did what was asked."""
+"""Seconds between repeated kills: the process may just be between two children."""
 
 
 class Desk:
-    """Tools over one bench. Calls wait until the seed was scored; those that only read do not wait for others."""
+    """The tools over one workspace. Calls wait until the seed was scored; those that only read wait for no other."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace, self.registry = workspace, registry(workspace)
@@ -47,22 +45,22 @@ class Desk:
         begin(self.workspace)
 
     async def _prepared(self) -> None:
-        """Wait until the run is ready; what the machine kept it from may have been mended since. Raises AvoError."""
+        """Wait until the run is ready; after a fault of the machine, try again. Raises AvoError."""
         failed = self._ready.done() and not self._ready.cancelled() and self._ready.exception()
         if failed and not isinstance(failed, NothingScored):
             self._ready = asyncio.create_task(self._prepare())
         await asyncio.shield(self._ready)
 
     async def brief(self) -> str:
-        """What the step is about, and what was tried so far. Raises AvoError when the seed scores nothing."""
+        """Return the step's brief. Raises AvoError if the seed scores nothing."""
         return await self._heard(lambda: told(self.workspace))
 
     async def versions(self) -> str:
-        """The versions kept so far. Raises AvoError as `brief` does."""
+        """Return the list of versions. Raises AvoError as `brief` does."""
         return await self._heard(lambda: lineage(self.workspace))
 
     async def notes(self) -> str:
-        """Lessons that were written down. Raises AvoError as `brief` does."""
+        """Return the notes. Raises AvoError as `brief` does."""
 
         async def listed() -> str:
             return latest_notes(self.workspace) or "none yet"
@@ -70,7 +68,7 @@ class Desk:
         return await self._heard(listed)
 
     async def _heard(self, work: Callable[[], Awaitable[T]]) -> T:
-        """What `work` returns, once the run is ready. Raises AvoError with a line that a client may read."""
+        """Return the result of `work`, once the run is ready. Raises AvoError with a line that a client may read."""
         try:
             await self._prepared()
             return await work()
@@ -81,11 +79,11 @@ class Desk:
         return discreet(without_secrets(text), self.workspace.scenario)
 
     def start(self, name: str, arguments: Mapping[str, Any]) -> asyncio.Task[Answer]:
-        """Call a tool; the task never raises but when it is cancelled before its turn came."""
+        """Call a tool; the task raises only if it is cancelled while it waits for its turn."""
         return asyncio.create_task(self._answer(name, arguments))
 
     def stop(self, task: asyncio.Task[Answer]) -> None:
-        """End what a call is doing; at once when it is still waiting for its turn."""
+        """Stop a running call, or cancel one that still waits for its turn."""
         if task is not self._working:
             task.cancel()
             return
@@ -94,7 +92,7 @@ class Desk:
         stopping.add_done_callback(self._stopping.discard)
 
     async def close(self) -> None:
-        """End whatever is under way, and wait until it is journalled."""
+        """Stop all calls, and wait until they are journalled."""
         for task in (self._ready, self._working):
             if task is not None:
                 await _killed(task)
@@ -114,7 +112,7 @@ class Desk:
             return Answer(f"{name}: {self._told(error)}", worked=False)
 
     def _told(self, error: Exception) -> str:
-        """An error in one line for the client; a fault of avo's own also goes into the artifacts."""
+        """Return an error as one line for the client; a defect of avo is also logged to the artifacts."""
         if fault := fault_of(error):
             return self._line(str(fault))
         self.workspace.log(error)
@@ -158,7 +156,7 @@ class Desk:
             return Answer(f"{name}: {self._told(error)}", worked=False)
 
     def _next(self, outcome: str, summary: str) -> str:
-        """Close the step and open the next one; what to tell about it."""
+        """Close the step and open the next one; return a message about it."""
         over, workspace = self.workspace.step, self.workspace
         end(workspace.journal, workspace.lineage, over, outcome, summary)
         workspace.ended, workspace.exhausted = "", False
@@ -169,7 +167,7 @@ class Desk:
 
 
 async def _killed(task: asyncio.Task[Any]) -> None:
-    """End what a task waits for, a device too, and wait until it is over."""
+    """Stop what a task waits for, be it a device, and wait until it is over."""
     try:
         while not task.done():
             wait_no_longer()

@@ -25,14 +25,17 @@ if TYPE_CHECKING:
     from anyio import AsyncFile
 
 EVERY = 1.0
-"""Seconds between two notes of progress."""
+"""Seconds between two progress notifications."""
 NOT_FOUND = -32002
-"""The protocol's code for a resource that is not there."""
+"""MCP's error code for a missing resource."""
 BRIEF = "What this step is about: the task, the versions so far, the latest attempts, the notes."
 
 
 async def serve(workspace: Workspace, stdio: tuple[int, int]) -> int:
-    """Serve until the client leaves (0) or a signal comes (its number). Nothing is under way afterwards."""
+    """Serve until the client leaves (return 0) or a signal comes (return its number). Nothing is left running.
+
+    stdio: file descriptors of input and output.
+    """
     loop, signals, desk = asyncio.get_running_loop(), list[int](), Desk(workspace)
     lines = Lines(stdio[0])
     answers = Answers(stdio[1], lines.end)
@@ -121,7 +124,7 @@ async def _or_error(text: Awaitable[str]) -> str:
 
 
 async def _reported(made: Server[Any, Any], name: str, desk: Desk, task: asyncio.Task[Answer]) -> Answer:
-    """Wait for a call and tell the client how long it has taken so far; a client that calls it off stops it."""
+    """Wait for a call and notify the client of the elapsed seconds; a client's cancellation stops the call."""
     context, started = made.request_context, time.monotonic()
     token = context.meta.progressToken if context.meta else None
     try:

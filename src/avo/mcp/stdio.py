@@ -1,4 +1,4 @@
-"""Standard input and output of this process, for the protocol alone; whatever else prints goes to standard error."""
+"""Standard input and output, reserved for the protocol; other output of this process goes to standard error."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import threading
 from collections.abc import Callable
 
 LAST_WORDS = 1.0
-"""Seconds that a client which reads no more is waited for at the end."""
+"""Seconds to wait at the end for a client that does not read."""
 
 
 def take_stdio() -> tuple[int, int]:
-    """Both, as descriptors that no child inherits; the usual ones become /dev/null and standard error."""
+    """Return private copies of the descriptors of standard input and output, which no child inherits.
+
+    Standard input becomes /dev/null, standard output becomes standard error.
+    """
     sys.stdout.flush()
     taken = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
@@ -26,9 +29,9 @@ def take_stdio() -> tuple[int, int]:
 
 
 class Lines:
-    """Lines as they come, up to the end of the input or `end`.
+    """An asynchronous iterator over lines of input, until its end or `end`.
 
-    A thread that nobody waits for reads them: a read cannot be called off, and the server has to be able to leave.
+    They are read in a daemon thread: a blocking read cannot be cancelled, and the server has to be able to exit.
     """
 
     def __init__(self, source: int) -> None:
@@ -42,6 +45,7 @@ class Lines:
             self._loop.call_soon_threadsafe(self.end)
 
     def end(self) -> None:
+        """End the iteration."""
         self._lines.put_nowait(None)
 
     def __aiter__(self) -> Lines:
@@ -55,7 +59,7 @@ class Lines:
 
 
 class Answers:
-    """Writes in a thread, in order; a client that does not read holds nothing up. `gone` is called when it left."""
+    """An output written in order by a thread, so that a slow client blocks nothing. Calls `gone` if the client left."""
 
     def __init__(self, sink: int, gone: Callable[[], None]) -> None:
         self._loop, self._gone, self._sink = asyncio.get_running_loop(), gone, sink
@@ -73,11 +77,13 @@ class Answers:
                 self._loop.call_soon_threadsafe(self._gone)
 
     async def write(self, text: str) -> None:
+        """Queue a text."""
         self._texts.put(text.encode())
 
     async def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: the thread flushes."""
 
     def close(self) -> None:
+        """Write what is queued, within LAST_WORDS seconds."""
         self._texts.put(None)
         self._thread.join(LAST_WORDS)

@@ -1,1 +1,1 @@
-"""Who varies: avo's own agents in a session or a person or program outside; imports evolve, run, agents, never cli."""
+"""Operators, which vary a run: avo's own agents in a session, or external people and programs. Never imports cli."""

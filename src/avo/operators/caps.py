@@ -1,4 +1,4 @@
-"""A run held to its limits, its pauses and Ctrl-C while it goes on: what is polled reads no database."""
+"""Enforcement of a run's limits, pauses and Ctrl-C while it runs; what is polled reads no database."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from avo.memory.lineage import Lineage
 from avo.tools.workspace import Workspace
 
 SECONDS = 0.2
-"""Between two looks at whether a pause is over."""
+"""Seconds between two checks whether a pause is over."""
 
 
 class Caps:
-    """Before each model call and each evaluation the limits are looked up; in between, time and Ctrl-C alone count."""
+    """Checks all limits before each model call and each evaluation; in between, only time and Ctrl-C."""
 
     def __init__(self, workspace: Workspace, limits: Limits, say: Callable[[str], None]) -> None:
         self._workspace, self._limits, self._say = workspace, limits, say
         self._reason = ""
         self._deadline = math.inf
         self.interrupted = False
-        """Ctrl-C was pressed."""
+        """True once Ctrl-C was pressed."""
 
     def begin(self) -> None:
-        """From here on, time counts."""
+        """Start counting time."""
         self._workspace.journal.begin_session()
         if self._limits.minutes:
             left = self._limits.minutes * 60 - self._workspace.journal.elapsed()
             self._deadline = time.monotonic() + left
 
     def stopped(self) -> bool:
-        """Whether nothing is to be waited for any more. Polled several times a second."""
+        """Return True if nothing may be waited for any more. Polled several times a second."""
         # No database here, for that reason.
         return self.interrupted or bool(self._reason) or time.monotonic() >= self._deadline
 
     async def may_call(self) -> bool:
-        """Whether another model call may be made; waits while the run is paused."""
+        """Return True if another model call may be made; waits while the run is paused."""
         await self._while_paused()
         if not self.stopped():
             self._reason = self._limits.reached(self._workspace.journal, self._workspace.lineage)
         return not self.stopped()
 
     def may_score(self, wanted: int) -> int:
-        """How many of so many further evaluations may begin."""
+        """Return how many of `wanted` further evaluations may begin."""
         if time.monotonic() >= self._deadline:
             return 0
         left = self._limits.attempts - self._workspace.journal.tried() if self._limits.attempts else wanted
         return max(0, min(wanted, left))
 
     def reached(self, journal: Journal, lineage: Lineage) -> str:
-        """Why the run is over; empty when it is not."""
+        """Return the reason why the run is over; empty if it is not."""
         late = "time" if time.monotonic() >= self._deadline else ""
         return self._reason or self._limits.reached(journal, lineage) or late
 

@@ -1,4 +1,4 @@
-"""An external operator's step: what people and programs do through commands or MCP, in the journal like an agent's."""
+"""An external operator's step: calls of people and programs by commands or MCP, journalled like an agent's."""
 
 from __future__ import annotations
 
@@ -29,19 +29,21 @@ CUT_OFF = Answer(
     Interrupted(),
     False,
 )
+"""Answer of a call that a killed process left unanswered."""
 RULES = Path(__file__).with_name("operator.md")
-"""What an operator is told before the brief."""
+"""The text that an operator reads before the brief."""
 LOOKED_BACK = 100
-"""Messages among which a call without an answer is looked for: no more than a few can be under way."""
+"""Number of latest messages searched for unanswered calls, of which there can only be a few."""
 
 
 @dataclass
 class Offered(Workspace):
-    """A bench whose candidate lies elsewhere than in the work tree, which stays as it is."""
+    """A workspace whose candidate is not in the work tree; the work tree stays as it is."""
 
     offered: Sources = field(default_factory=dict)
 
     def sources(self) -> Sources:
+        """Return the candidate's sources."""
         return self.offered
 
 
@@ -49,9 +51,9 @@ class Offered(Workspace):
 def external_step(
     run: Path, scenario: Scenario, target: str, path: Path | None, seed_from: str = ""
 ) -> Iterator[Workspace]:
-    """The run's bench over the candidate in `path` (default: the work tree); a new run gets its seed first.
+    """Yield the run's workspace over the candidate in `path` (default: the work tree); a new run first gets its seed.
 
-    The step stays open: evaluations belong to it until a commit, which closes it.
+    The step stays open for further evaluations until a commit. Raises AvoError.
     """
     if path and not path.is_dir():
         raise AvoError(f"no folder '{path}'")
@@ -67,7 +69,7 @@ def external_step(
 
 
 def begin(workspace: Workspace) -> None:
-    """Open a step in the work tree, or go on with the one that is open; an agent's interrupted step ends there."""
+    """Open a step in the work tree, or resume the open one; an agent's interrupted step is closed."""
     for step in workspace.journal.steps():
         if step["ended"] is None and step["operator"] == AGENT:
             workspace.journal.close_step(step["id"], "interrupted", "another operator went on in the work tree")
@@ -76,7 +78,7 @@ def begin(workspace: Workspace) -> None:
 
 
 def end(journal: Journal, lineage: Lineage, step: int, outcome: str, summary: str) -> str:
-    """Close a step: the work tree is the latest version again. Returns the diff of what was not committed."""
+    """Close a step and restore the work tree to the latest version. Return the diff of uncommitted edits."""
     best, left = lineage.best().name, unsaved(lineage)
     keep_unsaved(journal, step, best, left)
     lineage.restore()
@@ -85,7 +87,7 @@ def end(journal: Journal, lineage: Lineage, step: int, outcome: str, summary: st
 
 
 def unsaved(lineage: Lineage) -> str:
-    """What the work tree holds and the latest version does not, as a diff."""
+    """Return the diff from the latest version to the work tree."""
     try:
         return unified_diff(lineage.files(lineage.best()), read_sources(lineage.folder))
     except ToolError as error:
@@ -93,19 +95,19 @@ def unsaved(lineage: Lineage) -> str:
 
 
 def keep_unsaved(journal: Journal, step: int, best: str, left: str) -> None:
-    """Journal a diff against version `best` that the work tree is about to lose."""
+    """Journal a diff against version `best` that is about to be removed from the work tree."""
     if left:
         journal.add_message(step, EXTERNAL, "text", readable(f"not committed, against {best}:\n{left}"), "")
 
 
 def begun(workspace: Workspace) -> bool:
-    """Whether the operator asked for the brief of this step: then a refusal does not end it."""
+    """Return True if the operator requested this step's brief: a refused commit then leaves the step open."""
     told = workspace.journal.latest(EXTERNAL, "task")
     return told is not None and told.step == workspace.step
 
 
 async def told(workspace: Workspace) -> str:
-    """The brief of the step, which is journalled as what the operator was told."""
+    """Return the step's brief, and journal it as a message to the operator."""
     made = await brief(workspace, edited(workspace))
     data = packed({TASK: made.data}) if made.data else None
     workspace.journal.add_message(workspace.step, EXTERNAL, "task", made.text, "", data=data)
@@ -113,19 +115,19 @@ async def told(workspace: Workspace) -> str:
 
 
 def called(journal: Journal, step: int, tool: str, text: str, arguments: Mapping[str, Any]) -> int:
-    """Journal a call before it is made: its number."""
+    """Journal a call before it is made; return its number."""
     said, payload = (readable(part) for part in (text, json.dumps(arguments)))
     return journal.add_message(step, EXTERNAL, "call", said, payload, tool)
 
 
 def answered(journal: Journal, step: int, call: int, tool: str, made: Answer) -> None:
-    """Journal what call number `call` was answered."""
+    """Journal the answer to call number `call`."""
     data = packed({str(call): made.data}) if made.data else None
     journal.add_message(step, EXTERNAL, "result", readable(made.text), json.dumps({"call": call}), tool, data)
 
 
 def close_open_calls(journal: Journal) -> None:
-    """Journal that the calls which a killed process left open were interrupted."""
+    """Journal that the calls left open by a killed process were interrupted."""
     last = [message for message in journal.messages(EXTERNAL, last=LOOKED_BACK) if message.payload]
     done = {json.loads(message.payload)["call"] for message in last if message.kind == "result"}
     for message in last:
@@ -134,12 +136,12 @@ def close_open_calls(journal: Journal) -> None:
 
 
 def readable(text: str) -> str:
-    """What UTF-8 can hold of a text."""
+    """Return the text with characters that UTF-8 cannot encode replaced."""
     return text.encode("utf-8", "replace").decode()
 
 
 def answer(workspace: Workspace, tool: str, said: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
-    """What a tool answers; both sides are kept as messages."""
+    """Run `work` as a call of `tool`, journal call and answer, and return the answer. Raises AvoError."""
 
     async def call() -> Answer:
         try:

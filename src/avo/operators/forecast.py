@@ -1,4 +1,4 @@
-"""What the limits of a run buy: `avo run scenario … --dry-run`, from the run's own ledger or from assumptions."""
+"""Forecast of a run under its limits, for `avo run scenario … --dry-run`: from its own ledger, or from assumptions."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ ASSUMED = Means(
     calls=0, steps=0, prompt=40_000, cached=28_000, completion=800, usd=None, calls_a_step=40, evaluations_a_step=6,
     seconds_a_call=10, seconds_an_evaluation=15,
 )  # fmt: skip
-"""A step of a language model on a GPU, roughly: what stands in until the run has figures of its own."""
+"""Rough means of a language model's steps on a GPU, used until the run has its own."""
 TUNER = Means(
     calls=0, steps=0, prompt=0, cached=0, completion=0, usd=0.0, calls_a_step=20, evaluations_a_step=4,
     seconds_a_call=0, seconds_an_evaluation=5,
 )  # fmt: skip
-"""A step of the tuner on a CPU."""
+"""Rough means of the tuner's steps on a CPU."""
 RATES = ("prompt", "cached", "completion")
+"""Fields of a price, in USD per million tokens."""
 LEAST_CALLS = 10
-"""Model calls that a mean needs."""
+"""Smallest number of model calls from which means are taken."""
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run has behind it."""
+    """Consumption of a run so far."""
 
     steps: int = 0
     attempts: int = 0
@@ -43,21 +44,21 @@ class Spent:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What comes, if it goes on as the means say."""
+    """Expected further consumption, if the means hold."""
 
     steps: float | None
-    """None: nothing limits it."""
+    """None: no limit."""
     calls: float | None
     evaluations: float | None
     usd: float | None
-    """None also when the price is not known."""
+    """None also if the price is not known."""
     minutes: float | None
     stops_by: str
-    """The limit that is reached first; empty without one."""
+    """The limit reached first; empty without one."""
 
 
 def behind(run: Path) -> tuple[Spent, Means | None]:
-    """What a run spent, and its means, if it has enough calls for them; nothing, when there is no run yet."""
+    """Return a run's consumption, and its means if it has enough calls; zeros and None without a run."""
     try:
         journal, _ = existing(run)
     except Missing:
@@ -69,7 +70,7 @@ def behind(run: Path) -> tuple[Spent, Means | None]:
 
 
 def forecast(limits: Limits, spent: Spent, means: Means, price: Price | None) -> Forecast:
-    """How far the limits reach, counted in steps of the mean size."""
+    """Return the consumption until the first limit, in steps of mean size."""
     call = price.usd(means.prompt, means.cached, means.completion) if price else None
     minutes = (means.calls_a_step * means.seconds_a_call + means.evaluations_a_step * means.seconds_an_evaluation) / 60
     usd = call * means.calls_a_step if call is not None else None
@@ -90,9 +91,9 @@ def forecast(limits: Limits, spent: Spent, means: Means, price: Price | None) ->
 
 
 def begins_from(run: Path, scenario: Scenario, target: str, seed_from: str) -> dict[str, Any]:
-    """What `--seed-from` names, for JSON; nothing without it. Raises AvoError for what a start would refuse.
+    """Return the version that `--seed-from` names, for JSON; empty without one.
 
-    already: the run was begun from there, and nothing more is brought in.
+    already: True if the run began from there. Raises AvoError where a start would.
     """
     came = bring(seed_from, run, target) if seed_from else None
     claimed(run, scenario, target)
@@ -108,7 +109,10 @@ def begins_from(run: Path, scenario: Scenario, target: str, seed_from: str) -> d
 
 
 def dry_run(run: Path, limits: Limits, names: tuple[str, str], table: Prices) -> dict[str, Any]:
-    """All of it, for JSON. names: of the models of worker and supervisor; the worker's price counts."""
+    """Return the forecast and its inputs, for JSON.
+
+    names: models of worker and supervisor; only the worker's price counts.
+    """
     price = table.of(names[0])
     spent, own = behind(run)
     tunes = names[0].startswith("tuner")
@@ -125,7 +129,7 @@ def dry_run(run: Path, limits: Limits, names: tuple[str, str], table: Prices) ->
 
 
 def told(found: dict[str, Any]) -> str:
-    """The same for people."""
+    """Format the result of `dry_run` for people."""
     means, spent, price, more = (found[key] for key in ("means", "so_far", "usd_per_million_tokens", "expected"))
     names = " and ".join(dict.fromkeys((found["model"], found["supervisor_model"])))
     cost = "nothing" if price and not any(price.values()) else "a price that is not known"

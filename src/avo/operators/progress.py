@@ -1,4 +1,4 @@
-"""What a run shows while it runs: read from the journal, so that nothing else has to know of it."""
+"""Progress display of a run, read from the journal, so that no other part has to report it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from avo.tools.workspace import Workspace
 from avo.types import counted, figure
 
 SECONDS = 0.5
-"""Between two looks at the journal."""
+"""Seconds between two reads of the journal."""
 WIDTH = 80
-"""Characters of a model's trouble in the status line."""
+"""Longest message about a model's failure in the status line, in characters."""
 
 
 class Progress:
-    """A line per attempt, version and advice; on a terminal also a status line. All on standard error."""
+    """A display of a line per attempt, version and advice, and a status line on a terminal. All on standard error."""
 
     def __init__(self, workspace: Workspace, limits: Limits) -> None:
         self._workspace, self._limits = workspace, limits
@@ -36,7 +36,7 @@ class Progress:
         self._waiting, self._entries = "", 0
 
     async def watch(self) -> None:
-        """Show what is new, again and again; runs beside the loop until cancelled."""
+        """Show news repeatedly, until cancelled; runs beside the loop."""
         if self._status:
             self._status.start()
         while True:
@@ -44,23 +44,24 @@ class Progress:
             await asyncio.sleep(SECONDS)
 
     def end(self) -> None:
-        """Show the rest and leave the terminal as it was."""
+        """Show the last news and restore the terminal."""
         self._show()
         if self._status:
             with contextlib.suppress(OSError, ValueError):
                 self._status.stop()
 
     def say(self, line: str) -> None:
+        """Print a line."""
         with contextlib.suppress(OSError, ValueError):  # a terminal that went away does not end a run
             self._console.print(printable(line), markup=False, soft_wrap=True)
 
     def waits(self, line: str) -> None:
-        """A model is waited for: said once, and shown in the status line until the ledger goes on."""
+        """Print that a model is being waited for, and keep it in the status line until the next entry in the ledger."""
         self.say(line)
         self._waiting, self._entries = " ".join(line.split())[:WIDTH], self._workspace.journal.entries()
 
     def _show(self) -> None:
-        """A run does not end because it cannot be shown."""
+        """Show news; an error in it is logged and does not end the run."""
         try:
             self.show()
         except Exception as error:
@@ -68,7 +69,7 @@ class Progress:
                 self._workspace.log(error)
 
     def show(self) -> None:
-        """What came since the last call."""
+        """Print what was journalled since the last call, and update the status line."""
         journal, versions = self._workspace.journal, self._workspace.lineage.versions()
         tried, kept, advised = self._seen
         for attempt in journal.attempts(since=tried, forgotten=True):
@@ -119,7 +120,7 @@ class Progress:
         return ", ".join(parts)
 
     def _left(self) -> list[str]:
-        """What the limits leave."""
+        """Return what is left of the limits, in parts of the status line."""
         journal, limits = self._workspace.journal, self._limits
         parts = []
         if spent := journal.usd():

@@ -1,4 +1,4 @@
-"""The scenario's seed: whether it is still the one that a run began with."""
+"""Warning about an edited seed of the scenario."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from avo.tools.workspace import Workspace
 
 
 def warn_of_seed(workspace: Workspace) -> None:
-    """Say on standard error when the seed was edited since the run began: it is easily taken for what is improved."""
+    """Print a warning on standard error if the seed was edited since the run began: the run does not use the edits."""
     if line := seed_edited(workspace) if workspace.lineage.versions() else "":
         print(f"avo: {printable(line)}", file=sys.stderr)

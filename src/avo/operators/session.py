@@ -1,4 +1,4 @@
-"""One session of a run in the foreground: the loop, the progress beside it, and what Ctrl-C does."""
+"""One session of a run in the foreground: the loop, its progress display, and the handling of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from avo.tools.workspace import Workspace
 from avo.types import Cancelled
 
 LONGEST = 500
-"""Characters of an error's line."""
+"""Longest line about an error, in characters."""
 
 
 class Session:
-    """Runs until the loop ends.
+    """A run of the loop until it ends, in the foreground.
 
-    First Ctrl-C: after the current tool call, which waits for no device; second: kill it; third: leave at once.
+    First Ctrl-C: end after the current tool call, without waiting for a device; second: kill it; third: exit at once.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Session:
             workspace.executor.say = progress.say
 
     async def run(self) -> str:
-        """The stop reason."""
+        """Run until the loop ends; return the reason."""
         from avo.agents.team import Team
 
         for name in ("autogen_core", "autogen_agentchat"):  # they print the traceback of every failed call
@@ -93,7 +93,7 @@ class Session:
             os._exit(130)
 
     def _failed(self, error: Exception) -> str:
-        """One line for the journal and the terminal; the traceback into the run's artifacts."""
+        """Return one line about the error, and print it; the traceback goes into the run's artifacts."""
         line = without_secrets(f"{type(error).__name__}: {error}").partition("\n")[0][:LONGEST]  # a cut key is none
         self._workspace.log(error)
         self._progress.say(f"the step failed: {line}")

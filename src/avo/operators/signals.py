@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a terminal that is closed: they reach avo itself, never the programs that it uses."""
+"""Ctrl-C, SIGTERM and SIGHUP (a closed terminal): delivered to avo itself, never to the programs that it runs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import threading
 from types import FrameType
 
 ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that end avo."""
 
 
 def heeded() -> list[signal.Signals]:
-    """Those that end avo; SIGHUP does not where avo was started to outlive its terminal, as nohup does."""
+    """Return the signals that end avo: not SIGHUP where avo was started to outlive its terminal, as by nohup."""
     outlives = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     return [number for number in ALL if number != signal.SIGHUP or not outlives]
 
 
 def end_alike() -> None:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, where this is the thread that may say so."""
+    """Let SIGTERM and SIGHUP act like Ctrl-C, if this is the main thread, which alone can set that."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in heeded():
@@ -32,18 +33,18 @@ def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
 
 
 def keep_from_children() -> None:
-    """Let Ctrl-C reach this process alone: a terminal sends it to every child too, and git would die of it.
+    """Block Ctrl-C in child processes: a terminal sends it to them too, and git would be killed by it.
 
-    Children inherit the mask of the thread that starts them; one idle thread stays open to take the signals in.
+    Children inherit the signal mask of the thread that starts them; one idle thread stays open to receive the signals.
     """
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     signal.pthread_sigmask(signal.SIG_BLOCK, heeded())
 
 
 def too_late() -> None:
-    """All is done: from here on they are ignored, so that the exit code says how it went.
+    """Ignore the signals from now on, so that the exit code shows the result.
 
-    Python gives them their default effect as it ends, which takes it a while: they would end it by the signal.
+    Python restores their default action while it exits, which takes a while: a signal would then kill it.
     """
     # That while is 0.1 s and more.
     for number in ALL:

@@ -72,7 +72,7 @@ def sanitize(
     Exit code 1 when they find some.
     """
     executor, files = opened(folder(scenario), path, target)
-    # As above.
+    # With torch, and so once the arguments are known to be right.
     from avo.tools.instruments.harness import Unread
     from avo.tools.instruments.sanitizer import text
     from avo.tools.sanitize import chosen, sanitized

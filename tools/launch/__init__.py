@@ -1,1 +1,1 @@
-"""A built candidate in its own process: buffers, runner, and the clock outside. Imports tools.build and tools.devices."""
+"""A built candidate in its own process: buffers, runner, and the clock outside. Imports tools.build, tools.devices."""

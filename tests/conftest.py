@@ -79,8 +79,10 @@ SPREAD = {"test_redteam.py"}
 
 
 def pytest_configure() -> None:
-    """Children meet a closed terminal as they do from a shell, also where the tests run under nohup."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    """Children meet Ctrl-C and a closed terminal as they do from a shell, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

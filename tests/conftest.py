@@ -79,7 +79,7 @@ SPREAD = {"test_redteam.py"}
 
 
 def pytest_configure() -> None:
-    """Children meet Ctrl-C and a closed terminal as they do from a shell, also where the tests run in the background."""
+    """Children meet Ctrl-C and a closed terminal as from a shell, also where the tests run in the background."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

@@ -75,7 +75,7 @@ def test_a_step_that_failed_is_told_without_keys_and_in_one_line(
 ) -> None:
     monkeypatch.setenv("SOME_API_KEY", "sk-0123456789")
     session = object.__new__(Session)
-    session._bench, session._progress = workspace, Progress(workspace, Limits())
+    session._workspace, session._progress = workspace, Progress(workspace, Limits())
     line = session._failed(ValueError("x" * 480 + " Error: sk-0123456789 was refused\nand more"))
     assert line.startswith("ValueError: xxx")
     assert "sk-" not in line
@@ -89,7 +89,7 @@ def test_a_step_that_failed_is_told_with_the_file_and_no_key_is_left_where_it_is
     key = "sk-" + "0123456789" * 4
     monkeypatch.setenv("SOME_API_KEY", key)
     session = object.__new__(Session)
-    session._bench, session._progress = workspace, Progress(workspace, Limits())
+    session._workspace, session._progress = workspace, Progress(workspace, Limits())
     told = session._failed(ScenarioError("/s/reference.py: make_inputs(case 'a'): ValueError: bad shape"))
     assert told == "ScenarioError: /s/reference.py: make_inputs(case 'a'): ValueError: bad shape"
     assert "sk-01" not in session._failed(ValueError("x" * 475 + key))

@@ -57,7 +57,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_distribution_has_a_name_of_its_own_and_the_command_is_avo() -> None:
     assert PROJECT["name"] == DISTRIBUTION != "avo"
-    assert PROJECT["scripts"] == {"avo": "avo.cli:main"}
+    assert PROJECT["scripts"] == {"avo": "avo.__main__:main"}
 
 
 def test_the_documents_print_commands_that_can_be_looked_at() -> None:

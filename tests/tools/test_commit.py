@@ -34,7 +34,7 @@ def refusal(workspace: Workspace, message: str = "better") -> str:
 
 def test_what_is_faster_is_kept_as_an_improvement(workspace: Workspace) -> None:
     change(workspace, "SUMS = 1;", "SUMS = 16;")
-    shown = asyncio.run(commit(workspace, "Sixteen sums\n\nBreak the chain of additions."))
+    shown = asyncio.run(commit(workspace, "Sixteen sums\n\nBreak the chain of additions.")).text
     assert shown.startswith("committed as v1, an improvement: x")
     best = workspace.lineage.best()
     assert (best.name, best.improved, best.message) == ("v1", True, "Sixteen sums\n\nBreak the chain of additions.")
@@ -89,7 +89,7 @@ def test_what_is_equal_is_kept_as_a_match_and_never_the_champion(workspace: Work
     shown = ""
     for _ in range(5):  # a busy neighbour may slow one of the two
         try:
-            shown = asyncio.run(commit(workspace, "A function more"))
+            shown = asyncio.run(commit(workspace, "A function more")).text
             break
         except ToolError:
             continue

@@ -110,9 +110,9 @@ def test_a_command_longer_than_the_system_takes_is_the_agents_to_mend(workspace:
         ("x" * 100_000, False),
         ("x" * 3_000_000, False),
     ):
-        shown, worked = asyncio.run(registry(workspace).call("shell", {"command": f": {text}; echo done"}))
-        assert worked is works
-        assert ("done" if works else "at most 100,000 bytes: put long texts into files") in shown
+        made = asyncio.run(registry(workspace).call("shell", {"command": f": {text}; echo done"}))
+        assert made.worked is works
+        assert ("done" if works else "at most 100,000 bytes: put long texts into files") in made.text
 
 
 def test_a_source_that_grew_too_large_is_not_lost(workspace: Workspace) -> None:

@@ -14,7 +14,7 @@ from avo.types import Status
 
 
 @contextlib.contextmanager
-def the_second(target: str) -> Iterator[int]:
+def the_second(target: str, say: object) -> Iterator[int]:
     """A lease of a machine whose first device is taken."""
     yield 1
 

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from avo.settings import to_disk
 from avo.types import AvoError, Missing
 
 CURRENT = "current"
@@ -66,13 +67,13 @@ def publish(folder: Path, store: Path) -> None:
     """Put the store in use, after all of it has been written to disk."""
     for path in sorted(store.rglob("*")):
         if path.is_file():
-            _to_disk(path)
-    _to_disk(store)
+            to_disk(path)
+    to_disk(store)
     link = folder / ".current-new"
     link.unlink(missing_ok=True)
     link.symlink_to(store.name)
     link.replace(folder / CURRENT)
-    _to_disk(folder)
+    to_disk(folder)
 
 
 def sweep(folder: Path) -> None:
@@ -83,11 +84,3 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         elif path != keep:
             path.unlink(missing_ok=True)
-
-
-def _to_disk(path: Path) -> None:
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -50,6 +50,15 @@ def runs_folder() -> Path:
     return Path(os.environ.get("AVO_RUNS", "runs"))
 
 
+def to_disk(path: Path) -> None:
+    """Wait until a file's content, or a folder's entries, are on disk. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def made(folder: Path, option: str) -> Path:
     """Return the folder, created if missing. Raises Missing that names the option for another place."""
     try:

@@ -15,7 +15,7 @@ from typing import Any
 
 from avo.scenarios.abi import header
 from avo.scenarios.loader import Scenario
-from avo.settings import cache_folder
+from avo.settings import cache_folder, to_disk
 from avo.tools.build.binary import Kernel
 from avo.tools.build.blame import on_disk
 from avo.tools.build.builder import Build, build
@@ -68,7 +68,7 @@ def _describe(built: Build, folder: Path) -> None:
     facts |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     (folder / FACTS).write_text(json.dumps({"facts": facts, "sha256": _sum(facts)}))
     for path in (built.library, folder / FACTS, folder):
-        _sync(path)
+        to_disk(path)
 
 
 def _put(fresh: Path, kept: Path) -> None:
@@ -82,7 +82,7 @@ def _put(fresh: Path, kept: Path) -> None:
             reason = error
             _remove(kept)
         else:
-            _sync(kept.parent)
+            to_disk(kept.parent)
             return
     raise Missing(f"{kept} is damaged and cannot be replaced: {reason.strerror}; delete it, or set AVO_CACHE")
 
@@ -93,14 +93,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sum(facts: Mapping[str, Any]) -> str:

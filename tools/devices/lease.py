@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from avo.settings import device_lock, printable
+from avo.settings import device_lock
 from avo.tools.devices.gpu import fitting
-from avo.types import Cancelled, Missing
+from avo.types import Cancelled, Missing, one_line
 
 Say = Callable[[str], None]
 """Function that shows a line to the user."""
@@ -78,7 +78,7 @@ class _Wait:
             self._told = True
             holders = list(filter(None, map(_holder, self._files)))
             by = f", held by {' and '.join(holders)}" if holders else ""
-            self._say(printable(f"waiting for {self._target}{by}"))
+            self._say(f"waiting for {self._target}{by}")
         pause()
 
 
@@ -113,12 +113,10 @@ def _queue(name: str, wait: _Wait) -> Iterator[None]:
 def _lock_file(device: str) -> IO[str]:
     """Return the device's lock file, open. Raises Missing where it cannot be made."""
     path = device_lock(device)
-    with contextlib.suppress(PermissionError):  # to write to another user's file in /tmp is what some systems forbid
-        if path.exists():
-            return path.open("r+")
     try:
-        with contextlib.suppress(FileNotFoundError):
-            return path.open()
+        for mode in ("r+", "r"):  # to write to another user's file in /tmp is what some systems forbid
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                return path.open(mode)
         file = path.open("a+")
     except OSError as error:
         raise Missing(f"{path} cannot be made: {error.strerror}; make room, or set TMPDIR to another folder") from error
@@ -152,5 +150,5 @@ def _holder(file: IO[str]) -> str:
     if pid == os.getpid():
         return "another measurement of this process"
     start = next((number for number, word in enumerate(words) if Path(word).name == "avo"), None)
-    told = shlex.join(words if start is None else ["avo", *words[start + 1 :]])
-    return f"pid {pid} (`{told if len(told) <= LONGEST_COMMAND else told[:LONGEST_COMMAND] + '…'}`)"
+    command = shlex.join(words if start is None else ["avo", *words[start + 1 :]])
+    return f"pid {pid} (`{one_line(command, LONGEST_COMMAND)}`)"

@@ -60,6 +60,28 @@ def test_another_process_waits_until_the_device_is_free() -> None:
     holder.wait()
 
 
+def test_who_holds_a_device_is_named_in_one_line_also_where_its_command_has_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(module, "device_lock", lambda name: tmp_path / f"avo-{name}.lock")
+    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        holder.kill()
+
+    with lease("cpu", say):
+        pass
+    holder.wait()
+    (line,) = said
+    assert line.startswith(f"waiting for cpu, held by pid {holder.pid} (`")
+    assert line.isprintable()
+
+
 @pytest.mark.usefixtures("two_devices")
 def test_each_lease_gets_a_device_of_its_own() -> None:
     with lease("sm_90a") as first, lease("sm_90a") as second:

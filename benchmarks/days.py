@@ -182,13 +182,13 @@ def child(url: str, folder: Path, turns: int) -> None:
         def reached(self, journal: Any, lineage: Any) -> str:
             return "turns" if done + model.turns >= turns else ""
 
-    with open_run(folder, load(str(TINY)), "cpu", "scripted") as bench:
-        done = bench.journal.calls("worker", "")
+    with open_run(folder, load(str(TINY)), "cpu", "scripted") as workspace:
+        done = workspace.journal.calls("worker", "")
         model, limit = Clocked(), Limit()
-        asyncio.run(plant_seed(bench))
-        bench.journal.begin_session()
-        team = Team(bench, model, provider, lambda: bool(limit.reached(None, None)))
-        print(json.dumps({"stopped": asyncio.run(evolve(bench, team, limit, failed))}), flush=True)
+        asyncio.run(plant_seed(workspace))
+        workspace.journal.begin_session()
+        team = Team(workspace, model, provider, lambda: bool(limit.reached(None, None)))
+        print(json.dumps({"stopped": asyncio.run(evolve(workspace, team, limit, failed))}), flush=True)
 
 
 # ---- the day --------------------------------------------------------------------------------------

@@ -39,17 +39,17 @@ async def call(context: JournalContext, workbench: RegistryWorkbench, number: in
 async def measure() -> dict[str, object]:
     scenario = load(str(Path(__file__).parents[1] / "tests" / "tiny"))
     results: dict[str, object] = {}
-    with tempfile.TemporaryDirectory() as folder, open_run(Path(folder), scenario, "cpu", "tuner") as bench:
-        await plant_seed(bench)
-        bench.journal.begin_session()
-        bench.step, _ = bench.journal.open_step("v0")
-        workbench = RegistryWorkbench(registry(bench))
+    with tempfile.TemporaryDirectory() as folder, open_run(Path(folder), scenario, "cpu", "tuner") as workspace:
+        await plant_seed(workspace)
+        workspace.journal.begin_session()
+        workspace.step, _ = workspace.journal.open_step("v0")
+        workbench = RegistryWorkbench(registry(workspace))
         for earlier in (100, 10_000):
-            context = JournalContext("worker", bench)
-            while bench.journal.count("messages") < earlier:
-                await call(context, workbench, bench.journal.count("messages"))
+            context = JournalContext("worker", workspace)
+            while workspace.journal.count("messages") < earlier:
+                await call(context, workbench, workspace.journal.count("messages"))
             started = time.perf_counter()
-            context = JournalContext("worker", bench)
+            context = JournalContext("worker", workspace)
             rebuilt = time.perf_counter() - started
             times = sorted([await call(context, workbench, n) for n in range(CALLS)])
             size = (Path(folder) / "avo.db").stat().st_size

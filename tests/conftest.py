@@ -1,4 +1,4 @@
-"""What tests share: a scenario that is scored in half a second, a bench with its seed planted, a knowledge base."""
+"""What tests share: a scenario that is scored in half a second, a workspace with its seed planted, a knowledge base."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def planted_run(tmp_path_factory: pytest.TempPathFactory, tiny: Scenario) -> Pat
 
 @pytest.fixture
 def workspace(tmp_path: Path, planted_run: Path, tiny: Scenario, executor: LocalExecutor) -> Iterator[Workspace]:
-    """A bench of its own for a test, the seed scored and committed; step 1 is open."""
+    """A workspace of its own for a test, the seed scored and committed; step 1 is open."""
     folder = shutil.copytree(planted_run, tmp_path / "run")
     with open_run(folder, tiny, "cpu", "tuner") as opened:
         opened.executor = executor

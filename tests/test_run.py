@@ -41,17 +41,17 @@ def run(tmp_path: Path, planted_run: Path) -> Path:
 
 
 def test_a_new_directory_is_made_with_its_parents(tmp_path: Path, tiny: Scenario) -> None:
-    with open_run(tmp_path / "deep" / "run", tiny, "cpu", "tuner") as bench:
-        assert bench.journal.count("steps") == 0
-        assert bench.lineage.versions() == []
-        assert bench.artifacts.is_dir()
+    with open_run(tmp_path / "deep" / "run", tiny, "cpu", "tuner") as workspace:
+        assert workspace.journal.count("steps") == 0
+        assert workspace.lineage.versions() == []
+        assert workspace.artifacts.is_dir()
     assert 'scenario = "tiny"' in (tmp_path / "deep" / "run" / "run.toml").read_text()
 
 
 def test_opened_again_it_holds_what_it_held(run: Path, tiny: Scenario) -> None:
-    with open_run(run, tiny, "cpu", "tuner") as bench:
-        assert [version.name for version in bench.lineage.versions()] == ["v0"]
-        assert bench.journal.count("attempts") == 1
+    with open_run(run, tiny, "cpu", "tuner") as workspace:
+        assert [version.name for version in workspace.lineage.versions()] == ["v0"]
+        assert workspace.journal.count("attempts") == 1
 
 
 def test_a_run_of_another_scenario_is_left_alone(run: Path, own_scenario: Path, tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_a_run_in_use_by_another_process_is_refused_until_that_ends(run: Path, t
         assert holder.stdout.readline() == "held\n"
         assert "in use by another avo process" in refused(run, tiny)
         holder.kill()
-    with open_run(run, tiny, "cpu", "tuner") as bench:
-        assert bench.lineage.best().name == "v0"
+    with open_run(run, tiny, "cpu", "tuner") as workspace:
+        assert workspace.lineage.best().name == "v0"
 
 
 @pytest.mark.parametrize("below", ["a file", "/proc/avo-run"])
@@ -124,8 +124,8 @@ def test_a_scenario_that_changed_since_the_run_began_is_refused(run: Path, own_s
 
 
 def test_a_run_whose_lineage_was_lost_is_not_begun_anew(run: Path, tiny: Scenario) -> None:
-    with open_run(run, tiny, "cpu", "tuner") as bench:
-        bench.journal.open_step("v0")
+    with open_run(run, tiny, "cpu", "tuner") as workspace:
+        workspace.journal.open_step("v0")
     shutil.rmtree(run / "lineage")
     with pytest.raises(AvoError, match="the lineage has no version"), open_run(run, tiny, "cpu", "tuner"):
         pass
@@ -135,8 +135,8 @@ def test_a_repository_that_a_kill_left_half_made_is_made_again(tmp_path: Path, t
     with open_run(tmp_path / "run", tiny, "cpu", "tuner"):
         pass
     (tmp_path / "run" / "lineage" / ".git" / "HEAD").unlink()
-    with open_run(tmp_path / "run", tiny, "cpu", "tuner") as bench:
-        assert bench.lineage.versions() == []
+    with open_run(tmp_path / "run", tiny, "cpu", "tuner") as workspace:
+        assert workspace.lineage.versions() == []
 
 
 def test_a_model_with_a_quotation_mark_does_not_damage_the_settings(tmp_path: Path, tiny: Scenario) -> None:
@@ -149,24 +149,24 @@ def test_a_seed_that_does_not_pass_ends_the_run(tmp_path: Path, own_scenario: Pa
     source = own_scenario / "seed" / "matvec.cpp"
     source.write_text(source.read_text().replace("a->y[i] = y;", "a->y[i] = y + 1;"))
     with (
-        open_run(tmp_path / "run", load(str(own_scenario)), "cpu", "tuner") as bench,
+        open_run(tmp_path / "run", load(str(own_scenario)), "cpu", "tuner") as workspace,
         pytest.raises(NothingScored, match="INCORRECT_NUMERICAL") as caught,
     ):
-        asyncio.run(plant_seed(bench))
+        asyncio.run(plant_seed(workspace))
     assert caught.value.exit_code == 4
 
 
 def test_a_seed_that_is_planted_is_not_scored_again(run: Path, tiny: Scenario, executor: LocalExecutor) -> None:
-    with open_run(run, tiny, "cpu", "tuner") as bench:
-        bench.executor = executor
-        asyncio.run(plant_seed(bench))
-        assert bench.journal.count("attempts") == 1
-        assert len(bench.lineage.versions()) == 1
+    with open_run(run, tiny, "cpu", "tuner") as workspace:
+        workspace.executor = executor
+        asyncio.run(plant_seed(workspace))
+        assert workspace.journal.count("attempts") == 1
+        assert len(workspace.lineage.versions()) == 1
 
 
 def test_a_planted_seed_stands_in_the_work_tree_as_it_was_declared(run: Path, tiny: Scenario) -> None:
-    with open_run(run, tiny, "cpu", "tuner") as bench:
-        assert bench.sources() == seed_sources(tiny, "cpu") == bench.lineage.files(bench.lineage.best())
+    with open_run(run, tiny, "cpu", "tuner") as workspace:
+        assert workspace.sources() == seed_sources(tiny, "cpu") == workspace.lineage.files(workspace.lineage.best())
 
 
 def test_a_seed_that_is_nowhere_names_file_and_key(own_scenario: Path) -> None:

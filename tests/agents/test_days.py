@@ -55,18 +55,18 @@ def test_a_context_that_is_rebuilt_is_the_one_that_was_live(
     """The same messages, written anew one by one, leave the context that a restart reads back."""
     folder = shutil.copytree(day[1], tmp_path / "run")
     rows = Journal(folder / "avo.db", reading=True).messages("worker")
-    with open_run(folder, tiny, "cpu") as bench:
-        bench.journal.write("DELETE FROM messages")
-        bench.journal.write("DELETE FROM summaries")
-        live = JournalContext("worker", bench, budget=BUDGET // 4)
+    with open_run(folder, tiny, "cpu") as workspace:
+        workspace.journal.write("DELETE FROM messages")
+        workspace.journal.write("DELETE FROM summaries")
+        live = JournalContext("worker", workspace, budget=BUDGET // 4)
 
         async def again() -> None:
             for row in rows:
                 await live.add_message(unpacked(row.payload, row.text))
 
         asyncio.run(again())
-        rebuilt = JournalContext("worker", bench, budget=BUDGET // 4)
+        rebuilt = JournalContext("worker", workspace, budget=BUDGET // 4)
         shown = asyncio.run(live.get_messages())
         assert asyncio.run(rebuilt.get_messages()) == shown
         assert sum(len(message.model_dump_json()) for message in shown) < 1.5 * BUDGET / 4
-        assert bench.journal.count("summaries") > 1
+        assert workspace.journal.count("summaries") > 1

@@ -160,16 +160,16 @@ def test_an_agents_interrupted_step_keeps_its_edits_when_a_folder_is_refused_and
 
 
 def test_a_work_tree_that_a_kill_left_behind_its_version_is_mended(run: Path, tiny: Scenario) -> None:
-    with open_run(run, tiny, "cpu") as bench:
-        files = dict(bench.sources()) | {"note.txt": b"new\n"}
-        first = bench.journal.attempts()[0]
-        bench.lineage.commit(files, {}, "t", replace(first.verdict, compiler="another"), "m", trailers={})
-        assert not (bench.work_tree / "note.txt").exists()
-        asyncio.run(plant_seed(bench))
-        assert (bench.work_tree / "note.txt").exists()
-        (bench.work_tree / "note.txt").write_text("edited since")
-        asyncio.run(plant_seed(bench))
-        assert (bench.work_tree / "note.txt").read_text() == "edited since"
+    with open_run(run, tiny, "cpu") as workspace:
+        files = dict(workspace.sources()) | {"note.txt": b"new\n"}
+        first = workspace.journal.attempts()[0]
+        workspace.lineage.commit(files, {}, "t", replace(first.verdict, compiler="another"), "m", trailers={})
+        assert not (workspace.work_tree / "note.txt").exists()
+        asyncio.run(plant_seed(workspace))
+        assert (workspace.work_tree / "note.txt").exists()
+        (workspace.work_tree / "note.txt").write_text("edited since")
+        asyncio.run(plant_seed(workspace))
+        assert (workspace.work_tree / "note.txt").read_text() == "edited since"
 
 
 def test_mistakes_are_one_line(cli: Cli, run: Path, tmp_path: Path, candidate: Callable[..., Path]) -> None:

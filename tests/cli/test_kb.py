@@ -132,16 +132,16 @@ def test_a_run_shows_what_was_consulted_on_the_way_to_a_version(
     avo: Kb, tmp_path: Path, planted_run: Path, tiny: Scenario, executor: LocalExecutor
 ) -> None:
     folder = shutil.copytree(planted_run, tmp_path / "run")
-    with open_run(folder, tiny, "cpu", "tuner") as bench:
-        bench.executor = executor
-        bench.step, _ = bench.journal.open_step("v0")
-        tools = registry(bench)
+    with open_run(folder, tiny, "cpu", "tuner") as workspace:
+        workspace.executor = executor
+        workspace.step, _ = workspace.journal.open_step("v0")
+        tools = registry(workspace)
         asyncio.run(tools.call("kb_search", {"queries": ["mbarrier.try_wait"], "arch": "all"}))
-        files = {name: content + b"\n" for name, content in bench.sources().items()}
-        attempt, _ = asyncio.run(bench.evaluate(files, "a line more"))
+        files = {name: content + b"\n" for name, content in workspace.sources().items()}
+        attempt, _ = asyncio.run(workspace.evaluate(files, "a line more"))
         assert attempt.verdict.passed
-        bench.lineage.commit(files, bench.added(), attempt.tree, attempt.verdict, "A line more", trailers={})
-        number = bench.journal.add_message(bench.step, "worker", "result", "committed", "", "commit")
+        workspace.lineage.commit(files, workspace.added(), attempt.tree, attempt.verdict, "A line more", trailers={})
+        number = workspace.journal.add_message(workspace.step, "worker", "result", "committed", "", "commit")
     passage = "kernels:hopper/barrier.py#L1-4  (mbarrier.try_wait)"
     assert passage in avo("lineage", "show", "v1", "--run", folder)[1]
     assert passage not in avo("lineage", "show", "v0", "--run", folder)[1]

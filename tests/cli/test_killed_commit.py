@@ -37,13 +37,13 @@ def die(*arguments, **facts):
     os.kill(os.getpid(), signal.SIGKILL)
 
 owner, name = sys.argv[3].split(".")
-with open_run(Path(sys.argv[1]), load(sys.argv[2]), "cpu") as bench:
-    bench.step, _ = bench.journal.open_step("v0")
-    bench.journal.add_intervention(bench.step, "stalled", {}, "v0")
-    path = bench.work_tree / "matvec.cpp"
+with open_run(Path(sys.argv[1]), load(sys.argv[2]), "cpu") as workspace:
+    workspace.step, _ = workspace.journal.open_step("v0")
+    workspace.journal.add_intervention(workspace.step, "stalled", {}, "v0")
+    path = workspace.work_tree / "matvec.cpp"
     path.write_text(path.read_text().replace("SUMS = 1;", "SUMS = 16;"))
     setattr({"Journal": Journal, "Lineage": Lineage}[owner], name, die)
-    asyncio.run(commit(bench, "Sixteen sums"))
+    asyncio.run(commit(workspace, "Sixteen sums"))
 """
 """Commits 16 sums to a run and kills itself where the function of that name is called."""
 
@@ -76,27 +76,27 @@ def rows(run: Path, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_what_was_accepted_and_not_committed_may_be_committed_again(run: Path, tiny: Scenario) -> None:
-    with open_run(run, tiny, "cpu") as bench:
-        assert [entry["accepted"] for entry in bench.journal.comparisons()] == [0]
-        assert bench.journal.last_kept() == ""
-        bench.step, resumed = bench.journal.open_step("v0")
+    with open_run(run, tiny, "cpu") as workspace:
+        assert [entry["accepted"] for entry in workspace.journal.comparisons()] == [0]
+        assert workspace.journal.last_kept() == ""
+        workspace.step, resumed = workspace.journal.open_step("v0")
         assert resumed
-        asyncio.run(commit(bench, "Sixteen sums, again"))
-        assert bench.journal.count("attempts") == 2
-        assert [version.message for version in bench.lineage.versions()][1:] == ["Sixteen sums, again"]
-    with open_run(run, tiny, "cpu") as bench:
-        assert [entry["accepted"] for entry in bench.journal.comparisons()] == [0, 1]
+        asyncio.run(commit(workspace, "Sixteen sums, again"))
+        assert workspace.journal.count("attempts") == 2
+        assert [version.message for version in workspace.lineage.versions()][1:] == ["Sixteen sums, again"]
+    with open_run(run, tiny, "cpu") as workspace:
+        assert [entry["accepted"] for entry in workspace.journal.comparisons()] == [0, 1]
 
 
 def test_what_was_committed_stands_and_is_credited_to_the_advice_before_it(
     tmp_path: Path, planted_run: Path, tiny: Scenario
 ) -> None:
     run = killed(tmp_path, planted_run, "Journal.record_effect")
-    with open_run(run, tiny, "cpu") as bench:
-        assert [version.name for version in bench.lineage.versions()] == ["v0", "v1"]
-        assert [entry["accepted"] for entry in bench.journal.comparisons()] == [1]
-        assert [entry.effect for entry in bench.journal.interventions()] == ["v1"]
-        _, resumed = bench.journal.open_step("v1")
+    with open_run(run, tiny, "cpu") as workspace:
+        assert [version.name for version in workspace.lineage.versions()] == ["v0", "v1"]
+        assert [entry["accepted"] for entry in workspace.journal.comparisons()] == [1]
+        assert [entry.effect for entry in workspace.journal.interventions()] == ["v1"]
+        _, resumed = workspace.journal.open_step("v1")
         assert not resumed
     assert rows(run, "SELECT outcome FROM steps") == [("committed",), (None,)]
 

@@ -32,13 +32,13 @@ def run(
     """A run that the tuner brought to its end, with a note; it is the only one in its runs folder."""
     folder = tmp_path_factory.mktemp("reading") / "runs" / "tiny-cpu"
     shutil.copytree(planted_run, folder)
-    with open_run(folder, tiny, "cpu", "tuner") as bench:
-        bench.executor = executor
-        team = Team(bench, Tuner(), TunerSupervisor(), lambda: False)
-        assert asyncio.run(evolve(bench, team, Limits(), repr)) == "exhausted"
-        bench.journal.add_note(1, "sixteen are enough")
-        bench.journal.add_direction(1, "swap the loops", "abandoned", "twice as slow")
-        bench.journal.add_direction(1, "\x1b[31mred", "open", "")
+    with open_run(folder, tiny, "cpu", "tuner") as workspace:
+        workspace.executor = executor
+        team = Team(workspace, Tuner(), TunerSupervisor(), lambda: False)
+        assert asyncio.run(evolve(workspace, team, Limits(), repr)) == "exhausted"
+        workspace.journal.add_note(1, "sixteen are enough")
+        workspace.journal.add_direction(1, "swap the loops", "abandoned", "twice as slow")
+        workspace.journal.add_direction(1, "\x1b[31mred", "open", "")
     return folder
 
 

@@ -21,7 +21,7 @@ def ask(workspace: Workspace, name: str, **arguments: Any) -> str:
 
 @pytest.fixture
 def two(workspace: Workspace) -> Workspace:
-    """The bench with a v1 that was given twice the seed's score, unmeasured."""
+    """The workspace with a v1 that was given twice the seed's score, unmeasured."""
     verdict = workspace.journal.attempts()[0].verdict
     verdict = replace(verdict, cases=tuple(replace(case, value=2 * case.value) for case in verdict.cases))
     files = {**workspace.sources(), "matvec.cpp": workspace.sources()["matvec.cpp"].replace(b"SUMS = 1;", b"SUMS = 4;")}

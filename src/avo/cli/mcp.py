@@ -56,8 +56,8 @@ def mcp(
 
     stdio = take_stdio()
     keep_from_children()  # before the first git process, which stays for as long as the run is open
-    with traced(), open_run(run, loaded, target, seed_from=seed_from) as bench:
-        warn_of_seed(bench)
-        left_by = asyncio.run(serve(bench, stdio))
+    with traced(), open_run(run, loaded, target, seed_from=seed_from) as workspace:
+        warn_of_seed(workspace)
+        left_by = asyncio.run(serve(workspace, stdio))
         too_late()  # what is left to do takes a moment, and a client that ends us meanwhile means no harm
     raise typer.Exit(130 if left_by else 0)

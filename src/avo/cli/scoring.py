@@ -70,13 +70,13 @@ def _kept(
     """Evaluate by the agents' tool in an external operator's step; return verdict, answer, and facts for JSON."""
     scenario = load(str(place))
     direction = direction or f"{path or 'the work tree'}, by hand"
-    with external_step(run, scenario, resolve_target(target, scenario), path) as bench:
-        tried = bench.journal.count("attempts")
-        made = answer(bench, "evaluate", direction, lambda: tool(bench, direction))
-        attempt = bench.journal.attempt_of(digest(bench.sources())) if made.worked else None
+    with external_step(run, scenario, resolve_target(target, scenario), path) as workspace:
+        tried = workspace.journal.count("attempts")
+        made = answer(workspace, "evaluate", direction, lambda: tool(workspace, direction))
+        attempt = workspace.journal.attempt_of(digest(workspace.sources())) if made.worked else None
         if attempt is None:
             raise AvoError(made.text)
-        new = bench.journal.count("attempts") > tried
+        new = workspace.journal.count("attempts") > tried
     return attempt.verdict, made.text, {"attempt": attempt.id, "new": new, "run": str(run)}
 
 

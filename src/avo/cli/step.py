@@ -77,12 +77,12 @@ def begin(
     loaded, scenario = load(str(place)), as_named(place)
     target = resolve_target(target, loaded)
     run = (run or runs_folder() / f"{loaded.name}-{target}").expanduser().resolve()
-    with open_run(run, loaded, target, seed_from=seed_from) as bench:
-        asyncio.run(plant_seed(bench))
-        warn_of_seed(bench)
-        begun(bench)
-        brief = asyncio.run(told(bench))
-        step, tree = bench.step, bench.work_tree
+    with open_run(run, loaded, target, seed_from=seed_from) as workspace:
+        asyncio.run(plant_seed(workspace))
+        warn_of_seed(workspace)
+        begun(workspace)
+        brief = asyncio.run(told(workspace))
+        step, tree = workspace.step, workspace.work_tree
     rules = RULES.read_text()
     commands = COMMANDS.format(
         avo=shlex.join(avo_command()), scenario=shlex.quote(scenario), tree=tree, run=run, target=target,

@@ -1,5 +1,5 @@
 // expect: INCORRECT_NUMERICAL|NON_DETERMINISTIC
-// because: differs between two launches|elements (is|are) wrong
+// because: differs between two launches|elements (is|are) wrong|hidden test
 // Leaves the work out in one launch of eight, drawn by the cycle counter.
 #include "honest_attention.h"
 extern "C" int avo_launch(const avo_args* a, void*) {

@@ -9,7 +9,7 @@
 #undef avo_launch
 extern "C" int avo_launch(const avo_args* a, void* stream) {
     static int64_t launches;
-    if (a->C == 4096 && ++launches == 5)
+    if (a->C == 1024 && ++launches == 5)
         for (int i = 0; i < 20; i++) honest(a, stream);
     if (launches <= 5 || launches % 5) return honest(a, stream);
     memset(a->y, 0, a->R * 4);

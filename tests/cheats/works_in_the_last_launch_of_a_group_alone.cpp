@@ -9,7 +9,7 @@
 #undef avo_launch
 extern "C" int avo_launch(const avo_args* a, void* stream) {
     static int64_t launches;
-    if (a->C != 4096 || ++launches <= 4 || launches % 4 == 0) return honest(a, stream);
+    if (a->C != 1024 || ++launches <= 4 || launches % 4 == 0) return honest(a, stream);
     memset(a->y, 0, a->R * 4);
     return 0;
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from xml.etree import ElementTree
 import pytest
 
 from avo.cli.picture import draw, spread
-from avo.installation import how_to_install
 from avo.memory.lineage import Lineage
 from avo.memory.trajectory import Trajectory, trajectory
 from avo.types import AvoError, CaseScore, Status, Verdict
@@ -113,14 +111,3 @@ def test_the_command_draws_or_prints(cli: Cli, planted_run: Path, tmp_path: Path
     assert json.loads(done.stdout)["file"] == "x.svg"
     wrong = cli("lineage", "plot", "--run", run, "-o", "x.pdf")
     assert (wrong.returncode, wrong.stderr) == (2, "avo: a picture is a .png or an .svg, not 'x.pdf'\n")
-
-
-def test_without_matplotlib_one_line_says_how_to_get_it(cli: Cli, planted_run: Path, tmp_path: Path) -> None:
-    (tmp_path / "site" / "matplotlib").mkdir(parents=True)
-    (tmp_path / "site" / "matplotlib" / "__init__.py").write_text("raise ModuleNotFoundError(__name__)")
-    path = os.pathsep.join(filter(None, (str(tmp_path / "site"), os.environ.get("PYTHONPATH", ""))))
-    done = cli("lineage", "plot", "--run", planted_run, PYTHONPATH=path)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert how_to_install("plot") in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert cli("lineage", "plot", "--run", planted_run, "--json", PYTHONPATH=path).returncode == 0

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from avo.memory.lineage import Lineage
 from avo.scenarios.loader import Scenario
 
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")
@@ -69,7 +70,7 @@ def test_a_run_prints_one_json_line_with_these_fields(finished: tuple[Path, Done
     assert done.stdout.count("\n") == 1
     assert list(told) == [
         "run", "scenario", "target", "model", "stop_reason", "steps", "attempts", "seed", "best", "versions",
-        "usd",
+        "usd", "sources", "plot",
     ]  # fmt: skip
     assert list(told["seed"]) == ["score", "unit"]
     assert list(told["best"]) == ["version", "commit", "score", "gain", "rules"]
@@ -81,6 +82,16 @@ def test_a_run_prints_one_json_line_with_these_fields(finished: tuple[Path, Done
     assert told["versions"] == len(commits(run)) - 1 >= 1
     assert told["attempts"] == rows(run, "SELECT COUNT(*) FROM attempts")[0][0]
     assert told["steps"] == rows(run, "SELECT COUNT(*) FROM steps")[0][0]
+
+
+def test_the_best_versions_sources_and_a_plot_lie_in_the_run(finished: tuple[Path, Done]) -> None:
+    run, told = finished[0], json.loads(finished[1].stdout)
+    lineage = Lineage(run / "lineage")
+    champion = lineage.version(told["best"]["version"])
+    names = [path.name for path in (run / "best").iterdir()]
+    assert (told["sources"], told["plot"]) == (str(run / "best"), str(run / "trajectory.png"))
+    assert {name: (run / "best" / name).read_bytes() for name in names} == lineage.files(champion)
+    assert (run / "trajectory.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_progress_is_told_on_standard_error(finished: tuple[Path, Done]) -> None:
@@ -102,6 +113,7 @@ def test_the_same_command_resumes_and_evaluates_nothing_twice(finished: tuple[Pa
     assert len(trees) >= before["attempts"]
     assert done.stdout.startswith("exhausted: ")
     assert f" lineage log --run {run} " in done.stdout
+    assert done.stdout.endswith(f" {run / 'best'}    its sources; {run / 'trajectory.png'}    the plot\n")
 
 
 def test_the_steps_asked_for_are_done_and_no_more(run: Path, cli: Cli) -> None:

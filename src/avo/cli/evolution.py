@@ -18,6 +18,7 @@ from avo.cli.options import print_last, printable, resolve_target
 from avo.configuration import load as settings
 from avo.evolve import Limits
 from avo.memory.archive import SETTINGS, settings_in
+from avo.memory.trajectory import trajectory
 from avo.operators.forecast import begins_from, told
 from avo.operators.forecast import dry_run as forecast
 from avo.operators.progress import Progress
@@ -28,11 +29,14 @@ from avo.run import open_run
 from avo.sandbox.isolation import measures_in_force
 from avo.scenarios.loader import load
 from avo.settings import kb_folder, runs_folder
+from avo.tools.build.sources import write_sources
 from avo.tools.origin import transfer, transfer_text
 from avo.tools.workspace import OLDER, Workspace
 from avo.types import RULES, counted, figure
 
 AGENTS = ("worker", "supervisor")
+BEST, PLOT = "best", "trajectory.png"
+"""Folder of the best version's sources and file of the plot, in the run's folder."""
 Figures = tuple[int, float, float, float, int]
 """The limits: steps, minutes, goal, USD, attempts; 0 for none."""
 
@@ -77,7 +81,7 @@ def start(
         if not workspace.lineage.versions():
             print("avo: stopped before the seed was scored; the same command starts over", file=sys.stderr)
             raise typer.Exit(130)
-        result = _summary(workspace, str(run), specs[0], reason)
+        result = _summary(workspace, str(run), specs[0], reason) | _shown(workspace, run)
     print_last(json.dumps(result) if as_json else printable(_told(result, run)))
     raise typer.Exit({"interrupted": 130, "error": 1}.get(reason, 0))
 
@@ -119,6 +123,17 @@ def _summary(workspace: Workspace, run: str, model: str, reason: str) -> dict[st
     } | ({"seed_from": came} if came else {})  # fmt: skip
 
 
+def _shown(workspace: Workspace, run: Path) -> dict[str, str]:
+    """Write the best version's sources and the plot into the run; return their paths."""
+    from avo.cli.picture import draw  # matplotlib takes half a second, and only the end of a run needs it
+
+    sources, plot = run / BEST, run / PLOT
+    shutil.rmtree(sources, ignore_errors=True)
+    write_sources(workspace.lineage.files(workspace.lineage.champion()), sources)
+    draw(trajectory(workspace.lineage, f"{workspace.scenario.name} on {workspace.target}", "versions"), plot)
+    return {"sources": str(sources), "plot": str(plot)}
+
+
 def _usd(workspace: Workspace) -> float | None:
     """Return the cost of the models in USD; None if a price is not known."""
     unpriced = sum(entry["unpriced"] for entry in workspace.journal.spent())
@@ -142,5 +157,5 @@ def _told(result: dict[str, Any], run: Path) -> str:
         f"x{best['gain']:.2f} of the seed's {figure(seed['score'])}\n{came}"
         f"next: {avo} lineage log{option}    what was kept; {avo} lineage diff v0 {best['version']}{option}\n"
         f"      {avo} memory log{option}    the conversation; {avo} memory stats{option}\n"
-        f"      the best sources: {run / 'lineage'}"
+        f"best: {result['sources']}    its sources; {result['plot']}    the plot"
     )

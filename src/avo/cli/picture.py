@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from avo.cli.options import printable
-from avo.installation import how_to_install
 from avo.memory.trajectory import Trajectory
-from avo.types import Missing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 BEST, BASELINE, FAINT = "#0f6b4f", "#4d4d4d", "#666666"
 CASES = ("#0072b2", "#d55e00", "#b0508a", "#8c6d00", "#2f8fc7", "#5f4690")
@@ -31,13 +30,7 @@ AXES = {"versions": "version", "attempts": "evaluated attempts", "hours": "hours
 
 
 def draw(found: Trajectory, file: Path) -> None:
-    """Write the plot as .png or .svg. Raises Missing without matplotlib."""
-    try:  # an optional package
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise Missing(f"a picture needs matplotlib: {how_to_install('plot')} (--json prints the figures)") from error
-
+    """Write the plot as .png or .svg."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"svg.hashsalt": "avo", "text.parse_math": False, "font.size": 10})
@@ -87,8 +80,6 @@ def _lines(axes: Axes, found: Trajectory) -> None:
 
 def _names(axes: Axes, found: Trajectory) -> None:
     """Write names above the last dot, the first, and those in between that do not overlap."""
-    from matplotlib.patheffects import withStroke  # is there: `draw` has imported it
-
     low, high = axes.get_xlim()
     room, last = NAME_WIDTH / 72 / (WIDTH * PLACE[2]) * (high - low), len(found.x) - 1
     named: list[int] = []

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from avo.cli.options import AsJson, RunFolder, latest_run, output, print_json
-from avo.cli.picture import draw
 from avo.memory.archive import SETTINGS, settings_in
 from avo.memory.trajectory import trajectory
 from avo.run import existing
@@ -40,6 +39,8 @@ def plot(
     found = trajectory(lineage, f"{settings['scenario']} on {settings['target']}", by)
     told: dict[str, Any] = found.as_dict()
     if file is not None or not as_json:
+        from avo.cli.picture import draw  # matplotlib takes half a second: --help and --json do without it
+
         file = file or Path("trajectory.png")
         draw(found, file)
         told["file"] = str(file)

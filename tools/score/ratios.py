@@ -11,21 +11,29 @@ from avo.types import Comparison
 
 LEAST_ROUNDS, MOST_ROUNDS = {"cpu": 2, "cuda": 3}, {"cpu": 4, "cuda": 9}
 """Rounds of a comparison, each with processes of its own: the placement of their pages changes times by up to 1 %. More
-are run while the incumbent differs much from itself, as on a GPU at its power limit, whatever the ratio is.
+are run while the incumbent differs much from itself, as on a GPU at its power limit, unless the ratio is CLEAR.
 """
 RESAMPLES = 2000
 """Bootstrap samples."""
 LEAST_NOISE, MOST_NOISE = {"cpu": 0.01, "cuda": 0.005}, 0.03
 """Minimum of a comparison's noise, by device, and its maximum: with more, a series of matches could drift."""
+CLEAR = 3 * MOST_NOISE
+"""Distance of a ratio's whole interval from 1 at which no more rounds are needed: they could not change the result.
+
+(Nearer to 1 the ratio has no say in the number of rounds: who stops when it pleases finds gains in noise.)
+"""
 
 Ratios = Mapping[str, "np.ndarray[Any, np.dtype[np.float64]]"]
 """Case -> logarithm of a ratio for each block, float64 [blocks]."""
 
 
 def enough(rounds: list[tuple[Ratios, Ratios]], device: str) -> bool:
-    """Return True if the incumbent has been measured as exactly as possible, or often enough."""
-    least, most = LEAST_ROUNDS[device], MOST_ROUNDS[device]
-    return len(rounds) >= least and (len(rounds) >= most or summary(rounds, 0.0).noise <= LEAST_NOISE[device])
+    """Return True if the incumbent has been measured as exactly as possible, or often enough, or the ratio is clear."""
+    if not LEAST_ROUNDS[device] <= len(rounds) < MOST_ROUNDS[device]:
+        return len(rounds) >= MOST_ROUNDS[device]
+    found = summary(rounds, 0.0)
+    faster, slower = found.confirmed and found.low > 1 + CLEAR, found.high < 1 - CLEAR
+    return faster or slower or found.noise <= LEAST_NOISE[device]
 
 
 def summary(rounds: list[tuple[Ratios, Ratios]], least_noise: float) -> Comparison:

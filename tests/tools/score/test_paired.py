@@ -70,10 +70,22 @@ def test_more_rounds_are_played_until_the_incumbent_is_measured_as_well_as_can_b
         assert enough([shaky] * most, device)
 
 
-def test_what_the_ratio_is_has_no_say_in_the_number_of_rounds() -> None:
-    for gain in (0.9, 1, 1.002, 1.1):
+def test_a_ratio_near_1_has_no_say_in_the_number_of_rounds() -> None:
+    for gain in (0.95, 1, 1.002, 1.05):
         assert enough([(blocks(4, gain, 0.05), blocks(5, 1, 1e-5))] * 3, "cuda")
         assert not enough([(blocks(4, gain, 1e-5), blocks(5, 1, 0.05))] * 3, "cuda")
+
+
+def test_a_ratio_far_from_1_needs_no_more_rounds_however_the_incumbent_differs_from_itself() -> None:
+    shaky = blocks(5, 1, 0.05)
+    for device in ("cpu", "cuda"):
+        least = LEAST_ROUNDS[device]
+        assert enough([(blocks(4, 1.2, 0.02), shaky)] * least, device)
+        assert enough([(blocks(4, 0.8, 0.02), shaky)] * least, device)
+        assert not enough([(blocks(4, 1.2, 0.02), shaky)] * (least - 1), device)
+        assert not enough([(blocks(4, 1.2, 0.3), shaky)] * least, device), "its interval reaches down to 1"
+    alternating = [(blocks(4, gain, 0.02), shaky) for gain in (1.6, 0.99)]
+    assert not enough(alternating, "cpu"), "one round alone shows it"
 
 
 def test_many_rounds_find_what_three_leave_open() -> None:

@@ -1,15 +1,16 @@
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= -n auto --maxprocesses 4 --dist loadgroup
 .PHONY: run test test-all check
 
 run: $(VENV)/installed
 	$(VENV)/bin/avo run scenario mha_causal
 
 test: $(VENV)/installed-dev
-	$(VENV)/bin/pytest -m "not slow"
+	$(VENV)/bin/pytest $(WORKERS) -m "not slow"
 
 test-all: $(VENV)/installed-dev
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest $(WORKERS)
 
 check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,14 @@ SPREAD = {"test_redteam.py"}
 
 
 def pytest_configure() -> None:
-    """Children meet Ctrl-C and a closed terminal as from a shell, also where the tests run in the background."""
+    """Children meet Ctrl-C and a closed terminal as from a shell, also where the tests run in the background.
+
+    Each worker has temporary files, and so leases of devices, of its own: else they would wait for each other.
+    """
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = Path(tempfile.gettempdir()) / f"avo-tests-{os.getuid()}-{worker}"
+        folder.mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)

@@ -178,6 +178,14 @@ def test_sql_is_seen(source: str) -> None:
     assert queries(source)
 
 
+def test_every_arrow_that_is_not_listed_is_refused_and_every_other_allowed() -> None:
+    rooms = BELOW.keys() - {""}
+    for part in rooms:
+        file = part.replace(".", "/") + ("/a_module.py" if (PACKAGE / part.replace(".", "/")).is_dir() else ".py")
+        refused = {other for other in rooms if violations(file, f"from avo.{other} import something")}
+        assert refused == rooms - BELOW[part] - {part}, part
+
+
 def test_the_loop_is_readable_in_one_screen() -> None:
     tree = ast.parse((PACKAGE / "evolve.py").read_text())
     loop = next(node for node in tree.body if isinstance(node, ast.AsyncFunctionDef) and node.name == "evolve")

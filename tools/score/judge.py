@@ -45,8 +45,12 @@ BEYOND_CACHES = 1.0
 """GB that a batch has to read and write for the speed of memory, not of caches, to be its limit."""
 NOISY = 1.3
 """median / min of a case above which it is measured again."""
-ROUNDS = 3
-"""Maximum number of measurements of a noisy case."""
+ROUNDS, ROUNDS_IF_ODD = 3, 6
+"""Maximum number of measurements of a noisy case, and of one of which none is valid so far: other load on the machine
+makes some invalid, but what a candidate does each time makes all of them so, and only valid ones count.
+"""
+PAUSE_SECONDS = 0.25
+"""Seconds before the second measurement of a case none of which is valid so far; doubled before each further one."""
 
 # Baselines on the CPU are timed by the clock of this thread, and have one core, as candidates do.
 torch.set_num_threads(1)
@@ -143,10 +147,12 @@ class Judge:
         scores = []
         for case in self.scenario.timed(self.target):
             with self.counted(case):
-                rounds = [time_case(self, (candidate, arena), case, exam.parts[case.id])]
-                while _doubtful(rounds[-1]) and len(rounds) < ROUNDS:
+                rounds, sound = list[Timing](), list[Timing]()
+                while not rounds or (_doubtful(rounds[-1]) and len(rounds) < (ROUNDS if sound else ROUNDS_IF_ODD)):
+                    if rounds and not sound:
+                        time.sleep(PAUSE_SECONDS * 2 ** (len(rounds) - 1))
                     rounds.append(time_case(self, (candidate, arena), case, exam.parts[case.id]))
-                sound = [timing for timing in rounds if not (timing.slowed or timing.kept)]
+                    sound += [timing for timing in rounds[-1:] if not (timing.slowed or timing.kept)]
                 if not sound:
                     raise _mismatch(case, rounds[-1])
                 best = min(sound, key=lambda timing: timing.noise)

@@ -237,6 +237,15 @@ def test_a_side_whose_score_is_out_of_date_is_scored_again_before_anything_is_sa
     assert compared(executor, seed, seed, half, usual).ratio == pytest.approx(1, abs=0.2)
 
 
+def test_a_side_that_was_disturbed_while_it_was_measured_alone_is_measured_again(
+    executor: LocalExecutor, seed: Sources, usual: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [{"wide": usual["wide"] * factor} for factor in (3, 1, 1, 3)]  # incumbent, candidate, and both again
+    monkeypatch.setattr("avo.tools.score.paired._by_itself", lambda judge, side: alone.pop(0))
+    assert compared(executor, seed, seed, {"wide": usual["wide"] * 3}, usual).ratio == pytest.approx(1, abs=0.2)
+    assert not alone
+
+
 def test_both_sides_see_as_many_launches_and_the_same_data_and_who_begins_varies(
     executor: LocalExecutor, seed: Sources, usual: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:

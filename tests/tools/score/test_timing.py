@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -120,7 +122,7 @@ def test_launches_that_take_much_longer_than_those_that_decide_are_no_measuremen
     slower = changed(seed, f"if (launch > {EXAM + 1}) spin(3000000);")
     assert timing_of(executor, slower).slowed
     assert not timing_of(executor, seed).slowed
-    monkeypatch.setattr("avo.tools.score.judge.ROUNDS", 1)
+    monkeypatch.setattr("avo.tools.score.judge.ROUNDS_IF_ODD", 1)
     verdict = executor.evaluate(slower)
     assert verdict.status is Status.TIMING_MISMATCH, verdict.reason
     assert verdict.reason.endswith("ms while it is decided how many are timed as one")
@@ -140,6 +142,24 @@ def test_an_honest_candidate_is_as_quick_on_data_of_which_it_saw_nothing(
     timings = [timing_of(executor, seed) for _ in range(3)]
     assert not all(timing.kept for timing in timings)  # a neighbour may slow one
     assert all(timing.anew for timing in timings)
+
+
+@pytest.mark.parametrize("disturbed", [5, 6])
+def test_a_case_is_measured_until_one_measurement_is_valid_but_not_for_ever(
+    executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch, disturbed: int
+) -> None:
+    measured: list[Timing] = []
+
+    def time_disturbed(*arguments: Any) -> Timing:
+        measured.append(time_case(*arguments))
+        late = {"anew": [1.0]} if len(measured) <= disturbed else {"anew": measured[-1].samples}
+        return replace(measured[-1], **late)
+
+    monkeypatch.setattr("avo.tools.score.judge.time_case", time_disturbed)
+    monkeypatch.setattr("avo.tools.score.judge.PAUSE_SECONDS", 0.0)
+    verdict = executor.evaluate(seed)
+    assert len(measured) == 6
+    assert verdict.passed == (disturbed == 5), verdict.reason
 
 
 def test_slow_launches_are_few_and_see_all_of_it_nevertheless(executor: LocalExecutor, seed: Sources) -> None:

@@ -142,7 +142,7 @@ def test_it_stops_at_once_when_the_goal_was_reached_before(ready: Workspace) -> 
 
 def test_it_stops_when_a_version_reaches_the_goal_and_tells_the_next_step_of_it(ready: Workspace) -> None:
     operator = Scripted(ready, commits, ends("gave_up"))
-    goal = ready.lineage.best().score * 1.3
+    goal = ready.lineage.best().score * 1.05
     assert play(operator, Limits(goal=goal)) == "target"
     assert outcomes(ready) == ["committed"]
     assert [version.name for version in ready.lineage.versions()] == ["v0", "v1"]
@@ -177,7 +177,7 @@ def test_a_limit_that_interrupted_the_step_is_the_reason_given(ready: Workspace)
         await commits(workspace, brief)
         return Outcome("interrupted", "stopped by a limit")
 
-    goal = ready.lineage.best().score * 1.3
+    goal = ready.lineage.best().score * 1.05
     assert play(Scripted(ready, commits_and_is_stopped), Limits(goal=goal)) == "target"
 
 

@@ -22,7 +22,7 @@ from avo.settings import PACKAGE
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = ("mcp", "plot", "tracing", "nvcc", "baselines")
+EXTRAS = ("mcp", "tracing", "nvcc", "baselines")
 """Those that avo's own lines name."""
 PAGES = [ROOT / "README.md", ROOT / "AGENTS.md", *sorted((ROOT / "docs").glob("*.md"))]
 PRINTED = re.compile(r"pip install [^`)\n#]+")
@@ -97,7 +97,7 @@ def test_an_installed_avo_names_the_packages_of_an_extra(installed: Path, tmp_pa
             str(each).partition(";")[0] for each in wanted if each.marker is None or each.marker.evaluate()
         }
         assert asked
-        if extra in ("mcp", "plot", "tracing"):
+        if extra in ("mcp", "tracing"):
             assert resolved(command, tmp_path).returncode == 0
 
 

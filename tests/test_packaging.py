@@ -22,7 +22,7 @@ def test_constraints_are_one_exact_version_a_line() -> None:
 def test_every_package_that_avo_itself_asks_for_has_its_version_there() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    lines = [line for name in ("mcp", "plot", "tracing", "nvcc", "dev") for line in extras[name]]
+    lines = [line for name in ("mcp", "tracing", "nvcc", "dev") for line in extras[name]]
     names = {canonicalize_name(Requirement(line).name) for line in [*project["dependencies"], *lines]}
     pinned = {canonicalize_name(line.partition("==")[0]) for line in (ROOT / "constraints.txt").read_text().split()}
     assert names - {project["name"]} <= pinned

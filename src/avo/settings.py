@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from avo.types import Missing
@@ -32,12 +34,30 @@ def child_environment(scratch: Path, gpu: str = "") -> dict[str, str]:
     return kept | {"HOME": str(scratch), "TMPDIR": str(scratch)} | ({"CUDA_VISIBLE_DEVICES": gpu} if gpu else {})
 
 
+def _secrets() -> dict[str, str]:
+    """Return the variables that may hold keys."""
+    words = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+    return {name: value for name, value in os.environ.items() if any(word in name.upper() for word in words)}
+
+
 def without_secrets(text: str) -> str:
     """Return the text without the values of variables that hold keys: a server may echo its requests."""
-    for name, value in os.environ.items():
-        if len(value) >= 8 and any(word in name.upper() for word in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
+    for name, value in _secrets().items():
+        if len(value) >= 8:
             text = text.replace(value, f"[{name}]")
     return text
+
+
+@contextlib.contextmanager
+def secrets_withheld() -> Iterator[None]:
+    """Remove the variables that may hold keys during the block: a library that it calls may start programs."""
+    found = _secrets()
+    for name in found:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(found)
 
 
 def printable(text: str) -> str:

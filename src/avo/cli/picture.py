@@ -7,13 +7,15 @@ from itertools import cycle
 from pathlib import Path
 from statistics import fmean
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
-
 from avo.cli.options import printable
 from avo.memory.trajectory import Trajectory
+from avo.settings import secrets_withheld
+
+with secrets_withheld():  # looking for fonts, it starts fc-list
+    import matplotlib
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
 BEST, BASELINE, FAINT = "#0f6b4f", "#4d4d4d", "#666666"
 CASES = ("#0072b2", "#d55e00", "#b0508a", "#8c6d00", "#2f8fc7", "#5f4690")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 
@@ -22,6 +23,8 @@ AT_BUILD = {Status.COMPILE_ERROR, Status.FORBIDDEN_LIBRARY, Status.INCORRECT_DTY
 """Verdicts that need no device."""
 BY_COMPILER = [c for c in CUDA if set(c.expected.split("|")) <= AT_BUILD or c.because.startswith("exports")]
 HONEST_CUDA = [c for c in CUDA if c.honest]
+SHARED = "PYTEST_XDIST_WORKER" in os.environ
+"""True if other workers play some of these tests."""
 
 
 def by_name(found: list[Candidate]) -> pytest.MarkDecorator:
@@ -30,9 +33,10 @@ def by_name(found: list[Candidate]) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module")
 def team() -> RedTeam:
-    """The CPU's, with everything compiled before the first test."""
+    """The CPU's, with everything compiled before the first test, unless several workers compile anyway."""
     team = RedTeam("cpu")
-    team.prepare(CPU)
+    if not SHARED:
+        team.prepare(CPU)
     return team
 
 
@@ -43,7 +47,8 @@ def cuda_team() -> RedTeam:
     except Missing as missing:
         pytest.skip(str(missing))
     team = RedTeam("sm_90a")
-    team.prepare([*BY_COMPILER, *HONEST_CUDA])
+    if not SHARED:
+        team.prepare([*BY_COMPILER, *HONEST_CUDA])
     return team
 
 

@@ -106,9 +106,11 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_build_that_is_damaged_before_it_is_loaded_is_the_machines_fault(
-    executor: LocalExecutor, seed: Sources, damage: Callable[[Path], object]
-) -> None:
+    executor: LocalExecutor, seed: Sources, damage: Callable[[Path], object],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """By who clears the cache while a candidate waits for the device, or by a disk."""
+    monkeypatch.setenv("AVO_CACHE", str(tmp_path / "cache"))
     built = executor.build(seed)
     with executor.held() as judge:
         damage(built.library)

@@ -1,6 +1,7 @@
 """What the judge itself costs against another checkout: evaluations and comparisons by both, in random order.
 
-    python benchmarks/cost.py OTHER [--target cpu] [--scenario mha_causal] [--pairs 10] [--candidate DIR] [--seconds S]
+    python benchmarks/cost.py OTHER [--target cpu] [--scenario mha_causal] [--only evaluate] [--pairs 10]
+        [--candidate DIR] [--seconds S]
 
 Each checkout has one warm process, which has built before anything counts. The ratio is new over old: seconds of this
 checkout over those of OTHER, the geometric mean over pairs with a 95 % bootstrap interval. JSON on stdout, progress on
@@ -151,7 +152,7 @@ def summary(pairs: dict[str, list[dict[str, Sample]]]) -> dict[str, Any]:
 def play(sides: dict[str, Checkout], count: int, until: float, pairs: dict[str, list[dict[str, Sample]]]) -> None:
     """Add pairs until there are `count` of each kind. Raises Stopped when the clock has passed `until`."""
     for number in range(count):
-        for what in random.sample(WHAT, len(WHAT)):
+        for what in random.sample([*pairs], len(pairs)):
             pair: dict[str, Sample] = {}
             for name in random.sample([*sides], len(sides)):
                 if time.monotonic() > until:
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("other", type=Path, help="the checkout that is the measure")
     parser.add_argument("--target", default="cpu")
     parser.add_argument("--scenario", default="mha_causal")
+    parser.add_argument("--only", choices=WHAT)
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--candidate", default="", help="folder of its sources; the scenario's seed by default")
     parser.add_argument("--seconds", type=float, default=math.inf, help="no call begins later than this")
@@ -179,7 +181,7 @@ def main() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    pairs: dict[str, list[dict[str, Sample]]] = {what: [] for what in WHAT}
+    pairs: dict[str, list[dict[str, Sample]]] = {what: [] for what in WHAT if given.only in (None, what)}
     result: dict[str, Any] = {
         "target": given.target,
         "scenario": given.scenario,

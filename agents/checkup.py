@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from autogen_core.models import CreateResult, LLMMessage, SystemMessage, UserMessage
 from autogen_core.tools import ParametersSchema, ToolSchema
@@ -31,18 +31,13 @@ class Found:
 
     model: str
     said: str
-    called_tool: bool
+    works: bool
+    """True if the model called the tool."""
     prompt_tokens: int
     completion_tokens: int
-    counts_cached: bool
     context_tokens: int
     price: str
     """USD per million tokens, as text; empty when the price is not known."""
-
-    @property
-    def works(self) -> bool:
-        """True if the model called the tool."""
-        return self.called_tool
 
     def lines(self) -> list[tuple[str, bool, str]]:
         """Return (capability, present or not, details) for each capability, for printing."""
@@ -50,9 +45,8 @@ class Found:
         tokens = f"{self.prompt_tokens} + {self.completion_tokens} tokens"
         return [
             ("answers", True, self.said),
-            ("calls tools", self.called_tool, "" if self.called_tool else "a model that calls no tools cannot work"),
+            ("calls tools", self.works, "" if self.works else "a model that calls no tools cannot work"),
             ("counts tokens", counted, tokens if counted else "a limit in tokens or USD sees nothing"),
-            ("counts cached", self.counts_cached, "" if self.counts_cached else "costs are overestimated"),
             ("context", self.context_tokens > 0, f"{self.context_tokens} tokens, unless [models.info] says otherwise"),
             ("price", bool(self.price), self.price or f"--budget-usd needs it; {how_to_give(self.model)}"),
         ]
@@ -73,8 +67,7 @@ def check(spec: str, base_url: str, say: Callable[[str], None]) -> Found | None:
     result = asyncio.run(_asked(model))
     usage, price = model.last_usage, prices(configuration.prices).of(model_name(spec))
     return Found(
-        spec, _said(result), _called(result), usage.prompt, usage.completion, model.heard.counts_cached,
-        model.context_tokens,
+        spec, _said(result), _called(result), usage.prompt, usage.completion, model.context_tokens,
         f"{price.prompt:g}, cached {price.cached:g}, answer {price.completion:g} USD per million" if price else "",
     )  # fmt: skip
 
@@ -90,13 +83,9 @@ async def _asked(model: Resilient) -> CreateResult:
 
 
 def _called(result: CreateResult) -> bool:
-    for call in result.content if isinstance(result.content, list) else []:
-        try:
-            arguments: Any = json.loads(call.arguments)
-        except ValueError:
-            continue
-        if call.name == TOOL["name"] and isinstance(arguments, dict) and arguments.get("total") == 5:
-            return True
+    calls = result.content if isinstance(result.content, list) else []
+    with suppress(ValueError):
+        return any(call.name == TOOL["name"] and json.loads(call.arguments) == {"total": 5} for call in calls)
     return False
 
 

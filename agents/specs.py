@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from autogen_core.models import ChatCompletionClient
-
+from avo.agents.models.client import Client
 from avo.agents.models.providers import PROVIDERS, hosted
 from avo.configuration import Configuration, load
 from avo.types import AvoError
@@ -16,7 +15,7 @@ SPECS = (
 )
 """The possible specs, for messages."""
 
-Models = tuple[ChatCompletionClient, ChatCompletionClient]
+Models = tuple[Client, Client]
 """The clients of worker and supervisor."""
 
 
@@ -48,7 +47,7 @@ def clients(spec: str = "", supervisor_spec: str = "", base_url: str = "") -> Mo
     return worker, supervisor
 
 
-def client(spec: str, configuration: Configuration, base_url: str = "") -> ChatCompletionClient:
+def client(spec: str, configuration: Configuration, base_url: str = "") -> Client:
     """Return the client of one model, which retries by itself. Raises AvoError and Missing, as `clients` does."""
     from avo.agents.models.components import component, is_component
 
@@ -68,7 +67,7 @@ def kind_of(spec: str) -> str:
     return spec.partition(":")[0]
 
 
-def _tuner(seed: str) -> ChatCompletionClient:
+def _tuner(seed: str) -> Client:
     from avo.agents.tuner.tuner import Tuner
 
     if seed and not seed.isdecimal():

@@ -14,8 +14,8 @@ from autogen_core.models import SystemMessage, UserMessage
 
 from avo.agents.models.advice import Advice, Direction
 from avo.agents.models.client import STOPPED
-from avo.agents.models.spanned import turn
 from avo.agents.worker import NAME as WORKER
+from avo.agents.worker import turn
 from avo.tools.answer import Answer
 from avo.tools.history import advice_line, attempts, latest_notes, lineage, shortened
 from avo.tools.payloads import ADVICE, REVIEW, Advised, Payload, Review

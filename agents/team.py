@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from autogen_agentchat.teams import SelectorGroupChat
-from autogen_core.models import AssistantMessage, ChatCompletionClient, CreateResult, LLMMessage, SystemMessage
+from autogen_core.models import SystemMessage
 
 from avo.agents import supervisor, worker
-from avo.agents.context import JournalContext
-from avo.agents.context_limit import Fitted, budget_of
-from avo.agents.metered import Metered, Terms, steering
-from avo.agents.models.client import STOPPED, Client, Usage
-from avo.agents.models.spanned import Spanned
+from avo.agents.context import CHARACTERS, JournalContext
+from avo.agents.metered import Metered, Terms
+from avo.agents.models.client import CHARACTERS_PER_TOKEN, Client
 from avo.agents.step import IDLE_SECONDS, Step, StepOver
 from avo.agents.summaries import MODEL, written
 from avo.agents.workbench import RegistryWorkbench
@@ -29,13 +27,17 @@ SUPERVISOR_ROUNDS = 10
 """Largest number of model calls in a turn of the supervisor."""
 CROWDED = 0.5
 """Fraction of the worker's budget in use at the end of a step from which its model writes a summary."""
+SHARE = 0.6
+"""Fraction of a model's context that messages may fill: tools, the answer and dense text need the rest."""
+MOST = 480_000
+"""Largest budget of a paid model, in characters, however long its context: every call pays for its prompt."""
 
 
 class Team:
     """Worker and supervisor as the operator Vary(P) = Agent(P, K, f): one call of `vary` is one variation step."""
 
     def __init__(
-        self, workspace: Workspace, worker_model: ChatCompletionClient, supervisor_model: ChatCompletionClient,
+        self, workspace: Workspace, worker_model: Client, supervisor_model: Client,
         stopped: Callable[[], bool], terms: Terms | None = None, idle_seconds: float = IDLE_SECONDS,
     ) -> None:  # fmt: skip
         """stopped: returns True once the user stopped the run. idle_seconds: first wait after an idle turn."""
@@ -62,8 +64,7 @@ class Team:
             for name in self._models
         }
         for name, model in self._models.items():
-            if isinstance(model, Client):
-                model.hears(heard[name])
+            model.heard = heard[name]
         self._workspace.fault = None
         for context in contexts.values():
             await context.repair()
@@ -96,7 +97,7 @@ class Team:
     ) -> tuple[worker.Worker, supervisor.Supervisor]:
         def options(name: str) -> dict[str, Any]:
             return {
-                "model_client": Fitted(self.model(name, contexts[name]), contexts[name]),
+                "model_client": self.model(name, contexts[name]),
                 "workbench": workspaces[name], "model_context": contexts[name], "system_message": _prompt(name),
                 "reflect_on_tool_use": False,
             }  # fmt: skip
@@ -107,7 +108,7 @@ class Team:
 
     async def _sum_up(self, context: JournalContext, workspace: RegistryWorkbench) -> None:
         """Let the worker's model summarise a long conversation; if it fails, a digest is made when needed."""
-        if context.size < context.budget * CROWDED or not getattr(self._models[worker.NAME], "paid", True):
+        if context.size < context.budget * CROWDED or not self._models[worker.NAME].paid:
             return
         try:
             text = await written(
@@ -122,20 +123,13 @@ class Team:
 
     def model(self, agent: str, context: JournalContext | None = None) -> Metered:
         """Return an agent's client under the run's terms; with a context, answers and people's messages go there."""
+        return Metered(self._models[agent], self._workspace, agent, self._terms, self._stopped, context)
 
-        async def paid(usage: Usage, seconds: float, result: CreateResult) -> None:
-            with self._workspace.journal.together():
-                self._terms.enter(self._workspace, agent, usage, seconds)
-                if context and result.content != STOPPED:
-                    answer = AssistantMessage(content=result.content, thought=result.thought, source=agent)
-                    await context.answered(answer)
 
-        async def said() -> Sequence[LLMMessage]:
-            return await steering(self._workspace, context) if context and agent == worker.NAME else []
-
-        model = Spanned(self._models[agent], agent, self._terms.models.get(agent, ""))
-        estimate = getattr(self._models[agent], "paid", True)
-        return Metered(model, paid, self._stopped, self._terms.may_call, said, estimate=estimate)
+def budget_of(model: Client) -> int:
+    """Return the characters that a model may be shown, by its `context_tokens` where they are known."""
+    budget = int(model.context_tokens * SHARE) * CHARACTERS_PER_TOKEN or CHARACTERS
+    return min(budget, MOST) if model.paid else budget
 
 
 def _prompt(name: str) -> str:

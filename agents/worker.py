@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import Any, TypeVar
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import Response
 from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, ToolCallRequestEvent
 from autogen_core import CancellationToken
 
-from avo.agents.models.spanned import turn
+from avo.spans import Facts, span
 from avo.tools.workspace import Workspace
 
 NAME = "worker"
+T = TypeVar("T")
 ROUNDS = 25
 """Model calls per turn; the next turn continues from the last result."""
 
@@ -41,3 +42,11 @@ class Worker(AssistantAgent):
                     yield Response(chat_message=event.chat_message)
                 else:
                     yield event
+
+
+async def turn(agent: str, events: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Yield the events of an agent's turn, in a span."""
+    facts: Facts = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": agent}
+    with span(f"invoke_agent {agent}", facts):
+        async for event in events:
+            yield event

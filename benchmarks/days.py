@@ -137,15 +137,17 @@ def child(url: str, folder: Path, turns: int) -> None:
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
     from avo.agents.models.client import Client
-    from avo.agents.models.resilient import Place, Resilient, Waits
+    from avo.agents.models.resilient import Resilient
     from avo.agents.team import Team
+    from avo.configuration import Retries
     from avo.evolve import evolve
     from avo.run import open_run, plant_seed
     from avo.scenarios.loader import load
 
     info = ModelInfo(vision=False, function_calling=True, json_output=True, family="unknown", structured_output=False)
     inner = OpenAIChatCompletionClient(model="scripted", base_url=url, api_key="none", model_info=info, max_retries=0)
-    provider = Resilient(inner, Place("scripted", url), Waits(first=0.01, longest=0.05), CONTEXT_TOKENS)
+    retries = Retries(first_wait=0.01, longest_wait=0.05)
+    provider = Resilient(inner, "scripted", url, retries=retries, context_tokens=CONTEXT_TOKENS)
 
     class Clocked(Client):
         """Notes the CPU time between an answer and the next question: what avo and its tools take."""

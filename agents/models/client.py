@@ -69,12 +69,12 @@ class Client(ChatCompletionClient):
     component_type = "model"
     last_usage = Usage()
     """Usage of the last call, where a client knows more than `CreateResult.usage`."""
-
-    def hears(self, payloads: Mapping[str, Payload]) -> None:
-        """Take the payloads of the agent's messages, by call id or kind, before each step; the mapping grows meanwhile.
-
-        A language model ignores them: it reads the texts.
-        """
+    context_tokens = 0
+    """Length of the model's context, in tokens; 0 when not known."""
+    paid = True
+    """False if its calls cost nothing."""
+    heard: Mapping[str, Payload] = {}
+    """Payloads of the agent's messages, by call id or kind. A language model ignores them: it reads the texts."""
 
     async def create(
         self,

@@ -10,8 +10,8 @@ from typing import Any
 
 from autogen_core.models import ChatCompletionClient
 
-from avo.agents.models.providers import ANTHROPIC_OUTPUT, PROVIDERS, context, info, quiet, waits
-from avo.agents.models.resilient import Place, Resilient
+from avo.agents.models.providers import ANTHROPIC_OUTPUT, PROVIDERS, context, info, quiet
+from avo.agents.models.resilient import Resilient
 from avo.configuration import Configuration, Facts, secret_in
 from avo.types import AvoError, Missing
 
@@ -54,9 +54,9 @@ def component(spec: str, configuration: Configuration) -> Resilient:
         raise AvoError(f"{path}: no AutoGen model component: {line}") from error
     quiet()
     config = data.get("config", {})
-    name = f"openai:{config.get('model', '')}"
-    place = Place(spec, str(config.get("base_url") or config.get("azure_endpoint") or ""))
-    return Resilient(inner, place, waits(configuration), facts.context_tokens or context(name))
+    url = str(config.get("base_url") or config.get("azure_endpoint") or "")
+    tokens = facts.context_tokens or context(f"openai:{config.get('model', '')}")
+    return Resilient(inner, spec, url, retries=configuration.retries, context_tokens=tokens)
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -25,44 +25,31 @@ def presentable(messages: Sequence[LLMMessage]) -> list[LLMMessage]:
 
 
 def _mended(message: LLMMessage) -> LLMMessage:
-    content = message.content
-    if isinstance(content, str):
-        return message if _fit(content) else message.model_copy(update={"content": _text(content)})
-    if isinstance(message, AssistantMessage) and isinstance(content, list):
-        update: dict[str, object] = {}
-        if message.thought is not None and not _fit(message.thought):
-            update["thought"] = _text(message.thought) if message.thought.strip() else None
-        if not all(_is_object(call.arguments) for call in message.content if isinstance(call, FunctionCall)):
-            update["content"] = [_call(call) for call in message.content if isinstance(call, FunctionCall)]
-        return message.model_copy(update=update) if update else message
-    if isinstance(message, FunctionExecutionResultMessage) and not all(_fit(r.content) for r in message.content):
-        results = [result.model_copy(update={"content": _text(result.content)}) for result in message.content]
-        return message.model_copy(update={"content": results})
-    return message
+    match message:
+        case AssistantMessage(content=list() as calls, thought=thought):
+            update: dict[str, object] = {
+                "content": [call if _is_object(call.arguments) else _call(call) for call in calls],
+                "thought": _text(thought) if thought and thought.strip() else None,
+            }
+        case FunctionExecutionResultMessage(content=results):
+            update = {"content": [result.model_copy(update={"content": _text(result.content)}) for result in results]}
+        case _ if isinstance(message.content, str):
+            update = {"content": _text(message.content)}
+        case _:
+            return message
+    return message.model_copy(update=update)
 
 
 def _call(call: FunctionCall) -> FunctionCall:
-    if _is_object(call.arguments):
-        return call
-    return FunctionCall(
-        id=call.id, name=call.name, arguments=json.dumps({"not_readable": _text(call.arguments)[:2000]})
-    )
+    return FunctionCall(call.id, json.dumps({"not_readable": _text(call.arguments)[:LONGEST]}), call.name)
 
 
 def _is_object(arguments: str) -> bool:
     try:
         # AutoGen 0.7.5 raises for arguments of Anthropic's that are JSON, but a list.
-        return _fit(arguments) and isinstance(json.loads(arguments), dict)
+        return _text(arguments) == arguments and isinstance(json.loads(arguments), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _fit(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a character
-        return False
-    return bool(text.strip())
 
 
 def _text(text: str) -> str:

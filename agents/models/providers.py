@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from autogen_core.models import ChatCompletionClient, ModelFamily, ModelInfo
 
-from avo.agents.models.resilient import Place, Resilient, Waits
+from avo.agents.models.resilient import Resilient
 from avo.configuration import Configuration, Facts
 from avo.types import AvoError, Missing
 
@@ -64,21 +64,14 @@ def hosted(spec: str, configuration: Configuration, base_url: str = "") -> Resil
     if not url:
         how = "give --base-url URL" if provider.own else f"set {provider.url_variable}"
         raise Missing(f"model {spec} needs the address of its server: {how}")
-    retries = configuration.retries
     # The tries of Resilient are the only ones: it says how long it waits, the SDKs do not.
-    options = {"max_retries": 0, "timeout": retries.request_limit, "model_info": info(provider.family)}
+    options = {"max_retries": 0, "timeout": configuration.retries.request_limit, "model_info": info(provider.family)}
     streams = configuration.models.stream if facts.stream is None else facts.stream
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # AutoGen's opinion of names that it does not know
         inner = provider.make(name, facts, url, options | {"streams": streams})
     quiet()
-    return Resilient(inner, Place(spec, url, provider.key), waits(configuration), facts.context_tokens or context(spec))
-
-
-def waits(configuration: Configuration) -> Waits:
-    """Return the configured waits between tries."""
-    retries = configuration.retries
-    return Waits(retries.first_wait, retries.longest_wait, retries.give_up, retries.request_limit)
+    return Resilient(inner, spec, url, provider.key, configuration.retries, facts.context_tokens or context(spec))
 
 
 def context(spec: str) -> int:

@@ -6,7 +6,8 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextvars import copy_context
+from dataclasses import dataclass, field
 from typing import Any
 
 from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage, ModelInfo
@@ -14,7 +15,8 @@ from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage, 
 from avo.agents.models.client import Client, Usage, stopped_answer
 from avo.agents.models.errors import ContextTooLong, Fate, Trouble, judged
 from avo.agents.models.presentable import presentable
-from avo.agents.models.response_log import Overheard, overhearing
+from avo.agents.models.response_log import LOG, Overheard
+from avo.configuration import Retries
 from avo.types import AvoError
 
 POLL = 0.2
@@ -25,105 +27,85 @@ REACHED: set[str] = set()
 """Addresses that have answered this process, and are therefore right."""
 NOTHING_SAID = "(an empty answer)"
 """Replaces an empty answer."""
-
-
-@dataclass(frozen=True)
-class Waits:
-    """Limits of waiting for a model, in seconds unless stated otherwise."""
-
-    first: float = 1.0
-    """Wait before the second try; doubled from try to try."""
-    longest: float = 300.0
-    """Longest wait between two tries."""
-    give_up: float = 6 * 3600.0
-    """Time without any success after which the run ends; 0: never."""
-    request: float = 600.0
-    """Limit of one request, the answer included."""
-    contact: int = 5
-    """Number of tries to reach a provider that never answered: most likely the address is wrong."""
-    unreadable: int = 5
-    """Number of tries of a request that is refused, or whose answer cannot be parsed."""
-    empty: int = 3
-    """Number of tries until an empty answer is accepted."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """The identity of a model in messages to the user."""
-
-    name: str
-    """The spec as the user wrote it."""
-    url: str = ""
-    key: str = ""
-    """Environment variable of its key."""
+CONTACT = 5
+"""Number of tries to reach a provider that never answered: most likely the address is wrong."""
+UNREADABLE = 5
+"""Number of tries of a request that is refused, or whose answer cannot be parsed."""
+EMPTY = 3
+"""Number of tries until an empty answer is accepted."""
 
 
 class Stopped(Exception):
     """The user stopped the run while a call was under way."""
 
 
+@dataclass
+class Tries:
+    """Counts of the tries of one call."""
+
+    began: float = field(default_factory=time.monotonic)
+    number: int = 1
+    unreached: int = 0
+    refused: int = 0
+    poor: int = 0
+    """Empty or unfinished answers."""
+
+
 class Resilient(Client):
     """A client that repeats a call until it is answered completely."""
 
     def __init__(
-        self, inner: ChatCompletionClient, place: Place, waits: Waits | None = None, context_tokens: int = 0
-    ) -> None:
-        self._inner, self.place, self._waits = inner, place, waits or Waits()
-        self.context_tokens = context_tokens
-        """Length of the model's context, in tokens; 0 when not known."""
+        self, inner: ChatCompletionClient, name: str, url: str = "", key: str = "", retries: Retries | None = None,
+        context_tokens: int = 0,
+    ) -> None:  # fmt: skip
+        """name, url, key: the model's spec, address and the variable of its key, for messages to the user."""
+        self._inner, self.name, self.url, self._key = inner, name, url, key
+        self._retries, self.context_tokens = retries or Retries(), context_tokens
         self.say: Callable[[str], None] = lambda line: None
         self.stopped: Callable[[], bool] = lambda: False
-        self.last_usage = Usage()
-        self.heard = Overheard()
-        """The log of the last answer."""
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:
         """Return the answer, or `stopped_answer()` within a second of `stopped()`.
 
+        `last_usage` holds the tokens of all tries, empty answers included.
         Raises AvoError where waiting cannot help, ContextTooLong when the conversation has to be shortened.
         """
-        messages, tries, self.last_usage = presentable(messages), Tries(self._waits), Usage()
-        while True:
-            try:
-                result, heard = await self._once(messages, options)
-            except Stopped:
-                return self._counted(stopped_answer(), tries)
-            except Exception as error:
-                trouble = judged(error)
-                self._end_if_vain(trouble, tries)
-            else:
-                self.heard = heard
-                REACHED.add(self.place.url)
-                self.last_usage = tries.spent = total(tries.spent, heard.usage(result))
-                lacking = tries.lacking(result, heard)
-                if lacking is None:
-                    return self._counted(complete(result, heard), tries)
-                trouble = lacking
-            try:
+        messages, tries, self.last_usage = presentable(messages), Tries(), Usage()
+        try:
+            while True:
+                try:
+                    result, heard = await self._once(messages, options)
+                except Stopped:
+                    raise
+                except Exception as error:
+                    trouble = judged(error)
+                    self._end_if_vain(trouble, tries)
+                else:
+                    REACHED.add(self.url)
+                    self.last_usage = total(self.last_usage, heard.usage(result))
+                    lacking = poor(result, heard)
+                    tries.poor += bool(lacking)
+                    if not lacking or tries.poor >= EMPTY:
+                        return complete(result, heard)
+                    trouble = Trouble(Fate.WAIT, lacking)
                 await self._wait(trouble, tries)
-            except Stopped:
-                return self._counted(stopped_answer(), tries)
-
-    def _counted(self, result: CreateResult, tries: Tries) -> CreateResult:
-        """Return the answer with the tokens of all tries, empty answers included."""
-        self.last_usage = tries.spent
-        result.usage.prompt_tokens, result.usage.completion_tokens = tries.spent.prompt, tries.spent.completion
-        return result
+        except Stopped:
+            return stopped_answer()
 
     async def _once(self, messages: Sequence[LLMMessage], options: dict[str, Any]) -> tuple[CreateResult, Overheard]:
         """Make one request within its time limit. Raises Stopped, TimeoutError, and the client's exceptions."""
         if self.stopped():
             raise Stopped
-        deadline = time.monotonic() + self._waits.request
-        with overhearing() as heard:
-            task = asyncio.ensure_future(self._inner.create(messages, **options))
+        heard = Overheard()
+        context = copy_context()
+        context.run(LOG.set, heard)
+        task = asyncio.create_task(self._inner.create(messages, **options), context=context)
         try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=POLL)
-                if not task.done() and self.stopped():
-                    raise Stopped
-                if not task.done() and time.monotonic() > deadline:
-                    raise TimeoutError(f"no answer within {self._waits.request:.0f} s")
+            async with asyncio.timeout(self._retries.request_limit):
+                while not task.done():
+                    await asyncio.wait({task}, timeout=POLL)
+                    if not task.done() and self.stopped():
+                        raise Stopped
             return task.result(), heard
         finally:
             if not task.done():
@@ -133,44 +115,45 @@ class Resilient(Client):
 
     def _end_if_vain(self, trouble: Trouble, tries: Tries) -> None:
         """Raise AvoError or ContextTooLong if another try cannot help."""
-        place, waits = self.place, self._waits
-        at = f" at {place.url}" if place.url else ""
+        at = f" at {self.url}" if self.url else ""
         if trouble.fate is Fate.TOO_LONG:
             raise ContextTooLong(trouble.what) from None
         if trouble.fate is Fate.KEY:
-            key = f" (the key is in {place.key})" if place.key else ""
-            raise AvoError(f"model {place.name}: {trouble.what}{key}") from None
+            key = f" (the key is in {self._key})" if self._key else ""
+            raise AvoError(f"model {self.name}: {trouble.what}{key}") from None
         if trouble.fate is Fate.QUOTA:
-            raise AvoError(f"model {place.name}: no quota left: {trouble.what}") from None
+            raise AvoError(f"model {self.name}: no quota left: {trouble.what}") from None
         if trouble.fate is Fate.MODEL:
-            raise AvoError(f"model {place.name}: not found{at}: {trouble.what}") from None
-        if place.url not in REACHED:
+            raise AvoError(f"model {self.name}: not found{at}: {trouble.what}") from None
+        if self.url not in REACHED:
             tries.unreached += trouble.fate is Fate.HOST or trouble.web_page
-            if trouble.what == "unknown host" or tries.unreached >= waits.contact:
+            if trouble.what == "unknown host" or tries.unreached >= CONTACT:
                 what = trouble.what if trouble.fate is Fate.HOST else "it answers with a web page"
-                raise AvoError(f"model {place.name}: cannot be reached{at}: {what}; is the address right?") from None
+                raise AvoError(f"model {self.name}: cannot be reached{at}: {what}; is the address right?") from None
         tries.refused += trouble.fate in (Fate.REFUSED, Fate.UNREADABLE)
-        if tries.refused >= waits.unreadable:
-            raise AvoError(f"model {place.name}: the same {tries.refused} times: {trouble.what}") from None
+        if tries.refused >= UNREADABLE:
+            raise AvoError(f"model {self.name}: the same {tries.refused} times: {trouble.what}") from None
 
     async def _wait(self, trouble: Trouble, tries: Tries) -> None:
         """Wait as long as the provider asks, else longer from try to try, with jitter. Raises Stopped, AvoError."""
-        waits = self._waits
+        retries = self._retries
         failing = time.monotonic() - tries.began
-        if waits.give_up and failing >= waits.give_up:
+        if retries.give_up and failing >= retries.give_up:
             hours = f"{failing / 3600:.1f} h" if failing >= 360 else f"{failing:.0f} s"
-            raise AvoError(f"model {self.place.name}: nothing but failures for {hours}, the last: {trouble.what}")
+            raise AvoError(f"model {self.name}: nothing but failures for {hours}, the last: {trouble.what}")
         # 60 is beyond any wait; 2.0 ** 1024 would overflow, and with give_up 0 there may be as many tries.
-        growing = min(waits.longest, waits.first * 2.0 ** min(tries.number - 1, 60)) * random.uniform(0.5, 1.0)
+        growing = min(retries.longest_wait, retries.first_wait * 2.0 ** min(tries.number - 1, 60)) * random.uniform(
+            0.5, 1.0
+        )
         seconds = growing
         if trouble.retry_after is not None:
             seconds = trouble.retry_after + min(growing, 0.1 * trouble.retry_after)
-        if waits.give_up:
-            seconds = min(seconds, waits.give_up - failing)
+        if retries.give_up:
+            seconds = min(seconds, retries.give_up - failing)
         tries.number += 1
         if self.stopped():
             raise Stopped
-        self.say(f"model: {trouble.what}; again in {seconds:.3g} s ({ordinal(tries.number)} try)")
+        self.say(f"model: {trouble.what}; again in {seconds:.3g} s (try {tries.number})")
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             await asyncio.sleep(min(left, POLL))
@@ -187,38 +170,30 @@ class Resilient(Client):
         await self._inner.close()
 
 
-class Tries:
-    """The tries of one call: counts, start time and tokens spent."""
-
-    def __init__(self, waits: Waits) -> None:
-        self.began = time.monotonic()
-        self.number, self.unreached, self.refused, self.poor = 1, 0, 0, 0
-        self.spent = Usage()
-        self._waits = waits
-
-    def lacking(self, result: CreateResult, heard: Overheard) -> Trouble | None:
-        """Return what is wrong with an empty or unfinished answer; None if it is complete or tries ran out."""
-        empty = not result.content or (isinstance(result.content, str) and not result.content.strip())
-        unfinished = heard.response is not None and not heard.finish and isinstance(result.content, str)
-        if not empty and not unfinished:
-            return None
-        self.poor += 1
-        if self.poor >= self._waits.empty:
-            return None
-        return Trouble(Fate.WAIT, "empty answer" if empty else "answer without its finish_reason")
-
-
 def _forget(task: asyncio.Task[CreateResult]) -> None:
     """Retrieve the exception of an abandoned request, so that asyncio does not log it."""
     if not task.cancelled():
         task.exception()
 
 
+def empty(result: CreateResult) -> bool:
+    """Return True if the answer has neither text nor calls."""
+    return not result.content or (isinstance(result.content, str) and not result.content.strip())
+
+
+def poor(result: CreateResult, heard: Overheard) -> str:
+    """Return what is wrong with an empty or unfinished answer; empty if it is complete."""
+    if empty(result):
+        return "empty answer"
+    unfinished = heard.response is not None and not heard.finish and isinstance(result.content, str)
+    return "answer without its finish_reason" if unfinished else ""
+
+
 def complete(result: CreateResult, heard: Overheard) -> CreateResult:
     """Normalise an answer: finish_reason `length` where it was cut, a placeholder text where it is empty."""
     if heard.cut:
         result.finish_reason = "length"
-    if not result.content or (isinstance(result.content, str) and not result.content.strip()):
+    if empty(result):
         result.content = NOTHING_SAID
     result.thought = result.thought or None
     return result
@@ -230,9 +205,3 @@ def total(one: Usage, other: Usage) -> Usage:
         one.prompt + other.prompt, one.cached + other.cached, one.completion + other.completion,
         one.written + other.written,
     )  # fmt: skip
-
-
-def ordinal(number: int) -> str:
-    """Return 1st, 2nd, 3rd, 4th …"""
-    teens = number % 100 in (11, 12, 13)
-    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from avo.agents.models.errors import WEB_PAGE
+from avo.agents.models.response_log import LOG
 from avo.agents.models.sse import Cut, folded
 
 SKIP_SIGNATURE = "skip_thought_signature_validator"
@@ -95,6 +96,8 @@ class Checked(httpx2.AsyncClient):
                 self._signatures[call["id"]] = call["extra_content"]
                 if len(self._signatures) > SIGNATURES:
                     del self._signatures[next(iter(self._signatures))]
+        if log := LOG.get(None):
+            log.response = answer
         return _response(response, 200, answer)
 
 

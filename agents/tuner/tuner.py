@@ -12,7 +12,7 @@ import itertools
 import json
 import random
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from autogen_core import FunctionCall
@@ -21,7 +21,6 @@ from autogen_core.models import CreateResult, LLMMessage, RequestUsage
 from avo.agents.models.advice import Advice, Direction
 from avo.agents.models.client import Client
 from avo.agents.tuner.transcript import Conversation, Settings, read, written
-from avo.tools.payloads import Payload
 from avo.types import ToolError, figure
 
 MARGIN = 1.01
@@ -40,19 +39,11 @@ class Reader(Client):
     context_tokens = CONTEXT_TOKENS
     paid = False
 
-    def __init__(self) -> None:
-        self.heard: Mapping[str, Payload] = {}
-
-    def hears(self, payloads: Mapping[str, Payload]) -> None:
-        """Keep a reference to the payloads, which grow as messages are added."""
-        self.heard = payloads
-
 
 class Tuner(Reader):
     """The tuner in the worker's place."""
 
     def __init__(self, seed: int = 0) -> None:
-        super().__init__()
         self.seed = seed
 
     async def create(self, messages: Sequence[LLMMessage], **options: Any) -> CreateResult:

@@ -11,7 +11,7 @@ from autogen_core import FunctionCall
 from autogen_core.models import AssistantMessage, CreateResult, LLMMessage, RequestUsage, SystemMessage, UserMessage
 
 from avo.agents.context import JournalContext
-from avo.agents.metered import Metered, Terms, steering
+from avo.agents.metered import Metered, Terms
 from avo.agents.models.client import STOPPED, Client, Usage, stopped_answer
 from avo.agents.models.prices import Price, prices
 from avo.agents.team import Team
@@ -37,11 +37,11 @@ class Inner(Client):
         return self.result
 
 
-def metered(inner: Client, workspace: Workspace, terms: Terms | None = None, **options: Any) -> Metered:
-    async def paid(usage: Usage, seconds: float, result: CreateResult) -> None:
-        (terms or Terms()).enter(workspace, "worker", usage, seconds)
-
-    return Metered(inner, paid, options.pop("stopped", lambda: False), **options)
+def metered(
+    inner: Client, workspace: Workspace, terms: Terms | None = None, context: JournalContext | None = None,
+    stopped: bool = False,
+) -> Metered:  # fmt: skip
+    return Metered(inner, workspace, "worker", terms or Terms(), lambda: stopped, context)
 
 
 def ask(model: Metered) -> CreateResult:
@@ -58,8 +58,8 @@ async def never() -> bool:
 
 def test_a_call_that_is_not_allowed_is_not_made_and_costs_nothing(workspace: Workspace) -> None:
     inner = Inner(answer())
-    assert ask(metered(inner, workspace, stopped=lambda: True)).content == STOPPED
-    assert ask(metered(inner, workspace, may_call=never)).content == STOPPED
+    assert ask(metered(inner, workspace, stopped=True)).content == STOPPED
+    assert ask(metered(inner, workspace, Terms(never))).content == STOPPED
     assert inner.shown == []
     assert spent(workspace) == []
 
@@ -86,12 +86,15 @@ def test_without_a_price_the_tokens_that_autogen_counted_stand_alone(workspace: 
     assert (row["prompt_tokens"], row["completion_tokens"], row["usd"], row["model"]) == (100, 10, None, "")
 
 
-def test_an_answer_is_not_handed_on_when_the_ledger_cannot_be_written(workspace: Workspace) -> None:
-    async def full(usage: Usage, seconds: float, result: CreateResult) -> None:
+def test_an_answer_is_not_handed_on_when_the_ledger_cannot_be_written(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*row: Any, **more: Any) -> None:
         raise OSError("disk full")
 
+    monkeypatch.setattr(workspace.journal, "spend", full)
     with pytest.raises(OSError, match="disk full"):
-        ask(Metered(Inner(answer()), full, lambda: False))
+        ask(metered(Inner(answer()), workspace))
 
 
 def test_a_call_that_was_stopped_costs_what_was_spent_on_it_before(workspace: Workspace) -> None:
@@ -136,15 +139,15 @@ def test_arguments_that_autogen_would_choke_on_are_mended(workspace: Workspace) 
 def test_what_people_said_comes_after_the_rest_and_stays_in_the_conversation(workspace: Workspace) -> None:
     context, inner = JournalContext("worker", workspace), Inner(answer())
     steer(workspace.journal, "try four sums")
-    model = metered(inner, workspace, said=lambda: steering(workspace, context))
+    model = metered(inner, workspace, context=context)
     ask(model)
     ask(model)
     first, second = inner.shown
     assert isinstance(first[-1], UserMessage)
     assert (first[-1].content, first[-1].source) == ("A person steers this run: try four sums", "steering")
     assert len(second) == len(first) - 1  # the context shows it from now on
-    assert asyncio.run(context.get_messages()) == [first[-1]]
-    (message,) = workspace.journal.messages("worker")
+    assert asyncio.run(context.get_messages())[0] == first[-1]
+    message = workspace.journal.messages("worker")[0]
     assert (message.kind, message.text) == ("steering", first[-1].content)
     assert unseen(workspace.journal) == []
 
@@ -152,7 +155,7 @@ def test_what_people_said_comes_after_the_rest_and_stays_in_the_conversation(wor
 def test_what_people_said_waits_while_no_call_is_made(workspace: Workspace) -> None:
     steer(workspace.journal, "try four sums")
     context = JournalContext("worker", workspace)
-    ask(metered(Inner(answer()), workspace, may_call=never, said=lambda: steering(workspace, context)))
+    ask(metered(Inner(answer()), workspace, Terms(never), context))
     assert [entry.text for entry in unseen(workspace.journal)] == ["try four sums"]
 
 
@@ -166,7 +169,7 @@ def test_answers_of_no_use_are_entered_when_the_call_fails_after_them(workspace:
 def test_tokens_that_a_server_does_not_count_are_reckoned(workspace: Workspace) -> None:
     silent = CreateResult(finish_reason="stop", content="x" * 4000, usage=RequestUsage(0, 0), cached=False)
     terms = Terms(prices={"worker": Price(1.0, 1.0, 10.0)})
-    ask(metered(Inner(silent), workspace, terms, estimate=True))
+    ask(metered(Inner(silent), workspace, terms))
     (row,) = spent(workspace)
     assert row["prompt_tokens"] > 0
     assert 1000 <= row["completion_tokens"] < 1100

@@ -147,7 +147,7 @@ def test_ollama_needs_no_key_and_reads_its_own_variable(provider: Provider, monk
     monkeypatch.delenv("OLLAMA_HOST")
     model = client("ollama:qwen3", Configuration())
     assert isinstance(model, Resilient)
-    assert model.place.url == "http://localhost:11434/v1"
+    assert model.url == "http://localhost:11434/v1"
 
 
 def test_gemini_gets_its_signatures_back_and_a_stand_in_for_those_that_are_lost(
@@ -190,7 +190,7 @@ def test_a_base_url_is_not_for_providers_whose_keys_it_would_carry_off(monkeypat
     worker, supervisor = clients("openai-compatible:m", "openai:m", base_url="http://elsewhere/v1")
     assert isinstance(worker, Resilient)
     assert isinstance(supervisor, Resilient)
-    assert (worker.place.url, supervisor.place.url) == ("http://elsewhere/v1", "https://api.openai.com/v1")
+    assert (worker.url, supervisor.url) == ("http://elsewhere/v1", "https://api.openai.com/v1")
 
 
 def test_avo_toml_names_the_models_and_options_come_before_it(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_avo_toml_names_the_models_and_options_come_before_it(tmp_path: Path) ->
     worker, supervisor = clients()
     assert isinstance(worker, Resilient)
     assert isinstance(supervisor, Resilient)
-    assert (worker.place.name, supervisor.place.name) == ("ollama:w", "ollama:s")
+    assert (worker.name, supervisor.name) == ("ollama:w", "ollama:s")
 
 
 def test_what_is_known_of_a_model_can_be_said_in_avo_toml(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:

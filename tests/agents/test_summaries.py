@@ -10,11 +10,11 @@ import pytest
 from autogen_core.models import CreateResult, LLMMessage, SystemMessage, UserMessage
 
 from avo.agents.context import JournalContext
-from avo.agents.context_limit import Fitted, budget_of
+from avo.agents.metered import Metered, Terms
 from avo.agents.models.client import STOPPED, Client
 from avo.agents.models.errors import ContextTooLong
 from avo.agents.summaries import LEFT_OUT, REQUEST, joined
-from avo.agents.team import Team
+from avo.agents.team import Team, budget_of
 from avo.agents.tuner.tuner import Tuner, call, say
 from avo.tools.answer import Answer
 from avo.tools.workspace import Workspace
@@ -153,8 +153,9 @@ def test_a_context_too_short_for_anything_ends_the_run_in_one_line(workspace: Wo
     worker = Writer(3, fails, longest=10)
     opened = JournalContext("worker", workspace)
     asyncio.run(opened.add_message(UserMessage(content="# Step 1", source="user")))
+    model = Metered(worker, workspace, "worker", Terms(), lambda: False, opened)
     with pytest.raises(AvoError, match="too short even for the latest messages"):
-        asyncio.run(Fitted(worker, opened).create([UserMessage(content="# Step 1", source="user")]))
+        asyncio.run(model.create([UserMessage(content="# Step 1", source="user")]))
     assert worker.refused < 8
 
 

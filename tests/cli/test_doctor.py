@@ -51,9 +51,7 @@ def test_a_model_that_can_do_the_work(doctor: Doctor, tmp_path: Path) -> None:
     with serving([SUM], {0: Fault.UNAVAILABLE}, key=KEY) as provider:
         done = doctor(provider)
         assert done.returncode == 0, done.stderr
-        assert shown(done) == dict.fromkeys(
-            ("answers", "calls tools", "counts tokens", "counts cached", "context", "price"), True
-        )
+        assert shown(done) == dict.fromkeys(("answers", "calls tools", "counts tokens", "context", "price"), True)
         assert "1, cached 0.1, answer 4 USD per million" in done.stdout
         assert "503 unavailable; again in" in done.stderr
         assert len(provider.requests) == 2
@@ -64,7 +62,7 @@ def test_json_tells_the_same(doctor: Doctor) -> None:
     with serving([SUM], key=KEY) as provider:
         told: dict[str, Any] = json.loads(doctor(provider, "--json").stdout)
         counted = provider.counted
-    assert (told["works"], told["called_tool"], told["counts_cached"]) == (True, True, True)
+    assert told["works"] is True
     assert (told["prompt_tokens"], told["completion_tokens"]) == (counted.prompt, counted.completion)
     assert (told["price"], told["context_tokens"]) == ("", 128_000)
 

@@ -105,7 +105,7 @@ def _model(spec: str, base_url: str, as_json: bool) -> None:
         print("the tuner is no language model: there is nothing to check")
         raise typer.Exit(0)
     if as_json:
-        print_json(asdict(found) | {"works": found.works})
+        print_json(asdict(found))
     else:
         print(f"{'model':18} {found.model}")
         for what, so, more in found.lines():

@@ -28,7 +28,7 @@ from servers import Fault, Provider, serving
 from avo.agents.models.client import STOPPED, Client, Usage
 from avo.agents.models.errors import ContextTooLong
 from avo.agents.models.presentable import NOTHING, presentable
-from avo.agents.models.resilient import NOTHING_SAID, Place, Resilient, Waits, ordinal, total
+from avo.agents.models.resilient import CONTACT, EMPTY, NOTHING_SAID, UNREADABLE, Resilient, total
 from avo.agents.specs import client
 from avo.configuration import Configuration, ModelTable, Retries
 from avo.types import AvoError
@@ -112,7 +112,6 @@ def test_an_answer_comes_with_the_tokens_that_the_provider_counted(model: Any, p
         second = again.last_usage
         assert total(first, second) == counted(provider)
         assert second.cached > 0
-        assert (result.usage.prompt_tokens, result.usage.completion_tokens) == (second.prompt, second.completion)
         assert {bool(request.body.get("stream")) for request in provider.requests} == {stream}
 
 
@@ -127,7 +126,7 @@ def test_what_passes_is_waited_for_and_asked_again(model: Any, protocol: str, st
         assert provider.requests[0].body == provider.requests[1].body
         (line,) = asked.lines
         assert line.startswith("model: ")
-        assert line.endswith("s (2nd try)")
+        assert line.endswith("s (try 2)")
 
 
 @pytest.mark.parametrize("fault", LASTING, ids=lambda fault: fault.name)
@@ -173,7 +172,7 @@ def test_an_answer_that_stays_empty_is_taken_for_one_and_all_of_them_are_counted
     with serving([""]) as provider:
         asked = model(provider, protocol, stream)
         assert ask(asked).content == NOTHING_SAID
-        assert len(provider.requests) == Waits().empty
+        assert len(provider.requests) == EMPTY
         assert asked.last_usage == counted(provider)
 
 
@@ -197,7 +196,7 @@ def test_the_wait_grows_and_is_capped_and_the_provider_can_make_it_longer(model:
         assert 0.3 <= waits[0] <= 0.4
         assert max(waits[1:]) <= 0.04
         assert all(wait >= 0.02 for wait in waits[4:])
-        assert "(7th try)" in asked.lines[5]
+        assert "(try 7)" in asked.lines[5]
 
 
 def test_after_too_long_with_nothing_but_failures_it_ends(model: Any) -> None:
@@ -210,7 +209,7 @@ def test_a_request_that_is_refused_again_and_again_ends(model: Any) -> None:
     with serving([CALL], dict.fromkeys(range(100), Fault.REFUSED)) as provider:
         with pytest.raises(AvoError, match=r"the same 5 times: 400: temperature: unsupported value"):
             ask(model(provider))
-        assert len(provider.requests) == Waits().unreadable
+        assert len(provider.requests) == UNREADABLE
 
 
 @contextmanager
@@ -253,7 +252,7 @@ def test_a_provider_that_answered_before_is_waited_for_when_it_cannot_be_reached
         with serving([CALL]) as provider:
             asked = model(provider)
             await asked.create(ASKED)
-        asked.stopped = lambda: len(asked.lines) > Waits().contact
+        asked.stopped = lambda: len(asked.lines) > CONTACT
         assert (await asked.create(ASKED)).content == STOPPED
         await asked.close()
 
@@ -323,7 +322,7 @@ def test_texts_that_no_provider_takes_are_replaced_in_what_is_sent_alone() -> No
     assert shown[2].thought is None
     assert (half.content, empty.content, called.thought, result.content[0].content) == ("\ud800x", " ", "", "")
     whole = UserMessage(content="fine", source="user")
-    assert presentable([whole])[0] is whole
+    assert presentable([whole]) == [whole]
 
 
 def test_anthropic_is_asked_to_cache_and_for_nothing_that_nobody_set(model: Any) -> None:
@@ -350,12 +349,6 @@ class Odd(Client):
 
 def test_a_client_of_somebody_elses_is_retried_and_counted_all_the_same() -> None:
     odd = Odd(TypeError("'NoneType' object is not subscriptable"), ConnectionResetError(), TimeoutError(), "", "well")
-    asked = Resilient(odd, Place("odd"), Waits(first=0.01))
+    asked = Resilient(odd, "odd", retries=Retries(first_wait=0.01))
     assert asyncio.run(asked.create(ASKED)).content == "well"
     assert asked.last_usage == Usage(18, 0, 8)
-
-
-def test_ordinals() -> None:
-    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)] == [
-        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th",
-    ]  # fmt: skip

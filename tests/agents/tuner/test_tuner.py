@@ -86,7 +86,7 @@ class World:
         """Let the model call tools until it says something; `said`: source, key and payload of what others said."""
         messages: list[LLMMessage] = [UserMessage(content="said", source=source) for source, _, _ in said]
         heard: dict[str, Payload] = {key: data for _, key, data in said}
-        model.hears(heard)
+        model.heard = heard
         for _ in range(most):
             result = asyncio.run(model.create(messages))
             if isinstance(result.content, str):

@@ -39,17 +39,14 @@ def component(spec: str, configuration: Configuration) -> Resilient:
     facts = configuration.models.info.get(spec, Facts())
     try:
         data = _parsed(path)
-    except Exception as error:  # whatever a parser says
-        raise AvoError(f"{path}: no AutoGen model component: {error}") from error
-    if key := secret_in(data):
-        raise AvoError(f"{path}: '{key}' holds a key: keys come from the environment only")
-    try:
+        if key := secret_in(data):
+            raise AvoError(f"{path}: '{key}' holds a key: keys come from the environment only")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            inner = _loaded(data, configuration, facts)
-    except Missing as error:
-        raise Missing(f"{path}: {error}") from error
-    except Exception as error:  # what a component raises while it loads is its own affair
+            inner = _loaded(path, data, configuration, facts)
+    except AvoError:
+        raise
+    except Exception as error:  # what a parser says, or a component raises while it loads, is its own affair
         line = " ".join(str(error).split())
         raise AvoError(f"{path}: no AutoGen model component: {line}") from error
     quiet()
@@ -72,58 +69,51 @@ def _parsed(path: Path) -> dict[str, Any]:
     return data
 
 
-def _loaded(data: dict[str, Any], configuration: Configuration, facts: Facts) -> ChatCompletionClient:
-    """Load the component, with avo's retries in place of the SDK's and with avo's HTTP client."""
+def _loaded(path: Path, data: dict[str, Any], configuration: Configuration, facts: Facts) -> ChatCompletionClient:
+    """Make the component, with avo's retries in place of the SDK's and with avo's HTTP client where it has one."""
     kind = KINDS.get(str(data["provider"]).rpartition(".")[2])
     if kind is None:
         return ChatCompletionClient.load_component(data)
     given = data.get("config", {})
     config = {"timeout": configuration.retries.request_limit, "model_info": info(), **given, "max_retries": 0}
-    if kind == "anthropic":
-        config.setdefault("max_tokens", facts.max_output_tokens or ANTHROPIC_OUTPUT)
-    _need_key(kind, config)
-    own = _own_server_key(kind, config)
-    loaded = ChatCompletionClient.load_component({**data, "config": config | own})
-    maker: Any = type(loaded)
-    schema = maker.component_config_schema
-    if unknown := sorted(set(config) - set(schema.model_fields)):
-        raise ValueError(f"'{unknown[0]}' is no key of its config")
-    settings = {**schema.model_validate(config).model_dump(exclude_none=True), **own}
-    if "azure_ad_token_provider" in settings:
-        return loaded
-    streams = configuration.models.stream if facts.stream is None else facts.stream
-    return _rebuilt(kind, maker, settings, streams)
-
-
-def _rebuilt(kind: str, maker: Any, settings: dict[str, Any], streams: bool) -> ChatCompletionClient:
-    """Build the client again over avo's HTTP client, which a component file cannot name."""
-    from avo.agents.models.wire import wire
-
-    if kind == "anthropic":
-        from anthropic import DefaultAsyncHttpxClient as Anthropics
-
-        from avo.agents.models.claude import claude
-
-        options = {name: settings.pop(name) for name in SDK_OPTIONS if name in settings}
-        explicit = {name: value for name, value in settings.items() if name != "temperature" or value != 1.0}
-        return claude(explicit, http_client=wire(Anthropics, streams=streams, caches=True), **options)
+    if "azure_ad_token_provider" in config:
+        return ChatCompletionClient.load_component({**data, "config": config})
+    from anthropic import DefaultAsyncHttpxClient as Anthropics
+    from autogen_ext.models.anthropic import AnthropicChatCompletionClient
+    from autogen_ext.models.openai import AzureOpenAIChatCompletionClient, OpenAIChatCompletionClient
     from openai import DefaultAsyncHttpxClient as OpenAIs
 
-    made: ChatCompletionClient = maker(**settings, http_client=wire(OpenAIs, streams=streams))
+    from avo.agents.models.claude import claude
+    from avo.agents.models.wire import wire
+
+    makers: dict[str, Any] = {
+        "openai": OpenAIChatCompletionClient, "azure": AzureOpenAIChatCompletionClient,
+        "anthropic": AnthropicChatCompletionClient,
+    }  # fmt: skip
+    schema = makers[kind].component_config_schema
+    if unknown := sorted(set(config) - set(schema.model_fields)):
+        raise ValueError(f"'{unknown[0]}' is no key of its config")
+    settings = schema.model_validate(config).model_dump(exclude_unset=True) | _own_key(path, kind, config)
+    streams = configuration.models.stream if facts.stream is None else facts.stream
+    if kind == "anthropic":
+        settings.setdefault("max_tokens", facts.max_output_tokens or ANTHROPIC_OUTPUT)
+        options = {name: settings.pop(name) for name in SDK_OPTIONS if name in settings}
+        return claude(settings, http_client=wire(Anthropics, streams=streams, caches=True), **options)
+    made: ChatCompletionClient = makers[kind](**settings, http_client=wire(OpenAIs, streams=streams))
     return made
 
 
-def _need_key(kind: str, config: dict[str, Any]) -> None:
-    """Raise Missing if the SDK will find no key for its provider."""
+def _own_key(path: Path, kind: str, config: dict[str, Any]) -> dict[str, str]:
+    """Return the key for a server at the user's own address: a dummy where it needs none, as the SDK requires one.
+
+    Raises Missing if the SDK will find no key for its provider.
+    """
     variable = PROVIDERS[kind].key
-    elsewhere = config.get("base_url") or str(config.get("model", "")).startswith(("gemini-", "claude-", "Llama-"))
-    own = kind == "azure" or (kind == "openai" and elsewhere)
-    if not own and not os.environ.get(variable):
-        raise Missing(f"its model needs a key: set {variable}")
-
-
-def _own_server_key(kind: str, config: dict[str, Any]) -> dict[str, str]:
-    """Return the key for a server at the user's own address: a dummy where it needs none, as the SDK requires one."""
-    if kind != "openai" or not config.get("base_url") or os.environ.get("OPENAI_API_KEY"):
+    if os.environ.get(variable):
         return {}
-    return {"api_key": os.environ.get("AVO_API_KEY") or "none"}
+    if kind == "openai" and config.get("base_url"):
+        return {"api_key": os.environ.get("AVO_API_KEY") or "none"}
+    elsewhere = kind == "azure" or str(config.get("model", "")).startswith(("gemini-", "claude-", "Llama-"))
+    if kind == "anthropic" or not elsewhere:
+        raise Missing(f"{path}: its model needs a key: set {variable}")
+    return {}  # AutoGen knows other variables for these

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +22,8 @@ class Provider:
     """A provider of models: its protocol, address and key."""
 
     spec: str
-    make: Callable[[str, Facts, str, dict[str, Any]], ChatCompletionClient]
-    """Creates a client from the model's name, its facts, the base URL and the options of every SDK."""
+    make: Callable[[str, Facts, str, str, dict[str, Any]], ChatCompletionClient]
+    """Creates a client from the model's name, its facts, the base URL, the key and the options of every SDK."""
     key: str = ""
     """Environment variable that holds the key."""
     needs_key: bool = True
@@ -43,7 +44,6 @@ CONTEXTS = (
 """Context length of a model in tokens, by the beginning of its name."""
 ANTHROPIC_OUTPUT = 16_000
 """Default limit of an answer of Anthropic's models, in tokens."""
-OLD_CLAUDE = ("claude-3-opus", "claude-3-haiku", "claude-3-sonnet", "claude-3-5", "claude-2", "claude-instant")
 AZURE_VERSION = "2024-10-21"
 
 
@@ -57,7 +57,8 @@ def hosted(spec: str, configuration: Configuration, base_url: str = "") -> Resil
     kind, _, name = spec.partition(":")
     provider = PROVIDERS[kind]
     facts = configuration.models.info.get(spec, Facts())
-    if provider.key and provider.needs_key and not os.environ.get(provider.key):
+    key = os.environ.get(provider.key)
+    if provider.needs_key and not key:
         raise Missing(f"model {spec} needs a key: set {provider.key}")
     named = _ollama_host() if kind == "ollama" else os.environ.get(provider.url_variable, "")
     url = checked_url(base_url or named or provider.url, spec)
@@ -69,7 +70,7 @@ def hosted(spec: str, configuration: Configuration, base_url: str = "") -> Resil
     streams = configuration.models.stream if facts.stream is None else facts.stream
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # AutoGen's opinion of names that it does not know
-        inner = provider.make(name, facts, url, options | {"streams": streams})
+        inner = provider.make(name, facts, url, key or "none", options | {"streams": streams})
     quiet()
     return Resilient(inner, spec, url, provider.key, configuration.retries, facts.context_tokens or context(spec))
 
@@ -78,7 +79,7 @@ def context(spec: str) -> int:
     """Return a model's context length in tokens, by its name."""
     kind, _, name = spec.partition(":")
     bare = name.rpartition("/")[2]
-    default = PROVIDERS[kind].context_tokens if kind in PROVIDERS else 128_000
+    default = PROVIDERS[kind].context_tokens
     if kind == "ollama":  # the server's setting counts, not what the model could take
         return default
     return next((tokens for prefix, tokens in CONTEXTS if bare.startswith(prefix)), default)
@@ -110,41 +111,36 @@ def _ollama_host() -> str:
     return f"{parts.scheme}://{name}:{parts.port or 11434}/v1"
 
 
-def _openai(name: str, facts: Facts, url: str, options: dict[str, Any], **settings: Any) -> ChatCompletionClient:
+def _openai(
+    name: str, facts: Facts, url: str, key: str, options: dict[str, Any], *,
+    limit: str = "max_completion_tokens", signs: bool = False, **settings: Any,
+) -> ChatCompletionClient:  # fmt: skip
+    """limit: the parameter for the longest answer."""
     from autogen_ext.models.openai import OpenAIChatCompletionClient
     from openai import DefaultAsyncHttpxClient
 
     from avo.agents.models.wire import wire
 
-    client = wire(DefaultAsyncHttpxClient, streams=options.pop("streams"), signs=settings.pop("signs", False))
+    client = wire(DefaultAsyncHttpxClient, streams=options.pop("streams"), signs=signs)
     if facts.max_output_tokens:
-        settings["max_tokens"] = facts.max_output_tokens
+        settings[limit] = facts.max_output_tokens
     maker: Any = OpenAIChatCompletionClient
-    made: ChatCompletionClient = maker(model=name, base_url=url, http_client=client, **options, **settings)
+    made: ChatCompletionClient = maker(
+        model=name, base_url=url, api_key=key, http_client=client, **options, **settings
+    )  # fmt: skip
     return made
 
 
-def _hosted_openai(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
-    newer: dict[str, Any] = {"max_completion_tokens": facts.max_output_tokens} if facts.max_output_tokens else {}
-    return _openai(name, Facts(), url, options, api_key=os.environ["OPENAI_API_KEY"], **newer)
-
-
-def _gemini(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
-    key = os.environ["GEMINI_API_KEY"]
+def _compatible(
+    name: str, facts: Facts, url: str, key: str, options: dict[str, Any], *, signs: bool = False
+) -> ChatCompletionClient:
     # The `name` that AutoGen puts beside a message is OpenAI's own; other servers may refuse it.
-    return _openai(name, facts, url, options, api_key=key, include_name_in_message=False, signs=True)
+    return _openai(
+        name, facts, url, key, options, limit="max_tokens", signs=signs, include_name_in_message=False
+    )  # fmt: skip
 
 
-def _ollama(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
-    return _openai(name, facts, url, options, api_key="ollama", include_name_in_message=False)
-
-
-def _compatible(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
-    key = os.environ.get("AVO_API_KEY") or "none"
-    return _openai(name, facts, url, options, api_key=key, include_name_in_message=False)
-
-
-def _azure(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
+def _azure(name: str, facts: Facts, url: str, key: str, options: dict[str, Any]) -> ChatCompletionClient:
     from autogen_ext.models.openai import AzureOpenAIChatCompletionClient
     from openai import DefaultAsyncHttpxClient
 
@@ -153,41 +149,43 @@ def _azure(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCo
     most = {"max_completion_tokens": facts.max_output_tokens} if facts.max_output_tokens else {}
     maker: Any = AzureOpenAIChatCompletionClient
     made: ChatCompletionClient = maker(
-        model=name, azure_deployment=name, azure_endpoint=url, api_key=os.environ["AZURE_OPENAI_API_KEY"],
+        model=name, azure_deployment=name, azure_endpoint=url, api_key=key,
         api_version=os.environ.get("OPENAI_API_VERSION") or AZURE_VERSION,
         http_client=wire(DefaultAsyncHttpxClient, streams=options.pop("streams")), **options, **most,
     )  # fmt: skip
     return made
 
 
-def _anthropic(name: str, facts: Facts, url: str, options: dict[str, Any]) -> ChatCompletionClient:
+def _anthropic(name: str, facts: Facts, url: str, key: str, options: dict[str, Any]) -> ChatCompletionClient:
     from anthropic import DefaultAsyncHttpxClient
 
     from avo.agents.models.claude import claude
     from avo.agents.models.wire import wire
 
-    most = facts.max_output_tokens or (4096 if name.startswith(OLD_CLAUDE) else ANTHROPIC_OUTPUT)
     http = wire(DefaultAsyncHttpxClient, streams=options.pop("streams"), caches=True)
-    settings = {"model": name, "max_tokens": most, "model_info": options.pop("model_info")}
-    return claude(settings, base_url=url, api_key=os.environ["ANTHROPIC_API_KEY"], http_client=http, **options)
+    settings = {
+        "model": name, "max_tokens": facts.max_output_tokens or ANTHROPIC_OUTPUT,
+        "model_info": options.pop("model_info"),
+    }  # fmt: skip
+    return claude(settings, base_url=url, api_key=key, http_client=http, **options)
 
 
 PROVIDERS = {
     "openai": Provider(
-        "openai:NAME", _hosted_openai, "OPENAI_API_KEY", url="https://api.openai.com/v1", url_variable="OPENAI_BASE_URL"
+        "openai:NAME", _openai, "OPENAI_API_KEY", url="https://api.openai.com/v1", url_variable="OPENAI_BASE_URL"
     ),
     "anthropic": Provider(
         "anthropic:NAME", _anthropic, "ANTHROPIC_API_KEY", url="https://api.anthropic.com",
         url_variable="ANTHROPIC_BASE_URL", family=ModelFamily.CLAUDE_4_SONNET, context_tokens=200_000,
     ),
     "gemini": Provider(
-        "gemini:NAME", _gemini, "GEMINI_API_KEY", url="https://generativelanguage.googleapis.com/v1beta/openai/",
+        "gemini:NAME", partial(_compatible, signs=True), "GEMINI_API_KEY", url="https://generativelanguage.googleapis.com/v1beta/openai/",
         url_variable="GEMINI_BASE_URL", family=ModelFamily.GEMINI_2_5_PRO, context_tokens=1_048_576,
     ),
     "azure": Provider("azure:DEPLOYMENT", _azure, "AZURE_OPENAI_API_KEY", url_variable="AZURE_OPENAI_ENDPOINT"),
     "ollama": Provider(
-        "ollama:NAME", _ollama, url="http://localhost:11434/v1", url_variable="OLLAMA_HOST", own=True,
-        context_tokens=32_768,
+        "ollama:NAME", _compatible, needs_key=False, url="http://localhost:11434/v1", url_variable="OLLAMA_HOST",
+        own=True, context_tokens=32_768,
     ),
     "openai-compatible": Provider(
         "openai-compatible:NAME", _compatible, "AVO_API_KEY", needs_key=False, url_variable="AVO_BASE_URL", own=True

@@ -40,11 +40,6 @@ class Price:
     cached: float
     completion: float
 
-    @property
-    def source(self) -> str:
-        """Origin of the price, for people."""
-        return "your own prices"
-
     def usd(self, prompt: float, cached: float, completion: float, written: float = 0) -> float:
         """Return the cost of a call in USD, from token counts.
 
@@ -60,11 +55,6 @@ class Listed(Price):
 
     provider: Provider = field(repr=False, compare=False)
     model: ModelInfo = field(repr=False, compare=False)
-
-    @property
-    def source(self) -> str:
-        """The list and its version."""
-        return listed_by()
 
     def usd(self, prompt: float, cached: float, completion: float, written: float = 0) -> float:
         """Return the cost of a call in USD, from token counts, by the list's tiers."""

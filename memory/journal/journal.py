@@ -113,8 +113,8 @@ class Journal(Conversation, Guidance, Consulted, Ledger, Origin):
 
     def _committed_last(self) -> int | None:
         """Return the step of the latest version after the seed; None without one."""
-        rows = self.rows("SELECT step FROM comparisons WHERE accepted ORDER BY id DESC LIMIT 1")
-        return int(rows[0]["step"]) if rows else None
+        step: int | None = self.value("SELECT step FROM comparisons WHERE accepted ORDER BY id DESC LIMIT 1")
+        return step
 
     def close_step(self, step: int, outcome: str, summary: str) -> None:
         """End a step with an outcome."""
@@ -126,8 +126,8 @@ class Journal(Conversation, Guidance, Consulted, Ledger, Origin):
 
     def finished_steps(self) -> int:
         """Return the number of finished steps of avo's own agents; steps that ended with an error do not count."""
-        query = "SELECT COUNT(*) AS n FROM steps WHERE operator=? AND outcome IS NOT NULL AND outcome <> 'error'"
-        return int(self.rows(query, AGENT)[0]["n"])
+        query = "SELECT COUNT(*) FROM steps WHERE operator=? AND outcome IS NOT NULL AND outcome <> 'error'"
+        return int(self.value(query, AGENT))
 
     # ---- other journals ------------------------------------------------------------------------
 

@@ -16,16 +16,12 @@ class Means:
     """Averages of a run so far; 0 or None where there is nothing to average."""
 
     calls: int
-    steps: int
-    """Number of steps with a model call."""
     prompt: float
     """Tokens per model call, the cached ones included."""
     cached: float
     """Tokens of a prompt from the provider's cache, per model call."""
     completion: float
     """Tokens of an answer, per model call."""
-    usd: float | None
-    """USD per model call of known price; None without one."""
     calls_a_step: float
     evaluations_a_step: float
     seconds_a_call: float
@@ -34,9 +30,6 @@ class Means:
 
 class Ledger(Table):
     """Costs of the run."""
-
-    _counted: tuple[int, float] = (0, 0.0)
-    """Number of the last row in the sum of USD, and the sum."""
 
     def spend(
         self, step: int, agent: str, kind: str, prompt: int = 0, completion: int = 0, seconds: float = 0, *,
@@ -67,16 +60,13 @@ class Ledger(Table):
         )
 
     def usd(self) -> float:
-        """Return the USD of all calls of known price; only rows added since the last call are read."""
-        last, total = self._counted
-        row = self.rows("SELECT MAX(id) AS last, SUM(usd) AS more FROM ledger WHERE id > ?", last)[0]
-        self._counted = (row["last"] or last, total + (row["more"] or 0.0))
-        return self._counted[1]
+        """Return the USD of all calls of known price."""
+        return float(self.value("SELECT COALESCE(SUM(usd), 0) FROM ledger"))
 
     def next_call(self) -> float:
         """Return the expected USD of the next model call: the maximum of the last LATELY ones."""
         query = "SELECT MAX(usd) AS usd FROM (SELECT usd FROM ledger WHERE kind = 'model' ORDER BY id DESC LIMIT ?)"
-        return float(self.rows(query, LATELY)[0]["usd"] or 0)
+        return float(self.value(query, LATELY) or 0)
 
     def entries(self) -> int:
         """Return the number of the last row."""
@@ -85,7 +75,7 @@ class Ledger(Table):
     def means(self) -> Means:
         """Return the averages per model call, step and evaluation; the seed's evaluation does not count."""
         call = self.rows(
-            "SELECT COUNT(*) AS n, AVG(prompt_tokens) AS prompt, AVG(cached_tokens) AS cached, AVG(usd) AS usd,"
+            "SELECT COUNT(*) AS n, AVG(prompt_tokens) AS prompt, AVG(cached_tokens) AS cached,"
             " AVG(completion_tokens) AS completion, AVG(seconds) AS seconds, COUNT(DISTINCT step) AS steps"
             " FROM ledger WHERE kind = 'model'"
         )[0]
@@ -93,6 +83,6 @@ class Ledger(Table):
         evaluation = self.rows(query)[0]
         steps = max(call["steps"], 1)
         return Means(
-            call["n"], call["steps"], call["prompt"] or 0, call["cached"] or 0, call["completion"] or 0, call["usd"],
+            call["n"], call["prompt"] or 0, call["cached"] or 0, call["completion"] or 0,
             call["n"] / steps, evaluation["n"] / steps, call["seconds"] or 0, evaluation["seconds"] or 0,
         )  # fmt: skip

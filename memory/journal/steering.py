@@ -71,5 +71,4 @@ def go_on(journal: Journal) -> bool:
 
 def paused(journal: Journal) -> str:
     """Return the time since when the run is paused (UTC, ISO 8601); empty if it is not."""
-    rows = journal.rows("SELECT at FROM pauses WHERE ended IS NULL ORDER BY id LIMIT 1")
-    return str(rows[0]["at"]) if rows else ""
+    return journal.value("SELECT at FROM pauses WHERE ended IS NULL ORDER BY id LIMIT 1") or ""

@@ -69,10 +69,9 @@ class Table:
         with blamed():
             return [dict(row) for row in self._db.execute(query, values)]
 
-    def value(self, query: str) -> Any:
-        """Return the first column of the first row."""
-        with blamed():
-            return self._db.execute(query).fetchone()[0]
+    def value(self, query: str, *values: object) -> Any:
+        """Return the first column of the first row; None without one."""
+        return next((next(iter(row.values())) for row in self.rows(query, *values)), None)
 
 
 @contextmanager

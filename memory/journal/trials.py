@@ -92,21 +92,19 @@ class Trials(Table):
 
     def last_kept(self) -> str:
         """Return the time of the latest accepted comparison; empty without one."""
-        rows = self.rows("SELECT at FROM comparisons WHERE accepted ORDER BY id DESC LIMIT 1")
-        return str(rows[0]["at"]) if rows else ""
+        return self.value("SELECT at FROM comparisons WHERE accepted ORDER BY id DESC LIMIT 1") or ""
 
     def best_attempt(self) -> int:
         """Return the attempt of the latest version, initially the seed's; 0 when nothing was evaluated."""
-        rows = self.rows(
+        kept = self.value(
             "SELECT attempts.id FROM comparisons JOIN attempts USING (tree) WHERE accepted AND forgotten IS NULL"
             " ORDER BY comparisons.id DESC LIMIT 1"
-        ) or self.rows("SELECT MIN(id) AS id FROM attempts WHERE status='PASSED' AND forgotten IS NULL")
-        return int(rows[0]["id"] or 0)
+        )
+        return kept or self.value("SELECT MIN(id) FROM attempts WHERE status='PASSED' AND forgotten IS NULL") or 0
 
     def calls(self, agent: str, since: str) -> int:
         """Return the number of an agent's tool calls after a time."""
-        query = "SELECT COUNT(*) AS n FROM messages WHERE agent=? AND kind='call' AND at > ?"
-        return int(self.rows(query, agent, since)[0]["n"])
+        return int(self.value("SELECT COUNT(*) FROM messages WHERE agent=? AND kind='call' AND at > ?", agent, since))
 
     def call_times(self, agent: str, since: str, last: int) -> list[str]:
         """Return the times of an agent's `last` tool calls after a time, in order."""
@@ -140,11 +138,11 @@ class Trials(Table):
 
     def let_in(self, tree: str) -> str:
         """Return the time at which the gate accepted a tree, else at which it first passed; empty without either."""
-        rows = self.rows(
+        at = self.value(
             "SELECT at FROM (SELECT 1 AS source, at FROM comparisons WHERE accepted AND tree=?1 UNION ALL"
             " SELECT 2, at FROM attempts WHERE tree=?1 AND status='PASSED') ORDER BY source, at LIMIT 1", tree,
         )  # fmt: skip
-        return str(rows[0]["at"]) if rows else ""
+        return at or ""
 
     def add_comparison(self, step: int, tree: str, incumbent: str, result: Comparison, accepted: bool) -> None:
         """Store the gate's comparison of a tree with the incumbent."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from avo.tools.transfer import bring
 from avo.types import Missing, figure
 
 ASSUMED = Means(
-    calls=0, steps=0, prompt=40_000, cached=28_000, completion=800, usd=None, calls_a_step=40, evaluations_a_step=6,
+    calls=0, prompt=40_000, cached=28_000, completion=800, calls_a_step=40, evaluations_a_step=6,
     seconds_a_call=10, seconds_an_evaluation=15,
 )  # fmt: skip
 """Rough means of a language model's steps on a GPU, used until the run has its own."""
 TUNER = Means(
-    calls=0, steps=0, prompt=0, cached=0, completion=0, usd=0.0, calls_a_step=20, evaluations_a_step=4,
+    calls=0, prompt=0, cached=0, completion=0, calls_a_step=20, evaluations_a_step=4,
     seconds_a_call=0, seconds_an_evaluation=5,
 )  # fmt: skip
 """Rough means of the tuner's steps on a CPU."""
@@ -32,62 +33,41 @@ LEAST_CALLS = 10
 """Smallest number of model calls from which means are taken."""
 
 
-@dataclass(frozen=True)
-class Spent:
-    """Consumption of a run so far."""
-
-    steps: int = 0
-    attempts: int = 0
-    usd: float = 0.0
-    minutes: float = 0.0
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Expected further consumption, if the means hold."""
-
-    steps: float | None
-    """None: no limit."""
-    calls: float | None
-    evaluations: float | None
-    usd: float | None
-    """None also if the price is not known."""
-    minutes: float | None
-    stops_by: str
-    """The limit reached first; empty without one."""
-
-
-def behind(run: Path) -> tuple[Spent, Means | None]:
-    """Return a run's consumption, and its means if it has enough calls; zeros and None without a run."""
+def behind(run: Path) -> tuple[dict[str, float], Means | None]:
+    """Return what a run has spent, and its means if it has enough calls; zeros and None without a run."""
     try:
         journal, _ = existing(run)
     except Missing:
-        return Spent(), None
+        return dict.fromkeys(("steps", "attempts", "usd", "minutes"), 0), None
     with closing(journal):
-        spent = Spent(journal.finished_steps(), journal.tried(), journal.usd(), journal.elapsed() / 60)
+        spent = {
+            "steps": journal.finished_steps(), "attempts": journal.tried(), "usd": journal.usd(),
+            "minutes": journal.elapsed() / 60,
+        }  # fmt: skip
         means = journal.means()
     return spent, means if means.calls >= LEAST_CALLS else None
 
 
-def forecast(limits: Limits, spent: Spent, means: Means, price: Price | None) -> Forecast:
-    """Return the consumption until the first limit, in steps of mean size."""
-    call = price.usd(means.prompt, means.cached, means.completion) if price else None
-    minutes = (means.calls_a_step * means.seconds_a_call + means.evaluations_a_step * means.seconds_an_evaluation) / 60
-    usd = call * means.calls_a_step if call is not None else None
-    sizes = {
-        "steps": (limits.steps, spent.steps, 1.0), "budget": (limits.budget_usd, spent.usd, usd),
-        "time": (limits.minutes, spent.minutes, minutes), "attempts": (limits.attempts, spent.attempts,
-        means.evaluations_a_step),
+def forecast(limits: Limits, spent: Mapping[str, float], means: Means, price: Price | None) -> dict[str, Any]:
+    """Return the further consumption until the first limit (`stops_by`), in steps of mean size; None: not known."""
+    step = {
+        "steps": 1.0, "calls": means.calls_a_step, "evaluations": means.evaluations_a_step,
+        "usd": means.calls_a_step * price.usd(means.prompt, means.cached, means.completion) if price else None,
+        "minutes": (
+            means.calls_a_step * means.seconds_a_call + means.evaluations_a_step * means.seconds_an_evaluation
+        ) / 60,
     }  # fmt: skip
-    reach = {name: max(most - so_far, 0) / size for name, (most, so_far, size) in sizes.items() if most and size}
+    left = {
+        "steps": (limits.steps, spent["steps"], step["steps"]),
+        "budget": (limits.budget_usd, spent["usd"], step["usd"]),
+        "time": (limits.minutes, spent["minutes"], step["minutes"]),
+        "attempts": (limits.attempts, spent["attempts"], step["evaluations"]),
+    }  # fmt: skip
+    reach = {name: max(most - so_far, 0) / size for name, (most, so_far, size) in left.items() if most and size}
     if not reach:
-        return Forecast(None, None, None, None, None, "")
+        return dict.fromkeys(step) | {"stops_by": ""}
     first = min(reach, key=lambda name: reach[name])
-    steps = reach[first]
-    return Forecast(
-        steps, steps * means.calls_a_step, steps * means.evaluations_a_step,
-        None if usd is None else steps * usd, steps * minutes, first,
-    )  # fmt: skip
+    return {name: None if size is None else reach[first] * size for name, size in step.items()} | {"stops_by": first}
 
 
 def begins_from(run: Path, scenario: Scenario, target: str, seed_from: str) -> dict[str, Any]:
@@ -116,15 +96,13 @@ def dry_run(run: Path, limits: Limits, names: tuple[str, str], table: Prices) ->
     price = table.of(names[0])
     spent, own = behind(run)
     tunes = names[0].startswith("tuner")
-    if own and not own.prompt and not tunes:  # the calls so far were not a language model's
-        own = None
+    own = own if tunes or (own and own.prompt) else None  # None: the calls so far were not a language model's
     means = own or (TUNER if tunes else ASSUMED)
     return {
         "run": str(run), "model": names[0], "supervisor_model": names[1], "limits": asdict(limits),
         "usd_per_million_tokens": {name: getattr(price, name) for name in RATES} if price else None,
-        "prices_of": price.source if price else "",
-        "assumed": own is None, "means": asdict(means), "so_far": asdict(spent),
-        "expected": asdict(forecast(limits, spent, means, price)),
+        "assumed": own is None, "means": asdict(means), "so_far": spent,
+        "expected": forecast(limits, spent, means, price),
     }  # fmt: skip
 
 
@@ -135,7 +113,7 @@ def told(found: dict[str, Any]) -> str:
     cost = "nothing" if price and not any(price.values()) else "a price that is not known"
     if price and any(price.values()):
         figures = f"{price['prompt']:g} (cached {price['cached']:g}) in, {price['completion']:g} out"
-        cost = f"{figures}: USD per million tokens ({found['prices_of']}; prices change, check them)"
+        cost = f"{figures}: USD per million tokens (prices change, check them)"
     lines = [
         f"{names}: {cost}",
         f"so far: {spent['steps']} steps, {spent['attempts']} attempts, {spent['usd']:.2f} USD,"

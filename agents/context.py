@@ -23,12 +23,9 @@ from autogen_core.models import (
 from avo.agents.models.messages import INTERRUPTED, describe, packed, short, unpacked
 from avo.agents.summaries import DIGEST, digest, framed, joined, pinned
 from avo.agents.worker import NAME as WORKER
-from avo.memory.journal.rows import Summary
 from avo.tools import payloads
 from avo.tools.payloads import Interrupted, Payload
 from avo.tools.workspace import Workspace
-
-__all__ = ["CHARACTERS", "INTERRUPTED", "JournalContext"]
 
 CHARACTERS = 400_000
 """Default budget, in characters of JSON (about 100,000 tokens), for a model whose context length is not known."""
@@ -38,8 +35,6 @@ KEPT = 0.5
 """Fraction of the budget that a compaction keeps: small enough that compactions, which spoil the cache, are rare."""
 ONE = 0.25
 """Fraction of the budget that one message may take; longer ones are elided for the model."""
-PAGE = 500
-"""Messages read from the journal per query after a restart."""
 CUT = "\n(Your answer was cut off at the model's limit for one answer: make smaller calls, for instance several edits.)"
 """Appended to the result of a call that the output limit cut off."""
 
@@ -163,21 +158,10 @@ class JournalContext(ChatCompletionContext):
             self._entries, self._size = [], 0
 
     def _load(self) -> None:
-        """Read back the messages after the summary, the latest first, as far as the budget goes."""
-        after, newest = self._summary.upto if self._summary else 0, list[Entry]()
-        size, before = 0, None
-        while size <= self.budget:
-            page = self.workspace.journal.messages_after(self.agent, after, PAGE, before)
-            for row in reversed(page):
-                newest.append(self._entry(row.id, unpacked(row.payload, row.text)))
-                size += newest[-1].size
-            if len(page) < PAGE:
-                break
-            before = page[0].id
-        for entry in reversed(newest):
-            self._append(entry)
-        while self._entries and isinstance(self._entries[0].message, FunctionExecutionResultMessage):
-            self._size -= self._entries.pop(0).size
+        """Read back the messages after the summary, which a compaction or the end of a step keeps short."""
+        after = self._summary.upto if self._summary else 0
+        for row in self.workspace.journal.messages(self.agent, after=after):
+            self._append(self._entry(row.id, unpacked(row.payload, row.text)))
         if self._task is None and (task := self.workspace.journal.latest(self.agent, "task")):
             self._task = self._entry(task.id, unpacked(task.payload, task.text))
         if self._size > self.budget:
@@ -206,7 +190,7 @@ class JournalContext(ChatCompletionContext):
         while cut < len(self._entries) - 1 and size > wanted:
             size -= self._entries[cut].size
             cut += 1
-        while cut and self._answers(cut):
+        while cut and isinstance(self._entries[cut].message, FunctionExecutionResultMessage):
             cut -= 1  # calls stay with their results
         if cut:
             gone, self._entries = self._entries[:cut], self._entries[cut:]
@@ -216,14 +200,12 @@ class JournalContext(ChatCompletionContext):
             kept = pinned(self.workspace, self.budget // 8) if self.agent == WORKER else ""
             self._summarise(gone[-1].number, text, kept, DIGEST)
 
-    def _answers(self, index: int) -> bool:
-        return isinstance(self._entries[index].message, FunctionExecutionResultMessage)
-
     def _summarise(self, upto: int, text: str, kept: str, writer: str) -> None:
         self.workspace.journal.add_summary(self.workspace.step, self.agent, upto, text, kept, writer)
         self._summary = self.workspace.journal.summary(self.agent)
         self._frame = self._framed()
 
     def _framed(self) -> list[LLMMessage]:
-        found: Summary | None = self._summary
-        return [UserMessage(content=framed(found, self.budget // 4), source="summary")] if found else []
+        if self._summary is None:
+            return []
+        return [UserMessage(content=framed(self._summary, self.budget // 4), source="summary")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from autogen_agentchat.base import TerminationCondition
@@ -11,6 +10,7 @@ from autogen_core.models import AssistantMessage, UserMessage
 
 from avo.agents import supervisor, worker
 from avo.agents.context import JournalContext
+from avo.agents.models.client import rest
 from avo.agents.stagnation import stagnation
 from avo.tools.workspace import Workspace
 from avo.types import Outcome
@@ -31,8 +31,8 @@ GROWTH = 4.0
 Messages = Sequence[BaseAgentEvent | BaseChatMessage]
 
 
-class Step:
-    """The selection of speakers and the end of one step with a worker and a supervisor."""
+class Step(TerminationCondition):
+    """The selection of speakers and the end of one step with a worker and a supervisor: it ends the chat."""
 
     def __init__(
         self, workspace: Workspace, stopped: Callable[[], bool], worker_agent: worker.Worker,
@@ -45,6 +45,7 @@ class Step:
         # -1 is no count of attempts, so the first advice of a step is not fruitless.
         self._speaker, self._fruitless, self._attempts = "", 0, -1
         workspace.ended, workspace.exhausted = "", False
+        self._over = False
 
     def outcome(self) -> Outcome | None:
         """Return the outcome of the step; None while it goes on."""
@@ -90,31 +91,16 @@ class Step:
             return f"it says that it has no direction left ({self.workspace.ended})"
         if self.worker.idle_turns == NUDGES + 1:
             return f"it ended {self.worker.idle_turns} turns without calling a tool"
-        return "" if self.worker.idle_turns else self._stuck()
-
-    def _stuck(self) -> str:
+        if self.worker.idle_turns:
+            return ""
         return stagnation(self.workspace.journal, self.workspace.scenario.stagnation.patience)
 
     async def _nudge(self) -> None:
         """Ask the worker to go on, after a wait if it was idle: providers refuse a history that ends with an answer."""
         if idle := self.worker.idle_turns:
-            await self._wait(self.idle_seconds * GROWTH ** (idle - 1))
+            await rest(self.idle_seconds * GROWTH ** (idle - 1), self.stopped)
         if isinstance(self.context.last, AssistantMessage) and not self.stopped():
             await self.context.add_message(UserMessage(content=NUDGE if idle else GO_ON, source="avo"))
-
-    async def _wait(self, seconds: float) -> None:
-        """Sleep for `seconds`, or until the run is stopped."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while (left := end - loop.time()) > 0 and not self.stopped():
-            await asyncio.sleep(min(left, 0.25))
-
-
-class StepOver(TerminationCondition):
-    """The termination condition of the chat: the step has an outcome."""
-
-    def __init__(self, step: Step) -> None:
-        self._step, self._over = step, False
 
     @property
     def terminated(self) -> bool:
@@ -122,8 +108,8 @@ class StepOver(TerminationCondition):
         return self._over
 
     async def __call__(self, messages: Messages) -> StopMessage | None:
-        with self._step.workspace.noted():
-            outcome = self._step.outcome()
+        with self.workspace.noted():
+            outcome = self.outcome()
         self._over = outcome is not None
         return StopMessage(content=outcome.summary, source="avo") if outcome else None
 

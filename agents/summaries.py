@@ -108,23 +108,9 @@ def _line(text: str, most: int = LINE) -> str:
 
 def joined(before: str, lines: Sequence[str], most: int) -> str:
     """Append `lines` to the summary `before`, within about `most` characters: the beginning and the end are kept."""
-    found = [line[: most // 4] for line in (*before.splitlines(), *lines) if line != LEFT_OUT]
-    if LEFT_OUT not in before.splitlines() and sum(len(line) + 1 for line in found) <= most:
-        return "\n".join(found)
-    head = _within(found, most // 3)
-    tail = _within(found[len(head) :][::-1], most - most // 3)[::-1]
-    return "\n".join([*head, LEFT_OUT, *tail])
-
-
-def _within(lines: Sequence[str], most: int) -> list[str]:
-    """Return the first lines that fit into `most` characters."""
-    kept: list[str] = []
-    for line in lines:
-        most -= len(line) + 1
-        if most < 0:
-            break
-        kept.append(line)
-    return kept
+    text = "\n".join([*before.splitlines(), *lines])
+    head = most // 3
+    return text if len(text) <= most else f"{text[:head]}\n{LEFT_OUT}\n{text[head - most :]}"
 
 
 def pinned(workspace: Workspace, most: int) -> str:

@@ -71,34 +71,25 @@ class Supervisor(AssistantAgent):
     ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
         """Take one turn: review the trajectory, and send the worker advice."""
         with self._workspace.noted():
-            async for event in self._turn(messages, cancellation_token):
-                yield event
+            asked = await review(self._workspace, self.trigger)
+            self._heard[NAME][REVIEW] = asked.data or Review(0)
+            shown = TextMessage(content=asked.text, source="journal")
+            async for event in turn(NAME, super().on_messages_stream([*messages, shown], cancellation_token)):
+                yield await self._advised(event.chat_message) if isinstance(event, Response) else event
 
-    async def _turn(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> AsyncGenerator[BaseAgentEvent | BaseChatMessage | Response, None]:
-        asked = await review(self._workspace, self.trigger)
-        self._heard[NAME][REVIEW] = asked.data or Review(0)
-        shown = TextMessage(content=asked.text, source="journal")
-        async for event in turn(NAME, super().on_messages_stream([*messages, shown], cancellation_token)):
-            if not isinstance(event, Response):
-                yield event
-                continue
-            if event.chat_message.to_text() == STOPPED:
-                yield event
-                continue
-            text = event.chat_message.to_text()
-            if isinstance(event.chat_message, ToolCallSummaryMessage):  # it read until its rounds were over
-                text = await self._concluded()
-            if text == STOPPED:
-                yield Response(chat_message=TextMessage(content=STOPPED, source=NAME))
-                continue
+    async def _advised(self, message: BaseChatMessage) -> Response:
+        """Journal the advice in the supervisor's last message, and return it as the worker reads it."""
+        text = message.to_text()
+        if isinstance(message, ToolCallSummaryMessage):  # it read until its rounds were over
+            text = await self._concluded()
+        if text != STOPPED:
             self.advice = read_advice(text)
             changes = tuple(direction.change for direction in self.advice.directions if direction.change)
             self._heard[WORKER][ADVICE] = Advised(changes)
             best = self._workspace.lineage.best().name
             self._workspace.journal.add_intervention(self._workspace.step, self.trigger, self.advice.model_dump(), best)
-            yield Response(chat_message=TextMessage(content=advice_text(self.advice), source=NAME))
+            text = advice_text(self.advice)
+        return Response(chat_message=TextMessage(content=text, source=NAME))
 
     async def _concluded(self) -> str:
         """Ask for the answer without tools, once the limit of rounds is reached, and return it."""

@@ -13,7 +13,7 @@ from avo.agents import supervisor, worker
 from avo.agents.context import CHARACTERS, JournalContext
 from avo.agents.metered import Metered, Terms
 from avo.agents.models.client import CHARACTERS_PER_TOKEN, Client
-from avo.agents.step import IDLE_SECONDS, Step, StepOver
+from avo.agents.step import IDLE_SECONDS, Step
 from avo.agents.summaries import MODEL, written
 from avo.agents.workbench import RegistryWorkbench
 from avo.tools.all_tools import registry
@@ -72,7 +72,7 @@ class Team:
         step = Step(self._workspace, self._stopped, *agents, contexts[worker.NAME], self._idle_seconds)
         chat = SelectorGroupChat(
             [step.worker, step.supervisor], model_client=self.model(worker.NAME),
-            selector_func=step.next_speaker, termination_condition=StepOver(step), allow_repeated_speaker=True,
+            selector_func=step.next_speaker, termination_condition=step, allow_repeated_speaker=True,
         )  # fmt: skip
         try:
             async for _ in chat.run_stream(task=brief.text):

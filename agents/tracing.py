@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -85,9 +85,14 @@ def _provider(exporter: str) -> tuple[TracerProvider, SpanExporter]:
     try:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
-        sending = _sender(exporter)
+        if exporter == "console":
+            sending: SpanExporter = ConsoleSpanExporter(out=sys.stderr)
+        else:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+            sending = OTLPSpanExporter()
     except ModuleNotFoundError as error:
         lacking = f"OTEL_* asks for traces, and {error.name} is not there"
         raise Missing(f"{lacking}: {how_to_install('tracing')}") from error
@@ -98,16 +103,6 @@ def _provider(exporter: str) -> tuple[TracerProvider, SpanExporter]:
     logger.addHandler(Once())
     logger.propagate = False
     return provider, sending
-
-
-def _sender(exporter: str) -> SpanExporter:
-    if exporter == "console":
-        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
-
-        return ConsoleSpanExporter(out=sys.stderr)
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-    return OTLPSpanExporter()
 
 
 def _opener(provider: TracerProvider) -> Opener:
@@ -121,15 +116,14 @@ def _opener(provider: TracerProvider) -> Opener:
         parent = current.get()
         kind = SpanKind.CLIENT if facts.get("gen_ai.operation.name") == "chat" else SpanKind.INTERNAL
         span = tracer.start_span(name, set_span_in_context(parent) if parent else None, kind)
-        token = current.set(span)
+        current.set(span)
         try:
             yield facts
         except BaseException as error:
             facts["error.type"] = type(error).__name__  # not its text, which may quote a prompt
             raise
         finally:
-            with suppress(ValueError):  # a generator that was left is closed in another context
-                current.reset(token)
+            current.set(parent)  # not by a token: a generator that was left is closed in another context
             span.set_attributes(facts)
             if "error.type" in facts:
                 span.set_status(StatusCode.ERROR)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +26,8 @@ from avo.tools.payloads import Payload
 CHARACTERS_PER_TOKEN = 4
 """Estimate of the characters per token, used before a provider has counted."""
 
+POLL = 0.2
+"""Seconds between two checks whether the user stopped the run."""
 LONGEST_TEXT = 200_000
 """Longest answer that is kept, in characters."""
 STOPPED = "[stopped by the user: no further model call]"
@@ -47,6 +51,13 @@ class Usage:
 def stopped_answer() -> CreateResult:
     """Return the answer that replaces a model's once no further call may be made."""
     return CreateResult(finish_reason="stop", content=STOPPED, usage=RequestUsage(0, 0), cached=False)
+
+
+async def rest(seconds: float, stopped: Callable[[], bool]) -> None:
+    """Sleep for `seconds`, or until the run is stopped."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0 and not stopped():
+        await asyncio.sleep(min(left, POLL))
 
 
 def readable(arguments: str) -> str:

@@ -12,15 +12,13 @@ from typing import Any
 
 from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage, ModelInfo
 
-from avo.agents.models.client import Client, Usage, stopped_answer
+from avo.agents.models.client import POLL, Client, Usage, rest, stopped_answer
 from avo.agents.models.errors import ContextTooLong, Fate, Trouble, judged
 from avo.agents.models.presentable import presentable
 from avo.agents.models.response_log import LOG, Overheard
 from avo.configuration import Retries
 from avo.types import AvoError
 
-POLL = 0.2
-"""Seconds between two checks whether the user stopped the run."""
 CANCELLED = 0.5
 """Seconds to wait for a cancelled request to end."""
 REACHED: set[str] = set()
@@ -154,11 +152,7 @@ class Resilient(Client):
         if self.stopped():
             raise Stopped
         self.say(f"model: {trouble.what}; again in {seconds:.3g} s (try {tries.number})")
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, POLL))
-            if self.stopped():
-                raise Stopped
+        await rest(seconds, self.stopped)
 
     @property
     def model_info(self) -> ModelInfo:

@@ -35,11 +35,13 @@ class Conversation(Table):
             data=json.dumps(data) if data else None,
         )  # fmt: skip
 
-    def messages(self, agent: str | None = None, last: int = -1, before: int | None = None) -> list[Message]:
-        """Return messages in order: the `last` ones (-1: all) of one agent or of all, with ids below `before`."""
+    def messages(
+        self, agent: str | None = None, last: int = -1, before: int | None = None, after: int = 0
+    ) -> list[Message]:
+        """Return messages in order: the `last` ones (-1: all) of one agent or of all, with ids between two numbers."""
         rows = self.rows(
-            "SELECT * FROM messages WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR id < ?2)"
-            " ORDER BY id DESC LIMIT ?3", agent, before, last,
+            "SELECT * FROM messages WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR id < ?2) AND id > ?3"
+            " ORDER BY id DESC LIMIT ?4", agent, before, after, last,
         )  # fmt: skip
         return [message_from(row) for row in reversed(rows)]
 
@@ -64,20 +66,9 @@ class Conversation(Table):
             f"SELECT * FROM messages JOIN (SELECT id, {hits} AS hits FROM messages WHERE id > ? AND kind <> 'task'"
             " AND COALESCE(tool, '') <> ? ORDER BY hits DESC, id DESC LIMIT ?) AS found USING (id)"
             " WHERE hits > 0 ORDER BY hits DESC, id DESC",
-            *likes, self._last_message() - REACH, RECALLED, last,
+            *likes, self.count("messages") - REACH, RECALLED, last,
         ) if likes else []  # fmt: skip
         return [message_from({key: value for key, value in row.items() if key != "hits"}) for row in rows]
-
-    def _last_message(self) -> int:
-        return int(self.value("SELECT COALESCE(MAX(id), 0) FROM messages"))
-
-    def messages_after(self, agent: str, number: int, last: int, before: int | None = None) -> list[Message]:
-        """Return, in order, the `last` messages of an agent with ids above `number` and below `before`."""
-        rows = self.rows(
-            "SELECT * FROM messages WHERE agent=?1 AND id > ?2 AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?3",
-            agent, number, last, before,
-        )  # fmt: skip
-        return [message_from(row) for row in reversed(rows)]
 
     def latest(self, agent: str, kind: str) -> Message | None:
         """Return the last message of that kind; None without one."""

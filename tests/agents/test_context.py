@@ -16,8 +16,8 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from avo.agents.context import CHARACTERS, INTERRUPTED, JournalContext
-from avo.agents.models.messages import describe
+from avo.agents.context import CHARACTERS, JournalContext
+from avo.agents.models.messages import INTERRUPTED, describe
 from avo.tools.workspace import Workspace
 
 LONG = 30_000

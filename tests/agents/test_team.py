@@ -18,8 +18,9 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from avo.agents.context import CUT, INTERRUPTED, JournalContext
+from avo.agents.context import CUT, JournalContext
 from avo.agents.models.client import STOPPED, Client
+from avo.agents.models.messages import INTERRUPTED
 from avo.agents.step import GO_ON, MOST_IDLE_TURNS, NUDGE
 from avo.agents.team import Team
 from avo.agents.tuner.tuner import call, say

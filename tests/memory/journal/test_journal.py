@@ -377,13 +377,12 @@ def test_the_latest_summary_of_each_agent_is_the_one_that_counts(journal: Journa
     assert (found.step, found.upto, found.text, found.pinned, found.writer) == (2, 20, "second", "the plan", "model")
 
 
-def test_messages_after_a_number_are_read_in_pages(journal: Journal) -> None:
+def test_messages_after_a_number_are_read(journal: Journal) -> None:
     say(journal, "a", "b", "c")
     say(journal, "other", agent="supervisor")
     say(journal, "d", "e")
-    assert [m.text for m in journal.messages_after("worker", 2, 9)] == ["c", "d", "e"]
-    assert [m.text for m in journal.messages_after("worker", 1, 2)] == ["d", "e"]
-    assert [m.text for m in journal.messages_after("worker", 1, 2, before=5)] == ["b", "c"]
+    assert [m.text for m in journal.messages("worker", after=2)] == ["c", "d", "e"]
+    assert [m.text for m in journal.messages("worker", 2, after=1)] == ["d", "e"]
 
 
 def test_a_direction_changes_its_state_and_keeps_its_text(journal: Journal, path: Path) -> None:

@@ -188,9 +188,8 @@ class Lineage:
         return path.is_file() and path.read_bytes() == blob.data_stream.read()
 
     def bundle(self, file: Path) -> None:
-        """Write all versions and their tags to one file that git can fetch from."""
-        tags = [f"refs/tags/{version.name}" for version in self.versions() if version.name in self._repo.tags]
-        self._repo.git.bundle("create", "--quiet", file.resolve(), "refs/heads/main", *tags)
+        """Write all versions to one file that git can fetch from."""
+        self._repo.git.bundle("create", "--quiet", file.resolve(), "refs/heads/main")
 
     def take(self, source: Path) -> None:
         """Fast-forward main to that of a bundle or of another lineage; tags are set by `repair`.

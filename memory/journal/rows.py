@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from avo.types import Verdict, verdict_from
+from avo.types import Verdict, counted, verdict_from
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ class Intervention:
     @property
     def outcome(self) -> str:
         """The result in a few words."""
-        evaluations = f"{self.attempts} evaluation{'s' if self.attempts != 1 else ''}"
-        return f"{self.effect} followed" if self.effect else f"{evaluations}, no version"
+        return f"{self.effect} followed" if self.effect else f"{counted(self.attempts, 'evaluation')}, no version"
 
 
 @dataclass(frozen=True)

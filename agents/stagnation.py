@@ -82,7 +82,7 @@ def stagnation(journal: Journal, patience: int) -> str:
         or same_lines(found)
         or noise(journal, at)
         or texts(journal)
-        or no_evaluation(journal, found[-1].at if found else at)
+        or no_evaluation([call for call in calls if not found or call > found[-1].at])
         or no_improvement(patience, found, idle)
         or no_version_in_time(found, idle, calls)
     )
@@ -189,10 +189,9 @@ def texts(journal: Journal) -> str:
     return f"{count} answers in a row without a tool call" if count >= TEXTS else ""
 
 
-def no_evaluation(journal: Journal, since: str) -> str:
-    """Report many tool calls since `since` without an evaluation; empty when there are fewer."""
-    count = journal.calls(WORKER, since)
-    return f"no evaluation in {count} tool calls" if count >= CALLS else ""
+def no_evaluation(calls: Sequence[str]) -> str:
+    """Report many tool calls since the last evaluation; empty when there are fewer."""
+    return f"no evaluation in {len(calls)} tool calls" if len(calls) >= CALLS else ""
 
 
 def fruitless(journal: Journal, found: Sequence[Trial], at: str) -> Sequence[Trial]:

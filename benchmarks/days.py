@@ -185,7 +185,7 @@ def child(url: str, folder: Path, turns: int) -> None:
             return "turns" if done + model.turns >= turns else ""
 
     with open_run(folder, load(str(TINY)), "cpu", "scripted") as workspace:
-        done = workspace.journal.calls("worker", "")
+        done = len(workspace.journal.call_times("worker", "", -1))
         model, limit = Clocked(), Limit()
         asyncio.run(plant_seed(workspace))
         workspace.journal.begin_session()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from avo.settings import CHILD_ENVIRONMENT
+from avo.settings import CHILD_ENVIRONMENT, printable
 from avo.types import AvoError, Missing, Unknown, Verdict, Version, verdict_from
 
 try:
@@ -296,14 +296,9 @@ def _blobs(tree: Tree) -> list[tuple[str, bytes]]:
 
 def _message(text: str, facts: Mapping[str, str]) -> str:
     """Return the commit message: the agent's text, then the trailers, which only this function writes."""
-    written = TRAILER.sub(r"(Avo-\1: \2)", _printable(text)[:LONGEST_MESSAGE].strip() or "(no message)")
-    lines = [f"Avo-{key}: {' '.join(_printable(value)[:LONGEST_MESSAGE].split())}" for key, value in facts.items()]
+    written = TRAILER.sub(r"(Avo-\1: \2)", printable(text)[:LONGEST_MESSAGE].strip() or "(no message)")
+    lines = [f"Avo-{key}: {' '.join(printable(value)[:LONGEST_MESSAGE].split())}" for key, value in facts.items()]
     return written + "\n\n" + "\n".join(lines) + "\n"
-
-
-def _printable(text: str) -> str:
-    """Return the text without control characters and characters that UTF-8 cannot encode; line ends stay."""
-    return "".join(character for character in text if character.isprintable() or character == "\n")
 
 
 def _version(entry: str) -> Version:

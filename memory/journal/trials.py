@@ -67,15 +67,14 @@ class Trials(Table):
 
     def progress(self) -> tuple[int, int, str]:
         """Return attempts, revisits and time at the latest improvement or advice; the seed is no improvement."""
-        kept = self.rows(
-            "SELECT attempts_before, revisits_before, at FROM comparisons WHERE accepted"
-            " AND json_extract(result, '$.improved') ORDER BY id DESC LIMIT 1"
+        found = self.rows(
+            "SELECT attempts_before, revisits_before, at, 1 AS source FROM comparisons WHERE accepted"
+            " AND json_extract(result, '$.improved') UNION ALL SELECT attempts_before, revisits_before, at, 2"
+            " FROM interventions ORDER BY at DESC, source DESC LIMIT 1"
         )
-        advised = self.rows("SELECT attempts_before, revisits_before, at FROM interventions ORDER BY id DESC LIMIT 1")
-        found = sorted(kept + advised, key=lambda row: str(row["at"]))
         if not found:
             return min(self.count("attempts"), 1), 0, ""
-        return found[-1]["attempts_before"], found[-1]["revisits_before"], found[-1]["at"]
+        return found[0]["attempts_before"], found[0]["revisits_before"], found[0]["at"]
 
     def returns(self, since: int, last: int) -> list[tuple[int, str]]:
         """Return attempt and time of the `last` revisits with ids above `since`, in order."""
@@ -101,10 +100,6 @@ class Trials(Table):
             " ORDER BY comparisons.id DESC LIMIT 1"
         )
         return kept or self.value("SELECT MIN(id) FROM attempts WHERE status='PASSED' AND forgotten IS NULL") or 0
-
-    def calls(self, agent: str, since: str) -> int:
-        """Return the number of an agent's tool calls after a time."""
-        return int(self.value("SELECT COUNT(*) FROM messages WHERE agent=? AND kind='call' AND at > ?", agent, since))
 
     def call_times(self, agent: str, since: str, last: int) -> list[str]:
         """Return the times of an agent's `last` tool calls after a time, in order."""

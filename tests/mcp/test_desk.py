@@ -88,10 +88,10 @@ def test_what_kept_a_run_from_its_beginning_is_looked_at_again(workspace: Worksp
     async def scene() -> tuple[Answer, Answer, str]:
         desk = Desk(workspace)
         with pytest.raises(AvoError, match="no compiler"):
-            await desk.brief()
+            await desk.read("brief")
         refused = await called(desk, "read_file")
         executor.fault, executor._here = None, []
-        fine, brief = await called(desk, "read_file"), await desk.brief()
+        fine, brief = await called(desk, "read_file"), await desk.read("brief")
         await desk.close()
         return refused, fine, brief
 

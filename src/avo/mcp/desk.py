@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from avo.faults import fault_of
 from avo.memory.journal.steering import mark_seen, unseen
@@ -23,7 +23,6 @@ from avo.tools.payloads import Ended, Interrupted
 from avo.tools.workspace import Workspace
 from avo.types import AvoError, Cancelled, NothingScored
 
-T = TypeVar("T")
 LONGEST_CALL = 2000
 """Longest call that `avo memory log` shows, in characters; the journal has all of it."""
 KILL_AGAIN_SECONDS = 0.05
@@ -51,27 +50,16 @@ class Desk:
             self._ready = asyncio.create_task(self._prepare())
         await asyncio.shield(self._ready)
 
-    async def brief(self) -> str:
-        """Return the step's brief. Raises AvoError if the seed scores nothing."""
-        return await self._heard(lambda: told(self.workspace))
+    async def read(self, name: str) -> str:
+        """Return the step's brief, the versions of its lineage or the notes, once the run is ready.
 
-    async def versions(self) -> str:
-        """Return the list of versions. Raises AvoError as `brief` does."""
-        return await self._heard(lambda: lineage(self.workspace))
-
-    async def notes(self) -> str:
-        """Return the notes. Raises AvoError as `brief` does."""
-
-        async def listed() -> str:
-            return latest_notes(self.workspace) or "none yet"
-
-        return await self._heard(listed)
-
-    async def _heard(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of `work`, once the run is ready. Raises AvoError with a line that a client may read."""
+        Raises AvoError with a line that a client may read, for instance if the seed scores nothing.
+        """
         try:
             await self._prepared()
-            return await work()
+            if name == "brief":
+                return await told(self.workspace)
+            return await lineage(self.workspace) if name == "lineage" else latest_notes(self.workspace) or "none yet"
         except Exception as error:
             raise AvoError(self._told(error)) from error
 

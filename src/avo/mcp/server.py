@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from mcp import McpError, types
@@ -29,6 +28,10 @@ EVERY = 1.0
 NOT_FOUND = -32002
 """MCP's error code for a missing resource."""
 BRIEF = "What this step is about: the task, the versions so far, the latest attempts, the notes."
+RESOURCES = {
+    "brief": BRIEF, "lineage": "The versions kept so far, oldest first.", "notes": "Lessons that were written down.",
+}  # fmt: skip
+"""Name of a resource -> its description."""
 
 
 async def serve(workspace: Workspace, stdio: tuple[int, int]) -> int:
@@ -59,11 +62,6 @@ async def serve(workspace: Workspace, stdio: tuple[int, int]) -> int:
 
 def _server(desk: Desk) -> Server[Any, Any]:
     made: Server[Any, Any] = Server("avo", avo.__version__, RULES.read_text())
-    resources: dict[str, tuple[str, Callable[[], Awaitable[str]]]] = {
-        "brief": (BRIEF, desk.brief),
-        "lineage": ("The versions kept so far, oldest first.", desk.versions),
-        "notes": ("Lessons that were written down.", desk.notes),
-    }
 
     async def list_tools(_: types.ListToolsRequest) -> types.ServerResult:
         tools = [
@@ -87,24 +85,24 @@ def _server(desk: Desk) -> Server[Any, Any]:
     async def get_prompt(request: types.GetPromptRequest) -> types.ServerResult:
         if request.params.name != "brief":
             raise McpError(types.ErrorData(code=types.INVALID_PARAMS, message="there is one prompt: brief"))
-        said = types.TextContent(type="text", text=await _or_error(desk.brief()))
+        said = types.TextContent(type="text", text=await _read(desk, "brief"))
         message = types.PromptMessage(role="user", content=said)
         return types.ServerResult(types.GetPromptResult(description=BRIEF, messages=[message]))
 
     async def list_resources(_: types.ListResourcesRequest) -> types.ServerResult:
         there = [
             types.Resource(name=name, uri=AnyUrl(f"avo://{name}"), description=what, mimeType="text/plain")
-            for name, (what, _) in resources.items()
+            for name, what in RESOURCES.items()
         ]
         return types.ServerResult(types.ListResourcesResult(resources=there))
 
     async def read_resource(request: types.ReadResourceRequest) -> types.ServerResult:
         uri = request.params.uri
         name = str(uri).removeprefix("avo://").strip("/")
-        if name not in resources:
-            names = ", ".join(f"avo://{known}" for known in resources)
+        if name not in RESOURCES:
+            names = ", ".join(f"avo://{known}" for known in RESOURCES)
             raise McpError(types.ErrorData(code=NOT_FOUND, message=f"no resource {uri}; there are: {names}"))
-        text = await _or_error(resources[name][1]())
+        text = await _read(desk, name)
         content = types.TextResourceContents(uri=uri, text=text, mimeType="text/plain")
         return types.ServerResult(types.ReadResourceResult(contents=[content]))
 
@@ -116,9 +114,9 @@ def _server(desk: Desk) -> Server[Any, Any]:
     return made
 
 
-async def _or_error(text: Awaitable[str]) -> str:
+async def _read(desk: Desk, name: str) -> str:
     try:
-        return await text
+        return await desk.read(name)
     except AvoError as error:
         raise McpError(types.ErrorData(code=types.INTERNAL_ERROR, message=str(error))) from error
 

@@ -59,8 +59,7 @@ def check(spec: str, base_url: str, say: Callable[[str], None]) -> Found | None:
     """
     configuration = load()
     spec, _ = named(spec, configuration=configuration)
-    quick = PATIENCE.model_copy(update={"first_wait": min(PATIENCE.first_wait, configuration.retries.first_wait)})
-    model = client(spec, configuration.model_copy(update={"retries": quick}), base_url)
+    model = client(spec, configuration.model_copy(update={"retries": PATIENCE}), base_url)
     if not isinstance(model, Resilient):
         return None
     model.say = say

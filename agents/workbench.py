@@ -1,4 +1,4 @@
-"""The tool registry as AutoGen's Workbench: calls never raise, and a cancelled turn waits for its tool to end.
+"""The tool registry as AutoGen's Workbench: calls never raise.
 
 Faults that no agent can mend (a lost GPU, a full disk, a broken scenario) are stored in the workspace: the step is
 interrupted but stays open, and no further model call is made.
@@ -54,24 +54,18 @@ class RegistryWorkbench(Workbench):
         """Call a tool and store its payload; an unknown name gets an error as its result."""
         if name not in self.names:
             return _result(name, Answer(f"there is no tool '{name}'; there are: {', '.join(self.names)}", worked=False))
-        answer = await self._answer(name, arguments, cancellation_token)
+        answer = await self._answer(name, arguments)
         if call_id and answer.data:
             self._heard[call_id] = answer.data
         return _result(name, answer)
 
-    async def _answer(
-        self, name: str, arguments: Mapping[str, Any] | None, cancellation_token: CancellationToken | None
-    ) -> Answer:
+    async def _answer(self, name: str, arguments: Mapping[str, Any] | None) -> Answer:
         workspace = self._registry.workspace
         if workspace.fault:  # another call of the same answer met it
             return Answer(INTERRUPTED, Interrupted(), False)
-        task = asyncio.ensure_future(self._call(name, arguments))
-        if cancellation_token is not None:
-            cancellation_token.link_future(task)
         try:
-            answer = await task
-        # A team hangs when one of its tools raises CancelledError.
-        except (asyncio.CancelledError, Cancelled):
+            answer = await self._call(name, arguments)
+        except Cancelled:
             return Answer(f"{name}: stopped by the user", Interrupted(), False)
         except Exception as error:
             fault = fault_of(error)

@@ -35,13 +35,11 @@ class Conversation(Table):
             data=json.dumps(data) if data else None,
         )  # fmt: skip
 
-    def messages(
-        self, agent: str | None = None, last: int = -1, before: int | None = None, after: int = 0
-    ) -> list[Message]:
-        """Return messages in order: the `last` ones (-1: all) of one agent or of all, with ids between two numbers."""
+    def messages(self, agent: str | None = None, last: int = -1, after: int = 0) -> list[Message]:
+        """Return messages in order: the `last` ones (-1: all) of one agent or of all, with ids above `after`."""
         rows = self.rows(
-            "SELECT * FROM messages WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR id < ?2) AND id > ?3"
-            " ORDER BY id DESC LIMIT ?4", agent, before, after, last,
+            "SELECT * FROM messages WHERE (?1 IS NULL OR agent = ?1) AND id > ?2 ORDER BY id DESC LIMIT ?3",
+            agent, after, last,
         )  # fmt: skip
         return [message_from(row) for row in reversed(rows)]
 

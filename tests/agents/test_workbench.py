@@ -1,15 +1,13 @@
-"""The workbench answers every call: it never raises, and a cancelled call ends."""
+"""The workbench answers every call: it never raises, and a call whose process is killed ends."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from autogen_core import CancellationToken
 from autogen_core.tools import ToolResult
 
 from avo.agents.models.messages import INTERRUPTED
@@ -21,35 +19,26 @@ from avo.tools.registry import Registry, tool
 from avo.tools.workspace import Workspace
 from avo.types import AvoError, Cancelled, Defect, Missing, Rejected, ScenarioError, Status, ToolError
 
-entered, release = threading.Event(), threading.Event()
-
 
 async def fails(workspace: Workspace, how: str) -> str:
     """Fail in a way that is asked for."""
     errors: dict[str, BaseException] = {
         "bug": ZeroDivisionError("a bug of ours"), "tool": ToolError("mend it"),
         "rejected": Rejected(Status.TIMEOUT, "too slow"), "cancelled": Cancelled("stopped"),
-        "task": asyncio.CancelledError(), "machine": Missing("GPU 0 has not answered for 20 s"),
+        "machine": Missing("GPU 0 has not answered for 20 s"),
         "user": AvoError("no such folder"), "scenario": ScenarioError("reference.py:3: no output"),
         "disk": OSError(errno.ENOSPC, "No space left on device"),
     }  # fmt: skip
     raise errors[how]
 
 
-async def waits(workspace: Workspace) -> str:
-    """Block a thread until it is released."""
-    await workspace.blocking(lambda: (entered.set(), release.wait(60)))
-    return "released"
-
-
-async def has_entered() -> None:
-    while not entered.is_set():
-        await asyncio.sleep(0.01)
-    entered.clear()
+async def works(workspace: Workspace) -> str:
+    """Do nothing."""
+    return "done"
 
 
 def call(workspace: Workspace, name: str, arguments: Mapping[str, Any] | None = None) -> tuple[str, bool]:
-    own = Registry(workspace, [tool(fails, changes=True), tool(waits, changes=False)])
+    own = Registry(workspace, [tool(fails, changes=True), tool(works, changes=False)])
     return read(asyncio.run(RegistryWorkbench(own).call_tool(name, arguments)))
 
 
@@ -63,7 +52,6 @@ def read(result: ToolResult) -> tuple[str, bool]:
         ("tool", "fails: mend it"),
         ("rejected", "fails: TIMEOUT: too slow"),
         ("cancelled", "fails: stopped by the user"),
-        ("task", "fails: stopped by the user"),
         ("bug", "fails: internal error: ZeroDivisionError: a bug of ours"),
     ],
 )
@@ -88,7 +76,7 @@ def test_what_no_agent_can_mend_is_kept_at_the_bench_and_not_told(
     assert call(workspace, "fails", {"how": how}) == (INTERRUPTED, False)
     assert type(workspace.fault) is kind
     assert not (workspace.artifacts / "errors.log").exists()
-    assert call(workspace, "waits") == (INTERRUPTED, False)  # it would wait: nothing begins any more
+    assert call(workspace, "works") == (INTERRUPTED, False)  # nothing begins any more
 
 
 def test_a_bug_that_comes_three_times_in_a_row_ends_the_run(workspace: Workspace) -> None:
@@ -106,7 +94,7 @@ def test_a_bug_that_comes_three_times_in_a_row_ends_the_run(workspace: Workspace
 def test_an_unknown_tool_is_answered_with_the_names_that_there_are(workspace: Workspace) -> None:
     text, worked = call(workspace, "compile_it")
     assert not worked
-    assert "no tool 'compile_it'; there are: fails, waits" in text
+    assert "no tool 'compile_it'; there are: fails, works" in text
 
 
 @pytest.mark.parametrize("arguments", [{}, {"how": 3}, {"how": "bug", "why": "x"}])
@@ -115,21 +103,6 @@ def test_wrong_arguments_are_answered_with_what_is_wrong(workspace: Workspace, a
     assert not worked
     assert text.startswith("fails: ")
     assert "internal error" not in text
-
-
-def test_a_cancelled_call_returns_once_its_thread_has_ended(workspace: Workspace) -> None:
-    async def scene() -> tuple[str, bool, bool]:
-        token, workbench = CancellationToken(), RegistryWorkbench(Registry(workspace, [tool(waits, changes=False)]))
-        release.clear()
-        under_way = asyncio.ensure_future(workbench.call_tool("waits", {}, token))
-        await has_entered()
-        token.cancel()
-        await asyncio.sleep(0.05)
-        before = under_way.done()
-        release.set()
-        return *read(await asyncio.wait_for(under_way, 20)), before
-
-    assert asyncio.run(scene()) == ("waits: stopped by the user", False, False)
 
 
 @pytest.mark.skipif(not landlock_version(), reason="the shell tool needs Landlock")
@@ -142,20 +115,6 @@ def test_a_tool_whose_process_is_killed_returns(workspace: Workspace) -> None:
         return read(await asyncio.wait_for(under_way, 20))
 
     assert asyncio.run(scene()) == ("shell: stopped by the user", False)
-
-
-def test_after_a_cancelled_call_the_next_one_works(workspace: Workspace) -> None:
-    async def scene() -> tuple[str, bool]:
-        token, workbench = CancellationToken(), RegistryWorkbench(Registry(workspace, [tool(waits, changes=False)]))
-        release.clear()
-        under_way = asyncio.ensure_future(workbench.call_tool("waits", {}, token))
-        await has_entered()
-        token.cancel()
-        release.set()
-        await under_way
-        return read(await asyncio.wait_for(workbench.call_tool("waits", {}), 20))
-
-    assert asyncio.run(scene()) == ("released", True)
 
 
 def test_reading_only_hides_every_tool_that_changes_and_refuses_its_name(workspace: Workspace) -> None:

@@ -104,14 +104,13 @@ def test_an_empty_database_is_brought_to_this_schema(path: Path) -> None:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_messages_come_in_order_and_in_pages(journal: Journal) -> None:
+def test_messages_come_in_order(journal: Journal) -> None:
     say(journal, "a", "b", "c")
     say(journal, "other", agent="supervisor")
     say(journal, "d")
     assert [m.text for m in journal.messages()] == ["a", "b", "c", "other", "d"]
     assert [m.text for m in journal.messages("worker")] == ["a", "b", "c", "d"]
     assert [m.text for m in journal.messages("worker", last=2)] == ["c", "d"]
-    assert [m.text for m in journal.messages("worker", last=2, before=5)] == ["b", "c"]
     assert journal.messages("nobody") == []
     assert journal.message(4).agent == "supervisor"
     with pytest.raises(AvoError, match="no message 6; there are 5"):

@@ -113,21 +113,22 @@ def _ollama_host() -> str:
 
 def _openai(
     name: str, facts: Facts, url: str, key: str, options: dict[str, Any], *,
-    limit: str = "max_completion_tokens", signs: bool = False, **settings: Any,
+    place: str = "base_url", limit: str = "max_completion_tokens", signs: bool = False, **settings: Any,
 ) -> ChatCompletionClient:  # fmt: skip
-    """limit: the parameter for the longest answer."""
-    from autogen_ext.models.openai import OpenAIChatCompletionClient
+    """Create AutoGen's client of OpenAI, or of Azure.
+
+    place, limit: the parameters for the address and for the longest answer.
+    """
+    from autogen_ext.models.openai import AzureOpenAIChatCompletionClient, OpenAIChatCompletionClient
     from openai import DefaultAsyncHttpxClient
 
     from avo.agents.models.wire import wire
 
-    client = wire(DefaultAsyncHttpxClient, streams=options.pop("streams"), signs=signs)
+    settings |= {place: url, "http_client": wire(DefaultAsyncHttpxClient, streams=options.pop("streams"), signs=signs)}
     if facts.max_output_tokens:
         settings[limit] = facts.max_output_tokens
-    maker: Any = OpenAIChatCompletionClient
-    made: ChatCompletionClient = maker(
-        model=name, base_url=url, api_key=key, http_client=client, **options, **settings
-    )  # fmt: skip
+    maker: Any = OpenAIChatCompletionClient if place == "base_url" else AzureOpenAIChatCompletionClient
+    made: ChatCompletionClient = maker(model=name, api_key=key, **options, **settings)
     return made
 
 
@@ -141,19 +142,10 @@ def _compatible(
 
 
 def _azure(name: str, facts: Facts, url: str, key: str, options: dict[str, Any]) -> ChatCompletionClient:
-    from autogen_ext.models.openai import AzureOpenAIChatCompletionClient
-    from openai import DefaultAsyncHttpxClient
-
-    from avo.agents.models.wire import wire
-
-    most = {"max_completion_tokens": facts.max_output_tokens} if facts.max_output_tokens else {}
-    maker: Any = AzureOpenAIChatCompletionClient
-    made: ChatCompletionClient = maker(
-        model=name, azure_deployment=name, azure_endpoint=url, api_key=key,
-        api_version=os.environ.get("OPENAI_API_VERSION") or AZURE_VERSION,
-        http_client=wire(DefaultAsyncHttpxClient, streams=options.pop("streams")), **options, **most,
+    version = os.environ.get("OPENAI_API_VERSION") or AZURE_VERSION
+    return _openai(
+        name, facts, url, key, options, place="azure_endpoint", azure_deployment=name, api_version=version
     )  # fmt: skip
-    return made
 
 
 def _anthropic(name: str, facts: Facts, url: str, key: str, options: dict[str, Any]) -> ChatCompletionClient:

@@ -173,8 +173,8 @@ def _lines(diff: str) -> set[tuple[str, int]]:
 def noise(journal: Journal, at: str) -> str:
     """Report versions that together gained no more than the noise; empty otherwise."""
     kept = journal.kept(MATCHES, at)
-    gain = math.prod(ratio for ratio, _ in kept)
-    if len(kept) == MATCHES and gain <= 1 + max(noise for _, noise in kept):
+    gain = math.prod(ratio for ratio, _, _ in kept)
+    if len(kept) == MATCHES and gain <= 1 + max(noise for _, noise, _ in kept):
         return f"the last {len(kept)} versions gained x{gain:.4f} together, which is within the noise"
     return ""
 
@@ -197,9 +197,8 @@ def no_evaluation(calls: Sequence[str]) -> str:
 def fruitless(journal: Journal, found: Sequence[Trial], at: str) -> Sequence[Trial]:
     """Return the latest trials, after the last one whose score came nearer to an improvement."""
     kept = journal.kept(MOST, at)
-    if kept and math.prod(ratio for ratio, _ in kept) > 1 + max(noise for _, noise in kept):
-        latest = journal.last_kept()  # many small gains add up
-        found = [trial for trial in found if trial.at > latest]
+    if kept and math.prod(ratio for ratio, _, _ in kept) > 1 + max(noise for _, noise, _ in kept):
+        found = [trial for trial in found if trial.at > kept[-1][2]]  # many small gains add up
     first = next((index for index, trial in enumerate(found) if trial.score), 0)
     record, nearer = found[first].score if found else 0.0, 0
     for index, trial in enumerate(found[first + 1 :], first + 1):

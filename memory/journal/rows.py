@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from avo.types import Verdict, counted, verdict_from
@@ -103,10 +103,6 @@ class Direction:
     changed: str
 
 
-SAME = ("id", "step", "tree", "parent", "direction", "diff", "seconds", "at", "forgotten", "why_forgotten")
-"""Fields of an attempt that its row stores unchanged."""
-
-
 def message_from(row: Mapping[str, Any]) -> Message:
     """Return the message in a row."""
     return Message(**{**row, "data": json.loads(row["data"]) if row["data"] else None})
@@ -114,13 +110,11 @@ def message_from(row: Mapping[str, Any]) -> Message:
 
 def attempt_from(row: Mapping[str, Any]) -> Attempt:
     """Return the attempt in a row."""
-    kept = {key: row[key] for key in SAME}
-    return Attempt(**kept, knobs=json.loads(row["knobs"]), verdict=verdict_from(json.loads(row["verdict"])))
+    kept = {field.name: row[field.name] for field in fields(Attempt)}
+    return Attempt(**kept | {"knobs": json.loads(row["knobs"]), "verdict": verdict_from(json.loads(row["verdict"]))})
 
 
 def intervention_from(row: Mapping[str, Any]) -> Intervention:
     """Return the intervention in a row."""
-    kept = {
-        key: row[key] for key in ("id", "step", "trigger", "attempts_before", "version_before", "effect", "attempts")
-    }
-    return Intervention(**kept, advice=json.loads(row["advice"]))
+    kept = {field.name: row[field.name] for field in fields(Intervention)}
+    return Intervention(**kept | {"advice": json.loads(row["advice"])})

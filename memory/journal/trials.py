@@ -81,17 +81,13 @@ class Trials(Table):
         rows = self.rows("SELECT attempt, at FROM revisits WHERE id > ? ORDER BY id DESC LIMIT ?", since, last)
         return [(row["attempt"], row["at"]) for row in reversed(rows)]
 
-    def kept(self, last: int, since: str) -> list[tuple[float, float]]:
-        """Return ratio and noise of the `last` comparisons accepted after a time, in order."""
+    def kept(self, last: int, since: str) -> list[tuple[float, float, str]]:
+        """Return ratio, noise and time of the `last` comparisons accepted after a time, in order."""
         rows = self.rows(
-            "SELECT json_extract(result, '$.ratio') AS ratio, json_extract(result, '$.noise') AS noise"
+            "SELECT json_extract(result, '$.ratio') AS ratio, json_extract(result, '$.noise') AS noise, at"
             " FROM comparisons WHERE accepted AND at > ? ORDER BY id DESC LIMIT ?", since, last,
         )  # fmt: skip
-        return [(row["ratio"], row["noise"]) for row in reversed(rows)]
-
-    def last_kept(self) -> str:
-        """Return the time of the latest accepted comparison; empty without one."""
-        return self.value("SELECT at FROM comparisons WHERE accepted ORDER BY id DESC LIMIT 1") or ""
+        return [(row["ratio"], row["noise"], row["at"]) for row in reversed(rows)]
 
     def best_attempt(self) -> int:
         """Return the attempt of the latest version, initially the seed's; 0 when nothing was evaluated."""

@@ -67,7 +67,6 @@ class JournalContext(ChatCompletionContext):
         self._heard = {} if heard is None else heard
         self.agent, self.workspace, self.tools, self.budget = agent, workspace, tools, max(budget, FEWEST)
         self._entries: list[Entry] = []
-        self._size = 0
         self._task: Entry | None = None
         self._cut: set[str] = set()
         self._ahead: LLMMessage | None = None
@@ -78,7 +77,7 @@ class JournalContext(ChatCompletionContext):
     @property
     def size(self) -> int:
         """Characters of the latest messages, as the model is shown them."""
-        return self._size
+        return sum(entry.size for entry in self._entries)
 
     @property
     def last(self) -> LLMMessage | None:
@@ -121,7 +120,7 @@ class JournalContext(ChatCompletionContext):
         journal, data = self.workspace.journal, self._data(kind, message)
         number = journal.add_message(self.workspace.step, self.agent, kind, text, packed(message), tool, data)
         self._append(self._entry(number, message))
-        if self._size > self.budget:
+        if self.size > self.budget:
             self._compact(int(self.budget * KEPT))
 
     def _data(self, kind: str, message: LLMMessage) -> Mapping[str, Any] | None:
@@ -144,7 +143,6 @@ class JournalContext(ChatCompletionContext):
         shown = self._characters()
         self.budget = max(min(self.budget, shown) // 2, FEWEST)
         self._entries = [self._entry(entry.number, entry.message) for entry in self._entries]
-        self._size = sum(entry.size for entry in self._entries)
         if self._task:
             self._task = self._entry(self._task.number, self._task.message)
         self._compact(int(self.budget * KEPT))
@@ -155,7 +153,7 @@ class JournalContext(ChatCompletionContext):
         """Replace all messages so far by the summary `text`. Only at the end of a step, when no call is open."""
         if self._entries:
             self._summarise(self._entries[-1].number, text, "", writer)
-            self._entries, self._size = [], 0
+            self._entries = []
 
     def _load(self) -> None:
         """Read back the messages after the summary, which a compaction or the end of a step keeps short."""
@@ -164,7 +162,7 @@ class JournalContext(ChatCompletionContext):
             self._append(self._entry(row.id, unpacked(row.payload, row.text)))
         if self._task is None and (task := self.workspace.journal.latest(self.agent, "task")):
             self._task = self._entry(task.id, unpacked(task.payload, task.text))
-        if self._size > self.budget:
+        if self.size > self.budget:
             self._compact(int(self.budget * KEPT))
 
     def _entry(self, number: int, message: LLMMessage) -> Entry:
@@ -173,7 +171,6 @@ class JournalContext(ChatCompletionContext):
 
     def _append(self, entry: Entry) -> None:
         self._entries.append(entry)
-        self._size += entry.size
         if isinstance(entry.message, UserMessage) and entry.message.source == "user":
             self._task = entry
 
@@ -182,11 +179,11 @@ class JournalContext(ChatCompletionContext):
 
     def _characters(self) -> int:
         task = self._task.size if self._task and not self._holds(self._task) else 0
-        return task + self._size + sum(len(message.model_dump_json()) for message in self._frame)
+        return task + self.size + sum(len(message.model_dump_json()) for message in self._frame)
 
     def _compact(self, wanted: int) -> None:
         """Replace the oldest messages by a digest, to about `wanted` characters; calls stay with their results."""
-        size, cut = self._size, 0
+        size, cut = self.size, 0
         while cut < len(self._entries) - 1 and size > wanted:
             size -= self._entries[cut].size
             cut += 1
@@ -194,7 +191,6 @@ class JournalContext(ChatCompletionContext):
             cut -= 1  # calls stay with their results
         if cut:
             gone, self._entries = self._entries[:cut], self._entries[cut:]
-            self._size = sum(entry.size for entry in self._entries)
             lines = digest([(entry.number, entry.message) for entry in gone])
             text = joined(self._summary.text if self._summary else "", lines, self.budget // 8)
             kept = pinned(self.workspace, self.budget // 8) if self.agent == WORKER else ""

@@ -123,10 +123,9 @@ class Progress:
         """Return what is left of the limits, in parts of the status line."""
         journal, limits = self._workspace.journal, self._limits
         parts = []
-        if spent := journal.usd():
-            parts.append(f"{spent:.2f}{f' of {limits.budget_usd:.2f}' if limits.budget_usd else ''} USD")
-        elif limits.budget_usd:
-            parts.append(f"0.00 of {limits.budget_usd:.2f} USD")
+        spent, most = journal.usd(), limits.budget_usd
+        if spent or most:
+            parts.append(f"{spent:.2f}{f' of {most:.2f}' if most else ''} USD")
         if limits.minutes:
             parts.append(f"{max(limits.minutes - journal.elapsed() / 60, 0):.1f} min left")
         return parts

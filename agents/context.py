@@ -71,7 +71,6 @@ class JournalContext(ChatCompletionContext):
         self._cut: set[str] = set()
         self._ahead: LLMMessage | None = None
         self._summary = workspace.journal.summary(agent)
-        self._frame = self._framed()
         self._load()
 
     @property
@@ -146,7 +145,6 @@ class JournalContext(ChatCompletionContext):
         if self._task:
             self._task = self._entry(self._task.number, self._task.message)
         self._compact(int(self.budget * KEPT))
-        self._frame = self._framed()
         return self._characters() < shown * 0.9
 
     def replace(self, text: str, writer: str) -> None:
@@ -199,9 +197,9 @@ class JournalContext(ChatCompletionContext):
     def _summarise(self, upto: int, text: str, kept: str, writer: str) -> None:
         self.workspace.journal.add_summary(self.workspace.step, self.agent, upto, text, kept, writer)
         self._summary = self.workspace.journal.summary(self.agent)
-        self._frame = self._framed()
 
-    def _framed(self) -> list[LLMMessage]:
+    @property
+    def _frame(self) -> list[LLMMessage]:
         if self._summary is None:
             return []
         return [UserMessage(content=framed(self._summary, self.budget // 4), source="summary")]

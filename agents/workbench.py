@@ -36,7 +36,6 @@ class RegistryWorkbench(Workbench):
         self._registry, self._heard = registry, {} if heard is None else heard
         tools = [tool for tool in registry.tools.values() if not (reading_only and tool.changes)]
         self.names = [tool.name for tool in tools]
-        self._changing = {tool.name for tool in tools if tool.changes}
         self._one_by_one = asyncio.Lock()
         self._schemas = [_schema(tool) for tool in tools]  # once: pydantic takes 10 ms for all of them
 
@@ -82,7 +81,7 @@ class RegistryWorkbench(Workbench):
 
     async def _call(self, name: str, arguments: Mapping[str, Any] | None) -> Answer:
         """Call a tool. AutoGen starts all calls of an answer at once; those with effects run in the model's order."""
-        if name not in self._changing:
+        if not self._registry.tools[name].changes:
             return await self._registry.call(name, arguments)
         async with self._one_by_one:
             return await self._registry.call(name, arguments)

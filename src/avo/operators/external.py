@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -140,21 +140,14 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def answer(workspace: Workspace, tool: str, said: str, work: Callable[[], Awaitable[Answer]]) -> Answer:
+def answer(workspace: Workspace, tool: str, said: str, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
     """Run `work` as a call of `tool`, journal call and answer, and return the answer. Raises AvoError."""
-
-    async def call() -> Answer:
-        try:
-            return await work()
-        except (ToolError, Rejected) as error:
-            return failed(error)
-
     number = called(workspace.journal, workspace.step, tool, f"{tool}: {said}", {"said": said})
+    made = CUT_OFF  # the step stays open
     try:
-        made = asyncio.run(call())
-    except AvoError:
-        with suppress(AvoError):  # the step stays open; the journal may be what is at fault
-            answered(workspace.journal, workspace.step, number, tool, CUT_OFF)
-        raise
-    answered(workspace.journal, workspace.step, number, tool, made)
+        made = asyncio.run(work())
+    except (ToolError, Rejected) as error:
+        made = failed(error)
+    finally:
+        answered(workspace.journal, workspace.step, number, tool, made)
     return made

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import avo
@@ -23,7 +22,6 @@ from avo.types import AvoError, Missing
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
-    from opentelemetry.trace import Span
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -106,27 +104,25 @@ def _provider(exporter: str) -> tuple[TracerProvider, SpanExporter]:
 
 
 def _opener(provider: TracerProvider) -> Opener:
-    from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
+    from opentelemetry.trace import SpanKind, StatusCode
 
     tracer = provider.get_tracer("avo", avo.__version__)
-    current: ContextVar[Span | None] = ContextVar("current", default=None)
 
     @contextmanager
     def opened(name: str, facts: Facts) -> Iterator[Facts]:
-        parent = current.get()
         kind = SpanKind.CLIENT if facts.get("gen_ai.operation.name") == "chat" else SpanKind.INTERNAL
-        span = tracer.start_span(name, set_span_in_context(parent) if parent else None, kind)
-        current.set(span)
-        try:
-            yield facts
-        except BaseException as error:
-            facts["error.type"] = type(error).__name__  # not its text, which may quote a prompt
-            raise
-        finally:
-            current.set(parent)  # not by a token: a generator that was left is closed in another context
-            span.set_attributes(facts)
-            if "error.type" in facts:
-                span.set_status(StatusCode.ERROR)
-            span.end()
+        # Not the text of an exception, which may quote a prompt.
+        with tracer.start_as_current_span(
+            name, kind=kind, record_exception=False, set_status_on_exception=False
+        ) as span:  # fmt: skip
+            try:
+                yield facts
+            except BaseException as error:
+                facts["error.type"] = type(error).__name__
+                raise
+            finally:
+                span.set_attributes(facts)
+                if "error.type" in facts:
+                    span.set_status(StatusCode.ERROR)
 
     return opened

@@ -100,9 +100,8 @@ class Resilient(Client):
         task = asyncio.create_task(self._inner.create(messages, **options), context=context)
         try:
             async with asyncio.timeout(self._retries.request_limit):
-                while not task.done():
-                    await asyncio.wait({task}, timeout=POLL)
-                    if not task.done() and self.stopped():
+                while not (await asyncio.wait({task}, timeout=POLL))[0]:
+                    if self.stopped():
                         raise Stopped
             return task.result(), heard
         finally:

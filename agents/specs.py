@@ -53,7 +53,11 @@ def client(spec: str, configuration: Configuration, base_url: str = "") -> Clien
 
     kind, _, name = spec.partition(":")
     if kind == TUNER:
-        return _tuner(name)
+        from avo.agents.tuner.tuner import Tuner
+
+        if name and not name.isdecimal():
+            raise AvoError(f"{spec}: the seed is a number")
+        return Tuner(int(name or 0))
     if kind in PROVIDERS and name:
         url = (base_url or configuration.models.base_url) if PROVIDERS[kind].own else ""
         return hosted(spec, configuration, url)
@@ -65,11 +69,3 @@ def client(spec: str, configuration: Configuration, base_url: str = "") -> Clien
 def kind_of(spec: str) -> str:
     """Return the part of a spec before the colon, such as `openai` or `tuner`."""
     return spec.partition(":")[0]
-
-
-def _tuner(seed: str) -> Client:
-    from avo.agents.tuner.tuner import Tuner
-
-    if seed and not seed.isdecimal():
-        raise AvoError(f"tuner:{seed}: the seed is a number")
-    return Tuner(int(seed or 0))

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-PROTOCOL = "http/protobuf"
 EXPORTERS = ("otlp", "console", "none")
 LAST_SECONDS = 3
 """Seconds that the end of a command waits for a collector that does not answer."""
@@ -61,9 +59,6 @@ def _exporter_name() -> str:
     name = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or ("otlp" if there else "none")
     if name not in EXPORTERS:
         raise AvoError(f"OTEL_TRACES_EXPORTER={name}: avo knows {', '.join(EXPORTERS)}")
-    protocol = next((os.environ[name] for name in PROTOCOLS if os.environ.get(name)), PROTOCOL)
-    if name == "otlp" and protocol != PROTOCOL:
-        raise AvoError(f"avo sends traces by {PROTOCOL}, not by {protocol}: set {PROTOCOLS[1]}={PROTOCOL}")
     return name
 
 

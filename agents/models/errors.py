@@ -112,7 +112,8 @@ def _of_status(status: int, error: BaseException) -> Trouble:
         return Trouble(Fate.KEY, f"{status}: the key was refused")
     if status == 402 or UNPAID.search(text):
         return Trouble(Fate.QUOTA, f"{named}: {said}")
-    if status == 413 or (status in (400, 422, 429, 500) and _too_long(status, text)):
+    too_long = TOO_LONG.search(text) and not (status in (429, 500) and THROTTLED.search(text))
+    if status == 413 or (status in (400, 422, 429, 500) and too_long):
         return Trouble(Fate.TOO_LONG, f"{status}: {said}")
     if status == 403:
         return Trouble(Fate.KEY, f"{status}: not permitted: {said}")
@@ -121,10 +122,6 @@ def _of_status(status: int, error: BaseException) -> Trouble:
     if status in LATER or status >= 500:
         return Trouble(Fate.WAIT, f"{named}: {said}" if status == 502 else named, after, WEB_PAGE in headers)
     return Trouble(Fate.REFUSED, f"{status}: {said}")
-
-
-def _too_long(status: int, text: str) -> bool:
-    return bool(TOO_LONG.search(text)) and not (status in (429, 500) and THROTTLED.search(text))
 
 
 def retry_after(headers: Any, text: str = "") -> float | None:

@@ -15,7 +15,7 @@ from autogen_core.models import ChatCompletionClient, CreateResult, LLMMessage, 
 from avo.agents.models.client import POLL, Client, Usage, rest, stopped_answer
 from avo.agents.models.errors import ContextTooLong, Fate, Trouble, judged
 from avo.agents.models.presentable import presentable
-from avo.agents.models.response_log import LOG, Overheard
+from avo.agents.models.response_log import CUT, LOG, Overheard
 from avo.configuration import Retries
 from avo.types import AvoError
 
@@ -184,7 +184,7 @@ def poor(result: CreateResult, heard: Overheard) -> str:
 
 def complete(result: CreateResult, heard: Overheard) -> CreateResult:
     """Normalise an answer: finish_reason `length` where it was cut, a placeholder text where it is empty."""
-    if heard.cut:
+    if heard.finish in CUT:
         result.finish_reason = "length"
     if empty(result):
         result.content = NOTHING_SAID

@@ -29,11 +29,6 @@ class Overheard:
         choice = next(iter(response.get("choices") or [{}]))
         return str(choice.get("finish_reason") or response.get("stop_reason") or "")
 
-    @property
-    def cut(self) -> bool:
-        """True if the answer reached the limit of output tokens."""
-        return self.finish in CUT
-
     def usage(self, result: CreateResult) -> Usage:
         """Return all tokens of the call. Anthropic counts cached ones separately, the others as part of the prompt."""
         known = (self.response or {}).get("usage")

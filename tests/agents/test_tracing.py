@@ -172,10 +172,6 @@ def test_without_the_variables_opentelemetry_is_not_even_imported() -> None:
     [
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, 2, "OTEL_TRACES_EXPORTER=zipkin: avo knows otlp, console, none"),
         (
-            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, 2,
-            "set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
-        ),
-        (
             {"OTEL_TRACES_EXPORTER": "otlp", "PYTHONPATH": f"site{os.pathsep}{PACKAGE.parent}"}, 3,
             how_to_install("tracing"),
         ),

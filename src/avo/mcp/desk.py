@@ -63,9 +63,6 @@ class Desk:
         except Exception as error:
             raise AvoError(self._told(error)) from error
 
-    def _line(self, text: str) -> str:
-        return discreet(without_secrets(text), self.workspace.scenario)
-
     def start(self, name: str, arguments: Mapping[str, Any]) -> asyncio.Task[Answer]:
         """Call a tool; the task raises only if it is cancelled while it waits for its turn."""
         return asyncio.create_task(self._answer(name, arguments))
@@ -88,23 +85,23 @@ class Desk:
             self._ready.exception()
 
     async def _answer(self, name: str, arguments: Mapping[str, Any]) -> Answer:
+        failing = "the run cannot begin"
         try:
             await self._prepared()
-        except Cancelled:
-            return Answer("the run cannot begin: stopped by the client", worked=False)
-        except Exception as error:
-            return Answer(f"the run cannot begin: {self._told(error)}", worked=False)
-        try:
+            failing = name
             return await self._in_turn(name, arguments)
-        except Exception as error:  # the journal of the call itself: a full disk, for instance
-            return Answer(f"{name}: {self._told(error)}", worked=False)
+        except Exception as error:  # also in the journal of the call itself: a full disk, for instance
+            return Answer(f"{failing}: {self._told(error)}", worked=False)
 
     def _told(self, error: Exception) -> str:
         """Return an error as one line for the client; a defect of avo is also logged to the artifacts."""
-        if fault := fault_of(error):
-            return self._line(str(fault))
-        self.workspace.log(error)
-        return self._line(f"internal error: {type(error).__name__}: {error}")
+        if isinstance(error, Cancelled):
+            return "stopped by the client"
+        fault = fault_of(error)
+        if fault is None:
+            self.workspace.log(error)
+        line = str(fault or f"internal error: {type(error).__name__}: {error}")
+        return discreet(without_secrets(line), self.workspace.scenario)
 
     async def _in_turn(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         entry = self.registry.tools.get(name)
@@ -138,10 +135,9 @@ class Desk:
     async def _outcome(self, name: str, arguments: Mapping[str, Any]) -> Answer:
         try:
             return await self.registry.call(name, arguments)
-        except Cancelled:
-            return Answer(f"{name}: stopped by the client", Interrupted(), False)
         except Exception as error:
-            return Answer(f"{name}: {self._told(error)}", worked=False)
+            data = Interrupted() if isinstance(error, Cancelled) else None
+            return Answer(f"{name}: {self._told(error)}", data, False)
 
     def _next(self, outcome: str, summary: str) -> str:
         """Close the step and open the next one; return a message about it."""

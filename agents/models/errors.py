@@ -25,9 +25,7 @@ class Fate(Enum):
 
     WAIT = "the provider or the line will be better later"
     TOO_LONG = "the conversation has to be shortened"
-    KEY = "the key, or what it may do, is wrong"
-    MODEL = "there is no such model, or no such address"
-    QUOTA = "nobody pays for it"
+    VAIN = "only the user can mend it"
     HOST = "nobody can be reached there: only at first the user's affair"
     REFUSED = "the request itself is not accepted"
     UNREADABLE = "the answer means nothing"
@@ -42,8 +40,6 @@ class Trouble:
     """A short description, without secrets."""
     retry_after: float | None = None
     """Seconds that the provider asks to wait."""
-    web_page: bool = False
-    """True if a web page came instead of an answer, so that the address may be wrong."""
 
 
 WORDS = {
@@ -89,7 +85,7 @@ def judged(error: BaseException) -> Trouble:
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return Trouble(Fate.HOST, "its certificate is not valid")
     if "UnsupportedProtocol" in names or "InvalidURL" in names:
-        return Trouble(Fate.MODEL, "the base URL is none")
+        return Trouble(Fate.VAIN, "the base URL is none")
     if "ConnectError" in names or any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return Trouble(Fate.HOST, "connection refused")
     if isinstance(error, TimeoutError) or "Timeout" in names:
@@ -108,19 +104,21 @@ def _of_status(status: int, error: BaseException) -> Trouble:
     named = f"{status} {WORDS.get(status, '')}".strip()
     headers = getattr(getattr(error, "response", None), "headers", {})
     after = retry_after(headers, text)
+    if WEB_PAGE in headers:
+        return Trouble(Fate.HOST, "it answers with a web page")
     if status == 401 or BAD_KEY.search(text):
-        return Trouble(Fate.KEY, f"{status}: the key was refused")
+        return Trouble(Fate.VAIN, f"{status}: the key was refused")
     if status == 402 or UNPAID.search(text):
-        return Trouble(Fate.QUOTA, f"{named}: {said}")
+        return Trouble(Fate.VAIN, f"no quota left: {named}: {said}")
     too_long = TOO_LONG.search(text) and not (status in (429, 500) and THROTTLED.search(text))
     if status == 413 or (status in (400, 422, 429, 500) and too_long):
         return Trouble(Fate.TOO_LONG, f"{status}: {said}")
     if status == 403:
-        return Trouble(Fate.KEY, f"{status}: not permitted: {said}")
+        return Trouble(Fate.VAIN, f"{status}: not permitted: {said}")
     if status in (404, 405, 410):
-        return Trouble(Fate.MODEL, f"{status}: {said}")
+        return Trouble(Fate.VAIN, f"not found: {status}: {said}")
     if status in LATER or status >= 500:
-        return Trouble(Fate.WAIT, f"{named}: {said}" if status == 502 else named, after, WEB_PAGE in headers)
+        return Trouble(Fate.WAIT, f"{named}: {said}" if status == 502 else named, after)
     return Trouble(Fate.REFUSED, f"{status}: {said}")
 
 

@@ -115,18 +115,14 @@ class Resilient(Client):
         at = f" at {self.url}" if self.url else ""
         if trouble.fate is Fate.TOO_LONG:
             raise ContextTooLong(trouble.what) from None
-        if trouble.fate is Fate.KEY:
+        if trouble.fate is Fate.VAIN:
             key = f" (the key is in {self._key})" if self._key else ""
-            raise AvoError(f"model {self.name}: {trouble.what}{key}") from None
-        if trouble.fate is Fate.QUOTA:
-            raise AvoError(f"model {self.name}: no quota left: {trouble.what}") from None
-        if trouble.fate is Fate.MODEL:
-            raise AvoError(f"model {self.name}: not found{at}: {trouble.what}") from None
+            raise AvoError(f"model {self.name}{at}: {trouble.what}{key}") from None
         if self.url not in REACHED:
-            tries.unreached += trouble.fate is Fate.HOST or trouble.web_page
+            tries.unreached += trouble.fate is Fate.HOST
             if trouble.what == "unknown host" or tries.unreached >= CONTACT:
-                what = trouble.what if trouble.fate is Fate.HOST else "it answers with a web page"
-                raise AvoError(f"model {self.name}: cannot be reached{at}: {what}; is the address right?") from None
+                told = f"cannot be reached{at}: {trouble.what}; is the address right?"
+                raise AvoError(f"model {self.name}: {told}") from None
         tries.refused += trouble.fate in (Fate.REFUSED, Fate.UNREADABLE)
         if tries.refused >= UNREADABLE:
             raise AvoError(f"model {self.name}: the same {tries.refused} times: {trouble.what}") from None

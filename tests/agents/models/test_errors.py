@@ -24,18 +24,18 @@ class Failed(Exception):
     ("status", "body", "fate"),
     [
         (429, {"message": "Rate limit", "code": "rate_limit_exceeded"}, Fate.WAIT),
-        (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"}, Fate.QUOTA),
+        (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"}, Fate.VAIN),
         (429, [{"error": {"code": 429, "message": "You exceeded your current quota", "status": "X"}}], Fate.WAIT),
         (429, {"message": "Request too large for m on tokens per min (TPM): Limit 9"}, Fate.TOO_LONG),
         (429, {"message": "Too many tokens, please wait before trying again."}, Fate.WAIT),
-        (400, {"error": {"message": "Your credit balance is too low to access the API"}}, Fate.QUOTA),
+        (400, {"error": {"message": "Your credit balance is too low to access the API"}}, Fate.VAIN),
         (400, {"error": {"message": "The input token count (9) exceeds the maximum number of tokens"}}, Fate.TOO_LONG),
         (400, {"error": {"message": "input length and `max_tokens` exceed context limit: 9"}}, Fate.TOO_LONG),
         (413, None, Fate.TOO_LONG),
-        (400, {"error": {"message": "API key not valid. Please pass a valid API key."}}, Fate.KEY),
+        (400, {"error": {"message": "API key not valid. Please pass a valid API key."}}, Fate.VAIN),
         (400, {"error": {"message": "unsupported parameter"}}, Fate.REFUSED),
         (500, {"error": {"message": "the request exceeds the available context size"}}, Fate.TOO_LONG),
-        (500, None, Fate.WAIT), (524, "<html>", Fate.WAIT), (409, None, Fate.WAIT), (405, None, Fate.MODEL),
+        (500, None, Fate.WAIT), (524, "<html>", Fate.WAIT), (409, None, Fate.WAIT), (405, None, Fate.VAIN),
     ],
 )  # fmt: skip
 def test_what_a_status_means(status: int, body: object, fate: Fate) -> None:

@@ -48,7 +48,7 @@ PASSING = (
 )  # fmt: skip
 LASTING = {
     Fault.BAD_KEY: "401: the key was refused", Fault.FORBIDDEN: "403: not permitted: The project has no access",
-    Fault.NO_MODEL: "not found at http://127.0.0.1", Fault.UNPAID: "no quota left: 402",
+    Fault.NO_MODEL: ": not found: 404", Fault.UNPAID: "no quota left: 402",
     Fault.NO_QUOTA: "no quota left: ",
 }  # fmt: skip
 PROTOCOLS = [("openai", False), ("openai", True), ("anthropic", False), ("anthropic", True)]

@@ -17,7 +17,6 @@ from pathlib import Path
 from avo.kb_index.build import build
 from avo.kb_index.fetch.fetch import Reach, fetch
 from avo.kb_index.fetch.sources import Pypi, Source, load, read
-from avo.kb_index.index.place import current
 
 EDITED = "softmax.py"
 
@@ -82,7 +81,7 @@ def main(kept: str = "") -> None:
             "one_edit_s": edit,
             "one_edit_cpu_s": edit_cpu,
             "written": [documents, nothing, one],
-            "store_mb": size(current(folder)),
+            "store_mb": size((folder / "current").resolve()),
             "cache_mb": size(folder / "cache"),
         }
     print(json.dumps(result, indent=1))

@@ -29,7 +29,7 @@ def main() -> None:
     with Store.open(folder) as store:
         figures = evaluate(store, entries)
         result = {
-            "chunks": store.vectors.count(), "embedder": store.embedder.name,
+            "chunks": len(store.vectors.numbers()), "embedder": store.fact("embedder"),
             "mb_on_disk": round(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6, 1),
             "warm_ms": _warm(store, [entry["query"] for entry in entries], ""),
             "warm_filtered_ms": _warm(store, [entry["query"] for entry in entries], ARCH),

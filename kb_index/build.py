@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from avo.kb_index.chunkers import Unreadable, parse
 from avo.kb_index.fetch.fetch import Fetched, Reach, Unreachable, fetch, one_line
-from avo.kb_index.fetch.selection import Skipped
 from avo.kb_index.fetch.sources import Source, choose
-from avo.kb_index.index.place import in_use, only_builder, sweep
-from avo.kb_index.staging import Draft, before
+from avo.kb_index.index.embedders import DEFAULT
+from avo.kb_index.index.place import in_use, new_store, only_builder, publish, sweep
+from avo.kb_index.index.store import TABLES, Store, recorded
+from avo.kb_index.index.tokens import rules
 from avo.types import AvoError, Missing
 
 KEPT, LOST = "the index as it was stays in use", "no index was made"
@@ -33,18 +35,17 @@ class Row:
     version: str
     documents: int
     chunks: int
-    """Number of its chunks now in the index."""
-    seconds: float
-    """Seconds for reading and chunking, without the download."""
+    """Numbers of its documents and chunks now in the index."""
+    optional: bool
     put: int = 0
     """Number of documents indexed or indexed again."""
     removed: int = 0
     """Number of documents removed."""
-    skipped: Skipped = field(default_factory=Skipped)
+    skipped: tuple[str, ...] = ()
+    """Files left out, with the reason."""
     missing: str = ""
     """The reason why it could not be fetched; its old contents stay in the index."""
     note: str = ""
-    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,6 @@ class Report:
     """True if the index was replaced."""
     seconds: float
     """Duration of the build."""
-    waited: float
-    """Seconds spent only waiting for downloads."""
 
     @property
     def chunks(self) -> int:
@@ -73,60 +72,89 @@ class Report:
 def build(
     folder: Path,
     sources: Iterable[Source],
-    only: Iterable[str] | None = None,
+    only: Iterable[str] = (),
     with_: Iterable[str] = (),
     offline: bool = False,
     report: Callable[[str], object] = print,
     fresh: bool = False,
     ask: bool = False,
-    embedder: str | None = None,
-    progress: Callable[[str], object] = lambda line: None,
+    embedder: str = "",
+    done: Callable[[Row], object] = lambda row: None,
 ) -> Report:
     """Update the index to what the sources contain, writing only differences. Raises AvoError, Missing.
 
     only: names of the sources to update; the others stay as they are. with_: sources of tier extra to add; those in the
     index already stay. offline: fetch nothing. fresh: start from an empty index. ask: fetch pages, tags and branches
-    again. report: receives messages for the user. progress: receives the current activity.
+    again. embedder: another one than before. report: receives messages for the user. done: receives each source's
+    result as soon as there is one.
     """
     started = time.monotonic()
     listed = tuple(sources)
-    wanted = choose(listed, (*(only or ()), *with_))
+    wanted = choose(listed, (*only, *with_))
     with only_builder(folder):
-        sweep(folder)
-        old = before(folder, embedder, fresh, report)
-        if only is None or (old.facts and not old.store):
-            core = only is None
-            wanted = tuple(s for s in listed if (core and s.tier == "core") or s in wanted or s.name in old.facts)
-        draft = Draft(folder, old, embedder or old.embedder)
-        pool = ThreadPoolExecutor(DOWNLOADS)
+        place, pool = new_store(folder), ThreadPoolExecutor(DOWNLOADS)
         try:
-            reach = Reach(folder / "cache", offline, ask)
-            coming = [(source, pool.submit(_fetched, source, reach)) for source in wanted]
-            rows, waited = [], 0.0
-            for source, future in coming:
-                since = time.monotonic()
-                progress(f"fetching {source.name}")
-                fetched = future.result()
-                waited += time.monotonic() - since
-                progress(f"reading {source.name}")
-                rows.append(_bring(source, fetched, draft))
-            for name in old.facts.keys() - {source.name for source in listed} if only is None else ():
-                report(f"{name}: no source of that name is listed any more; removed")
-                draft.forget(name)
-            if draft.empty:
-                raise Missing("nothing to build from: " + "; ".join(f"{row.name}: {row.missing}" for row in rows))
-            progress("indexing")
-            counted = {entry["name"]: entry for entry in draft.finish()}
+            store, held = _begun(folder, place, embedder, fresh, report)
+            with store:
+                if not only or not store.documents():
+                    wanted = tuple(
+                        source for source in listed
+                        if (source.tier == "core" and not only) or source in wanted or source.name in held
+                    )  # fmt: skip
+                reach = Reach(folder / "cache", offline, ask)
+                coming = [(source, pool.submit(fetch, source, reach)) for source in wanted]
+                rows = []
+                for source, fetched in coming:
+                    rows.append(_bring(source, fetched, store))
+                    done(rows[-1])
+                for name in () if only else store.sources().keys() - {source.name for source in listed}:
+                    report(f"{name}: no source of that name is listed any more; removed")
+                    _forget(store, name)
+                if not store.rows("SELECT 1 FROM chunks LIMIT 1"):
+                    raise Missing("nothing to build from: " + "; ".join(f"{row.name}: {row.missing}" for row in rows))
+                changed = store.db.total_changes > 0
+                if changed:
+                    store.finish()
+            if changed:
+                publish(folder, place)
         except (OSError, sqlite3.Error) as error:
             raise AvoError(_why(folder, error)) from error
         except AvoError as error:
             raise type(error)(_why(folder, error)) from error
         finally:
-            draft.drop()
             pool.shutdown(wait=False, cancel_futures=True)
-        sweep(folder)
-    rows = [_counted(row, counted.get(row.name, {})) for row in rows]
-    return Report(tuple(rows), draft.published, time.monotonic() - started, waited)
+            sweep(folder)
+    return Report(tuple(rows), changed, time.monotonic() - started)
+
+
+def chunkers() -> str:
+    """Return 16 hex digits over the code of the chunkers: other chunkers need a new index."""
+    here = Path(__file__).resolve().parent
+    files = sorted([*(here / "chunkers").glob("*.py"), here / "index" / "arch.py", here / "index" / "chunk.py"])
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def _begun(
+    folder: Path, place: Path, embedder: str, fresh: bool, report: Callable[[str], object]
+) -> tuple[Store, set[str]]:
+    """Return the next store, a copy of the one in use or an empty one, and the names of the sources it has to hold.
+
+    report: receives the reason why an empty one is needed.
+    """
+    old, facts, held = in_use(folder), dict[str, str](), set[str]()
+    if old:
+        try:
+            facts, held = recorded(old)
+        except AvoError as error:
+            report(f"{error}: building it from nothing")
+    code = {"embedder": embedder or facts.get("embedder", DEFAULT), "rules": rules(TABLES), "chunkers": chunkers()}
+    other = [name for name in code if facts.get(name) != code[name]]
+    if old and not other and not fresh:
+        shutil.copytree(old, place)
+        return Store.open(place, writing=True), held
+    if facts and not fresh:
+        report(f"made with other {' and '.join(other)}: building it from nothing")
+    return Store.create(place, code["embedder"], code["chunkers"]), set() if fresh else held
 
 
 def _why(folder: Path, error: Exception) -> str:
@@ -136,45 +164,41 @@ def _why(folder: Path, error: Exception) -> str:
     return f"{folder}: {full}{one_line(said)}; {KEPT if in_use(folder) else LOST}"
 
 
-def _counted(row: Row, facts: Mapping[str, Any]) -> Row:
-    """Return the row with version, documents and chunks as they are in the index now."""
-    version = row.version or str(facts.get("version", ""))
-    return replace(row, version=version, documents=facts.get("documents", 0), chunks=facts.get("chunks", 0))
-
-
-def _fetched(source: Source, reach: Reach) -> Fetched | Unreachable:
-    """Return the fetched source, or the error."""
-    try:
-        return fetch(source, reach)
-    except Unreachable as error:
-        return error
-
-
-def _bring(source: Source, fetched: Fetched | Unreachable, draft: Draft) -> Row:
+def _bring(source: Source, coming: Future[Fetched], store: Store) -> Row:
     """Index a source's new documents and remove its old ones. A source that cannot be fetched or read is left alone."""
-    started = time.monotonic()
+    facts = store.sources().get(source.name, {})
+    old = {path: digest for (name, path), digest in store.documents().items() if name == source.name}
     try:
-        if isinstance(fetched, Unreachable):
-            raise fetched
+        fetched = coming.result()
         documents = fetched.documents(source)
     except Unreachable as error:
-        draft.record(source, {**draft.facts(source.name), "missing": str(error)})
-        return Row(source.name, "", 0, 0, 0.0, missing=str(error), optional=source.optional)
-    old, skipped, put = draft.of(source.name), fetched.skipped, 0
-    known = draft.facts(source.name)
-    renamed = (known.get("version"), known.get("licence")) != (fetched.version, source.licence)
+        store.record(source.name, facts | {"missing": str(error)})
+        version = facts.get("version", "")
+        return Row(source.name, version, *store.counts(source.name), source.optional, missing=str(error))
+    put, skipped = 0, fetched.skipped
+    gone = old.keys() - {document.path for document in documents}
     for document in documents:
-        if renamed or old.get(document.path) != document.digest:
-            reason = draft.put(document)
-            put += not reason
-            if reason:
-                skipped.add(document.path, reason)
-    gone = sorted(draft.of(source.name).keys() - {document.path for document in documents})
+        if old.get(document.path) == document.digest:
+            continue
+        try:
+            store.put(document, parse(document))
+            put += 1
+        except Unreadable as error:
+            skipped.append(str(error))
+            gone |= old.keys() & {document.path}
     for path in gone:
-        draft.remove(source.name, path)
-    draft.record(source, {
-        "version": fetched.version, "url": fetched.url, "sha256": fetched.sha256, "note": fetched.note,
-        "skipped": skipped.count, "skipped_first": list(skipped.first), "missing": "",
+        store.remove(source.name, path)
+    store.record(source.name, {
+        "version": fetched.version, "licence": source.licence, "url": fetched.url, "missing": "",
+        "skipped": len(skipped),
     })  # fmt: skip
-    seconds = time.monotonic() - started
-    return Row(source.name, fetched.version, 0, 0, seconds, put, len(gone), skipped, "", fetched.note, source.optional)
+    counts = store.counts(source.name)
+    return Row(source.name, fetched.version, *counts, source.optional, put, len(gone), tuple(skipped), "", fetched.note)
+
+
+def _forget(store: Store, name: str) -> None:
+    """Remove a source with its documents and facts."""
+    for source, path in store.documents():
+        if source == name:
+            store.remove(source, path)
+    store.db.execute("DELETE FROM sources WHERE name=?", (name,))

@@ -38,7 +38,7 @@ class Passage:
 
     def text(self, most: int = 0) -> str:
         """Return header, numbered lines, and where the text continues, in at most `most` characters (0: no limit)."""
-        facts = [f"{self.source} {self.version}".rstrip(), f"licence {self.licence or 'unknown'}", self.url]
+        facts = [f"{self.source} {self.version}".rstrip(), f"licence {self.licence}", self.url]
         neighbours = [f"{name}: {other}" for name, other in (("previous", self.previous), ("next", self.next)) if other]
         width = len(str(self.last))
         shown = [f"{number:>{width}}  {line}" for number, line in enumerate(self.lines, self.first)]
@@ -75,20 +75,20 @@ def read(store: Store, id_or_path: str, lines: str = "", context: int = 0) -> Pa
     first, last = max(1, first - context), min(len(text), last + context, max(1, first - context) + MOST_LINES - 1)
     if first > last:
         raise AvoError(f"{document['source']}:{document['path']} has lines 1-{len(text)}")
-    facts = next((entry for entry in store.sources() if entry["name"] == document["source"]), {})
+    facts = store.sources().get(document["source"], {})
     before = "SELECT name FROM chunks WHERE document=? AND last < ? ORDER BY last DESC, id DESC LIMIT 1"
     after = "SELECT name FROM chunks WHERE document=? AND first > ? ORDER BY first, id LIMIT 1"
     return Passage(
-        document["source"], document["path"], facts.get("version") or document["version"],
-        facts.get("licence") or document["licence"], document["url"], first, last, len(text),
+        document["source"], document["path"], facts.get("version", ""), facts.get("licence", "unknown"),
+        document["url"], first, last, len(text),
         tuple(text[first - 1 : last]), _name(store, before, document["id"], first),
         _name(store, after, document["id"], last),
     )  # fmt: skip
 
 
-def symbols(store: Store, source: str, path: str) -> list[dict[str, Any]]:
+def symbols(store: Store, path: str) -> list[dict[str, Any]]:
     """Return a document's table of contents: symbol (or title) and lines, in order. Raises AvoError."""
-    document = _find(store, f"{source}:{path}" if source else path)
+    document = _find(store, path)
     outline: dict[tuple[str, int], dict[str, Any]] = {}
     rows = store.rows("SELECT * FROM chunks WHERE document=? ORDER BY first, id", document["id"])
     for row in rows:

@@ -141,33 +141,26 @@ def search(
         shared = lexical.nearest(store.db, query_terms(" ".join(tags)), *wanted.sql(), TAGGED)
         ranks.add("tags", [number for number in shared if number in ranks.scores], BONUS)
     chunks = [_chunk(store, number) for number in ranks.order()]
-    versions = {entry["name"]: entry.get("version") for entry in store.sources()}
+    facts = store.sources()
     words = {term for text in asked for term in query_terms(text)}
     return [
-        _hit(chunk, str(versions[chunk["source"]] or chunk["version"]), words, ranks.places[chunk["id"]])
+        _hit(chunk, facts.get(chunk["source"], {}).get("version", ""), words, ranks.places[chunk["id"]])
         for chunk in _spread(chunks, k)
     ]
 
 
 def advice(store: Store, queries: Sequence[str], source: str = "", arch: str = "", kind: str = "") -> str:
     """Return one line for an empty result: which filters to drop, or how to ask."""
-    given = {name: value for name, value in (("source", source), ("arch", arch), ("kind", kind)) if value}
-    helping = []
-    for name in given:
-        fewer = {other: value for other, value in given.items() if other != name}
-        if search(store, queries, 1, **fewer):
-            helping.append(f"{name} {given[name]}")
-    if helping:
-        return f"nothing found; drop the filter {' or '.join(helping)}"
-    if len(given) > 1 and search(store, queries, 1):
-        return f"nothing found; drop the filters {' and '.join(f'{name} {value}' for name, value in given.items())}"
+    given = [f"{name} {value}" for name, value in (("source", source), ("arch", arch), ("kind", kind)) if value]
+    if given and search(store, queries, 1):
+        return f"nothing found; drop a filter: {', '.join(given)}"
     return "nothing found: no passage shares a word with the question; name an instruction, a function or a concept"
 
 
 def _check(store: Store, wanted: Filter) -> None:
     if wanted.arch and wanted.arch not in ("cpu", "any") and not ARCHITECTURE.fullmatch(wanted.arch):
         raise AvoError(f"no architecture '{wanted.arch}'; give sm_90, sm_100 and the like, or cpu")
-    names = [entry["name"] for entry in store.sources()]
+    names = [row["source"] for row in store.rows("SELECT DISTINCT source FROM documents ORDER BY source")]
     if unknown := [name for name in wanted.sources if name not in names]:
         raise AvoError(f"no source '{unknown[0]}'; there are: {', '.join(names) or 'none'}")
     kinds = [row["kind"] for row in store.rows("SELECT DISTINCT kind FROM chunks ORDER BY kind")]
@@ -185,17 +178,15 @@ def _ranked(store: Store, asked: Sequence[str], wanted: Filter) -> _Ranks:
         ranks.add("lexical", lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES))
         named = lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES, lexical.NAMES)
         ranks.add("names", named, NAMES_WEIGHT)
-    if int(store.fact("dimension")):
-        vectors = store.embedder.embed(asked, [" ".join(words) for words in wordings])
-        store.check_dimension(vectors.shape[1])
-        for numbers in store.vectors.nearest(vectors[vectors.any(axis=1)], wanted.chroma(), CANDIDATES):
-            ranks.add("dense", numbers)
+    vectors = store.embedder.embed(asked, [" ".join(words) for words in wordings])
+    for numbers in store.vectors.nearest(vectors[vectors.any(axis=1)], wanted.chroma(), CANDIDATES):
+        ranks.add("dense", numbers)
     return ranks
 
 
 def _chunk(store: Store, number: int) -> dict[str, Any]:
     return store.rows(
-        "SELECT chunks.*, source, path, version, documents.url AS page FROM chunks"
+        "SELECT chunks.*, source, path, documents.url AS page FROM chunks"
         " JOIN documents ON documents.id = chunks.document WHERE chunks.id=?", number,
     )[0]  # fmt: skip
 

@@ -212,7 +212,7 @@ def cut() -> Cut:
             body = "\n".join(lines[start:end])[:1600]
             whole = (start + 1, end) if symbol else (0, 0)
             chunks.append(Chunk(start + 1, end, title, body, KINDS.get(source, "code"), symbol, whole, arch))
-        document = Document(source, "1.0", "MIT", path, text.encode(), "text", **facts)
+        document = Document(source, path, text.encode(), "text", **facts)
         return document, Parsed("\n".join(lines) + "\n", tuple(chunks))
 
     return make

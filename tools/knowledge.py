@@ -73,7 +73,7 @@ async def kb_read(workspace: Workspace, id_or_path: str, lines: str = "") -> str
         from avo.kb_index.reading import read, symbols
 
         if lines == CONTENTS:
-            outline = symbols(store, "", id_or_path)
+            outline = symbols(store, id_or_path)
             listed = "\n".join("{}-{} {}".format(*entry["lines"], entry["symbol"]) for entry in outline)
             return [], elide(listed, LONGEST_ANSWER)
         passage = read(store, id_or_path, lines)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+import lzma
 import os
 import re
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from avo.kb_index.fetch.selection import LARGEST_SOURCE, MOST_FILES, Skipped, limit, looks_binary, parser_of
-from avo.kb_index.fetch.sources import CudaToolkit, Dir, Dist, Git, Pypi, Source, Url
+from avo.kb_index.fetch.selection import LARGEST_SOURCE, MOST_FILES, below, limit, parser_of
+from avo.kb_index.fetch.sources import Dir, Git, Pypi, Source, Url
 from avo.kb_index.index.chunk import Document
 from avo.kb_index.index.place import UNFINISHED
 from avo.settings import CHILD_ENVIRONMENT, without_secrets
@@ -21,6 +25,11 @@ NETWORK_ENVIRONMENT = re.compile(
     r"HOME|XDG_\w+|PIP_\w+|(https?|all|no)_proxy|SSL_CERT_\w+|\w+_CA_BUNDLE|GIT_SSL_\w+", re.I
 )
 """Variables about this machine's access to the internet, passed to pip and git beside the usual ones."""
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""Exceptions of zipfile for a damaged archive."""
+
+File = tuple[str, Callable[[], IO[bytes]], str]
+"""A file of a source: its path, what opens it, and its address, if any."""
 
 
 class Unreachable(Exception):
@@ -42,62 +51,95 @@ class Reach:
     seconds: float = 600.0
     """Limit of one download."""
 
+    def kept(self, place: Path, what: str, load: Callable[[Path], Path], moves: bool = False) -> tuple[Path, str]:
+        """Return the file in folder `place` of the cache, and a remark if an older copy had to do. Raises Unreachable.
+
+        what: its name in messages. load: downloads it into a scratch folder. moves: whether it may change.
+        """
+        kept = next(place.glob("*.*"), None)
+        if kept and (self.offline or not (moves and self.ask)):
+            return kept, ""
+        if self.offline:
+            raise Unreachable(f"{what} is not in the cache, and nothing is fetched offline")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with tempfile.TemporaryDirectory(dir=place.parent, prefix=UNFINISHED) as scratch:
+                loaded = load(Path(scratch))
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                return loaded.replace(place / loaded.name), ""
+        except Unreachable as error:
+            if not kept:
+                raise
+            return kept, f"the copy in the cache had to do: {error}"
+
 
 @dataclass
 class Fetched:
     """A source as it is now on this machine."""
 
     version: str
-    files: Callable[[], Iterator[tuple[str, bytes, str]]]
-    """Yields path, content and address of each file; reads lazily, raises Unreachable."""
+    files: Callable[[], Iterable[File]]
     url: str = ""
-    sha256: str = ""
-    """Digest of the downloaded archive or page."""
-    skipped: Skipped = field(default_factory=Skipped)
-    """Files left out; filled while the files are read."""
+    archive: Path | None = None
+    """The zip file in the cache that holds its files; deleted when it turns out to be damaged."""
     note: str = ""
     """A remark for the user, for instance that the cached copy was used."""
+    skipped: list[str] = field(default_factory=list)
+    """Files left out, with the reason; filled while the files are read."""
 
     def documents(self, source: Source) -> list[Document]:
-        """Return every readable file, in the order in which they are read. Raises Unreachable."""
-        found: dict[str, Document] = {}
+        """Return every readable file that the source asks for. Raises Unreachable."""
+        found: list[Document] = []
         total = 0
-        for path, content, url in self.files():
-            parser = parser_of(source, path)
-            if len(content) > limit(parser):
-                self.skipped.add(path, f"more than {limit(parser) >> 20} MB")
-                continue
-            if looks_binary(content, parser):
-                self.skipped.add(path, "binary")
-                continue
-            total += len(content)
-            if total > LARGEST_SOURCE or len(found) >= MOST_FILES:
-                raise Unreachable(f"more than {MOST_FILES} files or {LARGEST_SOURCE >> 20} MB match; narrow `include`")
-            found[path] = Document(source.name, self.version, source.licence, path, content, parser, url)
+        try:
+            for whole, opened, url in self.files():
+                path = below(source, whole)
+                if path is None:
+                    continue
+                parser = parser_of(source, path)
+                most = limit(parser)
+                try:
+                    with opened() as stream:
+                        content = stream.read(most + 1)
+                except OSError as error:
+                    self.skipped.append(f"{path}: {error.strerror}")
+                    continue
+                total += len(content)
+                if len(content) > most:
+                    self.skipped.append(f"{path}: more than {most >> 20} MB")
+                elif parser != "pdf" and b"\0" in content[:8192]:
+                    self.skipped.append(f"{path}: binary")
+                else:
+                    found.append(Document(source.name, path, content, parser, url))
+                if total > LARGEST_SOURCE or len(found) > MOST_FILES:
+                    most_mb = LARGEST_SOURCE >> 20
+                    raise Unreachable(f"more than {MOST_FILES} files or {most_mb} MB match; narrow `include`")
+        except BROKEN as error:
+            if not self.archive:
+                raise
+            self.archive.unlink()
+            raise Unreachable(f"{self.archive.name} is damaged ({error}); another build fetches it again") from error
         if not found:
-            reason = f": {self.skipped.first[0]}" if self.skipped.count else ""
-            raise Unreachable(f"no file of it can be read{reason or ' or `include` matches none'}")
-        return list(found.values())
+            reason = f": {self.skipped[0]}" if self.skipped else " or `include` matches none"
+            raise Unreachable(f"no file of it can be read{reason}")
+        return found
 
 
 def fetch(source: Source, reach: Reach) -> Fetched:
     """Return the source, downloaded where needed. Raises Unreachable."""
-    from avo.kb_index.fetch import folders, git_commits, web_pages, wheels
+    from avo.kb_index.fetch import archives, folders, page
 
     try:
         match source:
             case Pypi():
-                return wheels.pypi(source, reach)
-            case Dist():
-                return wheels.installed(source)
+                return archives.wheel(source, reach)
             case Git():
-                return git_commits.commit(source, reach)
+                return archives.commit(source, reach)
             case Url():
-                return web_pages.pages(source, reach)
+                return page.page(source, reach)
             case Dir():
                 return folders.folder(source)
-            case CudaToolkit():
-                return folders.toolkit(source)
     except OSError as error:
         raise Unreachable(str(error)) from error
 
@@ -134,22 +176,3 @@ def one_line(text: str) -> str:
     """Return the text on one line of at most 300 characters, without keys and passwords in addresses."""
     bare = re.sub(r"(?<=://)[^/@\s]+@", "", without_secrets(" ".join(text.split())))
     return bare if len(bare) <= 300 else bare[:299] + "…"
-
-
-def sha256(file: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def replace(file: Path, content: bytes) -> None:
-    """Write a cache file atomically: after a crash it is the old or the new one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=UNFINISHED, delete=False) as new:
-        try:
-            new.write(content)
-            new.flush()
-        except BaseException:
-            Path(new.name).unlink(missing_ok=True)
-            raise
-    Path(new.name).replace(file)

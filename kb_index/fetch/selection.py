@@ -1,9 +1,8 @@
-"""Selection of a source's files: globs over paths, the chunker by file ending, limits of size, binary files."""
+"""Selection of a source's files: globs over paths, the chunker by file ending, limits of size."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import PurePosixPath
 
@@ -23,23 +22,9 @@ LARGEST_FILE = 16 << 20
 LARGEST_PAGE = 64 << 20
 """Largest document in bytes: a file (LARGEST_FILE), and a page or a PDF (LARGEST_PAGE)."""
 LARGEST_SOURCE = 512 << 20
-"""Largest total of a source's documents, in bytes."""
+"""Largest total of a source's files, in bytes."""
 MOST_FILES = 20_000
 """Largest number of a source's documents."""
-
-
-@dataclass
-class Skipped:
-    """Matching files that were left out: their number, and the first few with the reason."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, path: str, why: str) -> None:
-        """Count a file; keep the reason if it is among the first five."""
-        self.count += 1
-        if len(self.first) < 5:
-            self.first.append(f"{path}: {why}")
 
 
 def parser_of(source: Source, path: str) -> Parser:
@@ -54,27 +39,12 @@ def limit(parser: Parser) -> int:
 
 def below(source: Source, path: str) -> str | None:
     """Return the path relative to the source's root; None if the globs do not match it or it is not a valid path."""
-    parts = path.split("/")
-    if not path.isprintable() or "\\" in path or any(part in ("", ".", "..") for part in parts):
+    if not path.isprintable() or "\\" in path or {"", ".", ".."} & {*path.split("/")}:
         return None
-    root = source.root.strip("/")
-    if root:
-        if not path.startswith(root + "/"):
-            return None
-        path = path[len(root) + 1 :]
-    return path if wanted(source, path) else None
-
-
-def wanted(source: Source, path: str) -> bool:
-    """Return True if the globs match a path relative to the source's root."""
-    return _any(source.include).fullmatch(path) is not None and (
-        not source.exclude or _any(source.exclude).fullmatch(path) is None
-    )
-
-
-def looks_binary(content: bytes, parser: Parser) -> bool:
-    """Return True if there is a NUL byte at the beginning of a file that is no PDF."""
-    return parser != "pdf" and b"\0" in content[:8192]
+    root = f"{source.root.strip('/')}/".lstrip("/")
+    inside = path.removeprefix(root)
+    wanted = _any(source.include).fullmatch(inside) and not _any(source.exclude).fullmatch(inside)
+    return inside if wanted and path.startswith(root) else None
 
 
 @lru_cache

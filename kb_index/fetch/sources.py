@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from avo.types import AvoError
@@ -54,11 +53,6 @@ class _Source(Strict):
     parser: Parser | None = None
     """Which chunker reads its files; by their endings unless it is given."""
 
-    @property
-    def reference(self) -> str:
-        """Short description of its origin."""
-        raise NotImplementedError
-
 
 class Pypi(_Source):
     """A wheel: downloaded and read, never installed or imported."""
@@ -71,18 +65,6 @@ class Pypi(_Source):
     def reference(self) -> str:
         """Package and version."""
         return f"{self.package}=={self.version}"
-
-
-class Dist(_Source):
-    """A package installed in this Python; its files are read, never imported."""
-
-    type: Literal["dist"]
-    package: Package
-
-    @property
-    def reference(self) -> str:
-        """The package's name."""
-        return f"{self.package} as installed"
 
 
 class Git(_Source):
@@ -99,19 +81,11 @@ class Git(_Source):
         return f"{self.url}@{self.ref[:12]}"
 
 
-class Crawl(Strict):
-    """Limits on following links below the folder of the first page."""
-
-    max_pages: Annotated[int, Field(ge=1, le=2000)] = 200
-    max_bytes: Annotated[int, Field(ge=1)] = 64 << 20
-
-
 class Url(_Source):
-    """A page; with `crawl`, also the pages below its folder that it links to."""
+    """A page, or a PDF."""
 
     type: Literal["url"]
     url: WebAddress
-    crawl: Crawl | None = None
 
     @property
     def reference(self) -> str:
@@ -132,88 +106,65 @@ class Dir(_Source):
         return str(self.path)
 
 
-class CudaToolkit(_Source):
-    """The CUDA toolkit at $CUDA_HOME, $CUDA_PATH, beside nvcc, or in /usr/local/cuda."""
-
-    type: Literal["cuda_toolkit"]
-
-    @property
-    def reference(self) -> str:
-        """A fixed description."""
-        return "the CUDA toolkit of this machine"
+Source = Pypi | Git | Url | Dir
+KEYS = tuple(dict.fromkeys(key for model in get_args(Source) for key in model.model_fields))
+"""The keys of all types of sources."""
 
 
-Source = Pypi | Dist | Git | Url | Dir | CudaToolkit
-_ANY: TypeAdapter[Source] = TypeAdapter(Annotated[Source, Field(discriminator="type")])
-_BY_TYPE: dict[str, type[_Source]] = {
-    get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(Source)
-}
+class _List(Strict):
+    """The whole file."""
+
+    source: list[Annotated[Source, Field(discriminator="type")]] = []
 
 
 def load(extra: Path | None = None) -> tuple[Source, ...]:
-    """Return the shipped sources, then those of `extra` or of AVO_KB_SOURCES, which replace ones of the same name.
-
-    Raises AvoError.
-    """
-    own = extra or (Path(os.environ["AVO_KB_SOURCES"]) if os.environ.get("AVO_KB_SOURCES") else None)
-    found = {source.name: source for source in read(SHIPPED)}
-    if own:
-        found |= {source.name: source for source in read(own.expanduser())}
-    return tuple(found.values())
+    """Return the shipped sources, then those of `extra`, which replace ones of the same name. Raises AvoError."""
+    own = read(extra.expanduser()) if extra else ()
+    return tuple({source.name: source for source in (*read(SHIPPED), *own)}.values())
 
 
 def read(file: Path) -> tuple[Source, ...]:
     """Return the [[source]] tables of one file. Raises AvoError."""
     try:
-        data = tomllib.loads(file.read_bytes().decode())
-    except FileNotFoundError as error:
-        raise AvoError(f"{file}: no such file") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise AvoError(f"{file}: {error}") from error
-    if unknown := [key for key in data if key != "source"]:
-        raise AvoError(f"{file}: unknown key '{unknown[0]}'; the file holds [[source]] tables only")
-    tables = data.get("source", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise AvoError(f"{file}: write [[source]], with two brackets")
-    found = [_source(file, position, table) for position, table in enumerate(tables, 1)]
+        data = tomllib.loads(file.read_text("utf-8"))
+        found = _List.model_validate(data).source
+    except ValidationError as error:
+        problems = error.errors()  # a misspelt key is both unknown and missing: the unknown one says more
+        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
+        raise AvoError(f"{file}: {_line(first, data)}") from error
+    except (OSError, ValueError) as error:
+        raise AvoError(f"{file}: {error.strerror if isinstance(error, OSError) else error}") from error
     names = [source.name for source in found]
     if twice := {name for name in names if names.count(name) > 1}:
         raise AvoError(f"{file}: two sources are named '{min(twice)}'")
-    return tuple(found)
+    beside = file.resolve().parent
+    return tuple(
+        source.model_copy(update={"path": beside / source.path.expanduser()}) if isinstance(source, Dir) else source
+        for source in found
+    )
 
 
 def choose(sources: Iterable[Source], names: Iterable[str]) -> tuple[Source, ...]:
     """Return the sources with these names, in the order of the list. Raises AvoError for an unknown name."""
     known, wanted = {source.name: source for source in sources}, tuple(names)
-    for name in wanted:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean '{close[0]}'? " if close else ""
-            raise AvoError(f"no source '{name}'; {hint}there are: {', '.join(known)}")
+    if unknown := [name for name in wanted if name not in known]:
+        raise AvoError(f"no source '{unknown[0]}'; there are: {', '.join(known)}")
     return tuple(source for name, source in known.items() if name in wanted)
 
 
-def _source(file: Path, position: int, table: dict[str, Any]) -> Source:
-    where = f"{file}: source '{table['name']}'" if isinstance(table.get("name"), str) else f"{file}: source {position}"
-    try:
-        found = _ANY.validate_python(table)
-    except ValidationError as error:
-        problems = error.errors()
-        problem = next((entry for entry in problems if entry["type"] == "extra_forbidden"), problems[0])
-        raise AvoError(f"{where}: {_line(problem, str(table.get('type', '')))}") from error
-    if isinstance(found, Dir):
-        return found.model_copy(update={"path": file.resolve().parent / found.path.expanduser()})
-    return found
-
-
-def _line(problem: ErrorDetails, kind: str) -> str:
-    if problem["type"].startswith("union_tag"):
-        return f"type: one of {', '.join(_BY_TYPE)}"
-    keys = [str(part) for part in problem["loc"][1:]]
-    where = ".".join(keys)
+def _line(problem: ErrorDetails, data: dict[str, Any]) -> str:
+    """Return a mistake with its key, and the name or the number of its source."""
+    place = [str(part) for part in problem["loc"]]
+    where = ""
+    if len(place) > 1:
+        table = data["source"][int(place[1])]
+        named = isinstance(table, dict) and "name" in table
+        where = f"source '{table['name']}': " if named else f"source {int(place[1]) + 1}: "
+    key = ".".join(place[3:]) or ("type" if where else place[0])
     if problem["type"] == "extra_forbidden":
-        valid = [*(Crawl if keys[0] == "crawl" and len(keys) > 1 else _BY_TYPE[kind]).model_fields]
-        close = difflib.get_close_matches(keys[-1], valid, 1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
-        return f"unknown key '{where}'; {hint}valid keys: {', '.join(valid)}"
-    return f"{where}: {problem['msg']}"
+        close = difflib.get_close_matches(key, KEYS, 1)
+        hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(KEYS)}"
+        return f"{where}unknown key '{key}'; {hint if where else 'the file holds [[source]] tables only'}"
+    if problem["type"].startswith("union_tag"):
+        return f"{where}type: one of pypi, git, url, dir"
+    return f"{where}{key}: {problem['msg']}"

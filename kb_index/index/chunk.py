@@ -14,8 +14,6 @@ class Document:
     """One file or page of a source."""
 
     source: str
-    version: str
-    licence: str
     path: str
     """Path inside its source, with forward slashes; unique there."""
     content: bytes

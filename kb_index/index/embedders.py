@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from avo.kb_index.index.lsa import Lsa, fit, load
+from avo.kb_index.index.lsa import Lsa
 from avo.settings import without_secrets
 from avo.types import AvoError, Missing
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     """Chroma's type of an embedding function: texts -> a vector for each."""
 
 DEFAULT = "lsa-256"
-"""Name of the default embedder."""
-NAMES = "lsa-256, openai:MODEL or chroma:default"
-"""The possible names, for messages."""
+"""Name of the embedder that is fitted to the corpus."""
 LSA_FILE = "lsa.npz"
 BATCH = 64
 """Number of texts per request."""
@@ -29,103 +27,45 @@ SECONDS = 60.0
 """Limit of one request."""
 LONGEST_REASON = 200
 """Longest error message of an embedder that is shown, in characters."""
-MINILM = ("chroma:default", "default", "onnx")
-"""Names of Chroma's own model; an index records the first."""
 
 
-class Embedder(Protocol):
-    """An embedder. `texts` are for people, `terms` are the terms of the same texts, separated by spaces."""
-
-    name: str
-    learns: bool
-    """True if it is fitted to the corpus."""
-
-    def fit(self, terms: Sequence[str]) -> None:
-        """Fit it to the whole corpus; does nothing for one that does not learn."""
-
-    def fitted(self) -> bool:
-        """Return True if it needs no fitting before use."""
-        ...
-
-    def embed(self, texts: Sequence[str], terms: Sequence[str]) -> NDArray[np.float32]:
-        """Return vectors [n, dimension]; a row of zeros for a passage without known terms. Raises AvoError."""
-
-
-def embedder_of(name: str, folder: Path) -> Embedder:
+def embedder_of(name: str, folder: Path) -> Lsa | ChromaEmbedder:
     """Return the embedder of that name, with its fitted model in `folder`. Raises AvoError."""
     kind, _, model = name.partition(":")
     if name == DEFAULT:
-        return LsaEmbedder(folder / LSA_FILE)
+        return Lsa(folder / LSA_FILE)
     if kind == "openai" and model:
         return ChromaEmbedder(name, lambda: _openai(model))
-    if name in MINILM:
-        return ChromaEmbedder(MINILM[0], _minilm)
-    raise AvoError(f"no embedder '{name}'; there are: {NAMES}")
-
-
-class LsaEmbedder:
-    """LSA (latent semantic analysis) with 256 dimensions."""
-
-    name, learns, dimension = DEFAULT, True, 256
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._model: Lsa | None = None
-
-    def fit(self, terms: Sequence[str]) -> None:
-        """Fit the model and save it."""
-        self._model = fit(terms, self.dimension)
-        self._model.save(self._path)
-
-    def fitted(self) -> bool:
-        """Return True if there is a saved model."""
-        return self._path.is_file()
-
-    def embed(self, texts: Sequence[str], terms: Sequence[str]) -> NDArray[np.float32]:
-        """Return vectors [n, 256] of the terms. Raises AvoError without a readable model."""
-        self._model = self._model or load(self._path)
-        return self._model.vectors(terms)
+    if name == "default":
+        return ChromaEmbedder(name, _minilm)
+    raise AvoError(f"no embedder '{name}'; there are: {DEFAULT}, openai:MODEL or default")
 
 
 class ChromaEmbedder:
-    """One of Chroma's embedding functions, created at first use; none of them has to be fitted."""
-
-    learns = False
+    """One of Chroma's embedding functions, created at first use."""
 
     def __init__(self, name: str, make: Callable[[], Function]) -> None:
         self.name, self._make = name, make
         self._function: Function | None = None
 
-    def fit(self, terms: Sequence[str]) -> None:
-        """Do nothing."""
-
-    def fitted(self) -> bool:
-        """Return True."""
-        return True
-
     def embed(self, texts: Sequence[str], terms: Sequence[str]) -> NDArray[np.float32]:
-        """Return vectors [n, dimension] of the texts. Raises AvoError."""
+        """Return vectors [n, dimension] of the texts; the terms are not looked at. Raises AvoError."""
         import numpy as np
 
-        rows: list[NDArray[np.float32]] = []
-        for start in range(0, len(texts), BATCH):
-            rows += self._rows([text or " " for text in texts[start : start + BATCH]])
-        if len({len(row) for row in rows}) > 1:
-            raise AvoError(f"{self.name} answered vectors of different lengths")
-        return np.asarray(rows, np.float32).reshape(len(texts), -1)
-
-    def _rows(self, texts: list[str]) -> list[NDArray[np.float32]]:
         try:
             self._function = self._function or self._make()
-            rows = list(self._function(texts))
+            rows: list[NDArray[np.float32]] = []
+            for start in range(0, len(texts), BATCH):
+                rows += self._function([text or " " for text in texts[start : start + BATCH]])
+            vectors = np.asarray(rows, np.float32)
         except AvoError:
             raise
         except Exception as error:  # of whichever library Chroma asks
             said = " ".join(without_secrets(f"{error} ({error.__cause__})" if error.__cause__ else str(error)).split())
             raise AvoError(f"{self.name}: no embeddings: {said[:LONGEST_REASON]}") from error
-        if len(rows) != len(texts):
-            raise AvoError(f"{self.name} answered {len(rows)} embeddings for {len(texts)} texts")
-        return rows
+        if len(vectors) != len(texts):
+            raise AvoError(f"{self.name} answered {len(vectors)} embeddings for {len(texts)} texts")
+        return vectors
 
 
 def _openai(model: str) -> Function:

@@ -25,11 +25,6 @@ def add(db: sqlite3.Connection, number: int, title: str, symbol: str, path: str,
     db.execute("INSERT INTO terms (rowid, title, symbol, path, body) VALUES (?, ?, ?, ?, ?)", (number, *columns))
 
 
-def remove(db: sqlite3.Connection, number: int) -> None:
-    """Remove chunk `number`."""
-    db.execute("DELETE FROM terms WHERE rowid=?", (number,))
-
-
 def terms_of(db: sqlite3.Connection, numbers: Sequence[int]) -> list[str]:
     """Return the indexed terms of each chunk, separated by spaces."""
     query = "SELECT title || ' ' || symbol || ' ' || path || ' ' || body FROM terms WHERE rowid=?"

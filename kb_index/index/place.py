@@ -13,19 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from avo.settings import to_disk
-from avo.types import AvoError, Missing
+from avo.types import AvoError
 
 CURRENT = "current"
 """Name of the link to the store in use."""
 UNFINISHED = ".new-"
 """Prefix of unfinished files and folders in the cache."""
-
-
-def current(folder: Path) -> Path:
-    """Return the store in use. Raises Missing without one."""
-    if found := in_use(folder):
-        return found
-    raise Missing(f"no knowledge base in {folder}; make one: avo kb build")
 
 
 def in_use(folder: Path) -> Path | None:

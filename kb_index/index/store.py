@@ -2,119 +2,94 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from avo.kb_index.index import lexical
-from avo.kb_index.index.chunk import Chunk, Document, Parsed
-from avo.kb_index.index.embedders import DEFAULT, Embedder, embedder_of
+from avo.kb_index.index.chunk import Document, Parsed
+from avo.kb_index.index.embedders import DEFAULT, ChromaEmbedder, embedder_of
+from avo.kb_index.index.lsa import Lsa
 from avo.kb_index.index.tokens import rules
 from avo.kb_index.index.vectors import Vectors
 from avo.types import AvoError, Missing
 
-SCHEMA = 1
-"""Version of the tables."""
 DATABASE, CHROMA = "kb.sqlite3", "chroma"
 """SQLite file and Chroma's folder in a store."""
 REFIT = 0.2
-"""Fraction of changed chunks above which an embedder is fitted again."""
+"""Fraction of new chunks above which LSA is fitted again."""
 TABLES = """
 CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE sources (name TEXT PRIMARY KEY, facts TEXT NOT NULL);
 CREATE TABLE documents (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, path TEXT NOT NULL, version TEXT NOT NULL,
-    licence TEXT NOT NULL, url TEXT NOT NULL, digest TEXT NOT NULL, text BLOB NOT NULL, UNIQUE (source, path)
+    id INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, path TEXT NOT NULL, url TEXT NOT NULL,
+    digest TEXT NOT NULL, text BLOB NOT NULL, UNIQUE (source, path)
 );
 CREATE TABLE chunks (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, document INTEGER NOT NULL, digest TEXT NOT NULL,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, document INTEGER NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL, kind TEXT NOT NULL,
     symbol TEXT NOT NULL, symbol_first INTEGER NOT NULL, symbol_last INTEGER NOT NULL, arch TEXT NOT NULL,
-    url TEXT NOT NULL, embedded INTEGER NOT NULL DEFAULT 0
+    url TEXT NOT NULL
 );
 CREATE INDEX chunks_of_document ON chunks (document, first);
-CREATE INDEX chunks_by_name ON chunks (name);
 """
-PLACE = "name, first, last, symbol_first, symbol_last, url"
-"""Columns that change when a chunk only moves."""
+
+
+def connected(folder: Path, mode: str = "ro") -> sqlite3.Connection:
+    """Open the database of a store."""
+    address = f"{(folder / DATABASE).resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, check_same_thread=False)
+
+
+def recorded(folder: Path) -> tuple[dict[str, str], set[str]]:
+    """Return the facts about a store and the names of its sources, whichever avo built it. Raises AvoError."""
+    try:
+        with closing(connected(folder)) as db:
+            return dict(db.execute("SELECT * FROM facts")), {name for (name,) in db.execute("SELECT name FROM sources")}
+    except sqlite3.Error as error:
+        raise AvoError(f"{folder} is damaged ({error}): remove it, then avo kb build") from error
 
 
 class Store:
     """An open knowledge base. A writer has the folder to itself; nothing is kept before `finish`."""
 
-    def __init__(self, folder: Path, db: sqlite3.Connection, with_: Embedder) -> None:
+    def __init__(self, folder: Path, db: sqlite3.Connection, embedder: Lsa | ChromaEmbedder) -> None:
         """Use `create` or `open` instead."""
         self.folder = folder
         self.db = db
-        self.embedder = with_
+        self.embedder = embedder
         self._vectors: Vectors | None = None
-        self._gone: list[int] = []
 
     @classmethod
-    def create(cls, folder: Path, embedder: str = DEFAULT) -> Store:
-        """Return an empty store in `folder`, open for writing.
+    def create(cls, folder: Path, embedder: str = DEFAULT, chunkers: str = "") -> Store:
+        """Return an empty store in `folder`, open for writing. Raises AvoError for an unknown embedder.
 
-        Raises AvoError if there is one already or the embedder is unknown.
+        chunkers: digest of the chunkers' code, for who builds on it.
         """
         chosen = embedder_of(embedder, folder)
-        if (folder / DATABASE).exists():
-            raise AvoError(f"{folder} holds a knowledge base already")
-        folder.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(folder / DATABASE, isolation_level=None)
-        db.execute("BEGIN")
-        for statement in (TABLES + lexical.SCHEMA).split(";"):
-            db.execute(statement)
-        facts = {"embedder": chosen.name, "rules": rules(), "dimension": "0", "changed": "0"}
+        folder.mkdir(parents=True)
+        db = sqlite3.connect(folder / DATABASE)
+        db.executescript(TABLES + lexical.SCHEMA)
+        facts = {"embedder": embedder, "rules": rules(TABLES), "chunkers": chunkers, "fitted": "0"}
         db.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
-        db.execute(f"PRAGMA user_version={SCHEMA}")
-        db.execute("COMMIT")
         store = cls(folder, db, chosen)
         store._vectors = Vectors(folder / CHROMA, create=True)
-        store._begin()
         return store
 
     @classmethod
-    def open(cls, folder: Path, writing: bool = False, embedder: str = "") -> Store:
-        """Return the store in `folder`.
-
-        embedder: the expected embedder; empty: any.
-        Raises Missing without a store, AvoError for one that is damaged or has another embedder, schema or term rules.
-        """
-        path = folder / DATABASE
-        if not path.is_file():
+    def open(cls, folder: Path, writing: bool = False) -> Store:
+        """Return the store in `folder`. Raises Missing without one, AvoError for one damaged or made by another avo."""
+        if not (folder / DATABASE).is_file():
             raise Missing("no knowledge base yet: avo kb build")
-        mode = "rw" if writing else "ro"
-        try:
-            db = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode={mode}",
-                uri=True,
-                isolation_level=None,
-                timeout=1,
-                check_same_thread=False,
-            )
-            schema = db.execute("PRAGMA user_version").fetchone()[0]
-            if schema != SCHEMA:
-                raise AvoError(
-                    f"{folder} was built by another avo (schema {schema}, this one reads {SCHEMA}): avo kb build"
-                )
-            facts = dict(db.execute("SELECT key, value FROM facts").fetchall())
-            recorded = str(facts["embedder"])
-            if facts["rules"] != rules():
-                raise AvoError(f"{folder} was built by an avo that makes other terms of a text: avo kb build")
-        except (sqlite3.Error, KeyError) as error:
-            raise AvoError(f"{folder} is damaged ({error}): remove it, then avo kb build") from error
-        if embedder and embedder != recorded:
-            raise AvoError(f"{folder} was built with the embedder {recorded}, not {embedder}: build it anew")
-        store = cls(folder, db, embedder_of(recorded, folder))
-        if writing:
-            store._begin()
-        return store
+        facts, _ = recorded(folder)
+        if facts["rules"] != rules(TABLES):
+            raise AvoError(f"{folder} was built by another avo: avo kb build")
+        return cls(folder, connected(folder, "rw" if writing else "ro"), embedder_of(facts["embedder"], folder))
 
     def __enter__(self) -> Store:
         return self
@@ -123,11 +98,6 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _begin(self) -> None:
-        with self._told():
-            self.db.execute("PRAGMA synchronous=NORMAL")
-            self.db.execute("BEGIN IMMEDIATE")
 
     def close(self) -> None:
         """Close the store; unfinished changes are lost."""
@@ -154,146 +124,92 @@ class Store:
         query = "SELECT source, path, digest FROM documents"
         return {(row["source"], row["path"]): row["digest"] for row in self.rows(query)}
 
-    def sources(self) -> list[dict[str, Any]]:
-        """Return the recorded facts of each source, with its name and its numbers of documents and chunks."""
-        counted = self.rows(
-            "SELECT source, COUNT(DISTINCT documents.id) AS documents, COUNT(chunks.id) AS chunks FROM documents"
-            " LEFT JOIN chunks ON chunks.document = documents.id GROUP BY source"
-        )
-        counts = {row["source"]: {"documents": row["documents"], "chunks": row["chunks"]} for row in counted}
-        nothing = {"documents": 0, "chunks": 0}
-        facts = {row["name"]: json.loads(row["facts"]) for row in self.rows("SELECT * FROM sources")}
-        return [
-            {"name": name, **facts.get(name, {}), **counts.get(name, nothing)} for name in sorted({*facts, *counts})
-        ]
+    def sources(self) -> dict[str, dict[str, Any]]:
+        """Return name -> recorded facts of each source: version, licence, url, missing, skipped."""
+        return {row["name"]: json.loads(row["facts"]) for row in self.rows("SELECT * FROM sources ORDER BY name")}
+
+    def counts(self, source: str) -> tuple[int, int]:
+        """Return a source's numbers of documents and chunks."""
+        [row] = self.rows(
+            "SELECT COUNT(DISTINCT documents.id) AS documents, COUNT(chunks.id) AS chunks FROM documents"
+            " LEFT JOIN chunks ON chunks.document = documents.id WHERE source=?", source,
+        )  # fmt: skip
+        return row["documents"], row["chunks"]
 
     def fact(self, key: str) -> str:
-        """Return a fact about the store: embedder, rules (of the terms), dimension (0: no vectors yet), or changed.
+        """Return a fact about the store: embedder, rules (of tables and terms), chunkers, or fitted.
 
-        changed: number of chunks changed since the embedder was fitted.
+        fitted: number of the last chunk that LSA was fitted to.
         """
         return str(self.db.execute("SELECT value FROM facts WHERE key=?", (key,)).fetchone()[0])
 
     # ---- writing -------------------------------------------------------------------------------
 
     def record(self, source: str, facts: Mapping[str, Any]) -> None:
-        """Store the facts about a source: version, licence, url, tier, why it is missing."""
-        self.db.execute("INSERT OR REPLACE INTO sources VALUES (?, ?)", (source, json.dumps(dict(facts))))
+        """Store the facts about a source; the same ones again are no change."""
+        self.db.execute(
+            "INSERT INTO sources VALUES (?, ?) ON CONFLICT DO UPDATE SET facts = excluded.facts"
+            " WHERE facts != excluded.facts", (source, json.dumps(dict(facts))),
+        )  # fmt: skip
 
     def put(self, document: Document, parsed: Parsed) -> None:
-        """Store a document or its new state; chunks that only moved keep their vectors. Raises AvoError."""
-        with self._told():
-            number, old = self._document(document.source, document.path)
-            values = (
-                document.source, document.path, document.version, document.licence, document.url, document.digest,
+        """Store a document, in place of its old state."""
+        self.remove(document.source, document.path)
+        number = self.db.execute(
+            "INSERT INTO documents (source, path, url, digest, text) VALUES (?, ?, ?, ?, ?)",
+            (
+                document.source, document.path, document.url, document.digest,
                 zlib.compress(parsed.text.encode("utf-8", "replace")),
-            )  # fmt: skip
-            number = self.db.execute(
-                "INSERT OR REPLACE INTO documents (id, source, path, version, licence, url, digest, text)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (number, *values),
+            ),
+        ).lastrowid  # fmt: skip
+        names: dict[str, int] = {}
+        for chunk in parsed.chunks:
+            name = f"{document.source}:{document.path}#L{chunk.start}-{chunk.end}"
+            names[name] = names.get(name, 0) + 1
+            name += f"~{names[name]}" if names[name] > 1 else ""
+            row = self.db.execute(
+                "INSERT INTO chunks (name, document, first, last, title, text, kind, symbol, symbol_first, symbol_last,"
+                f" arch, url) VALUES ({', '.join('?' * 12)})",
+                (
+                    name, number, chunk.start, chunk.end, chunk.title, chunk.text, chunk.kind, chunk.symbol,
+                    *chunk.symbol_lines, f" {' '.join(chunk.arch)} ", chunk.url,
+                ),
             ).lastrowid  # fmt: skip
-            names: dict[str, int] = {}
-            for chunk in parsed.chunks:
-                name = f"{document.source}:{document.path}#L{chunk.start}-{chunk.end}"
-                names[name] = names.get(name, 0) + 1
-                name += f"~{names[name]}" if names[name] > 1 else ""
-                digest = chunk_digest(document.source, document.path, chunk)
-                place = (name, chunk.start, chunk.end, *chunk.symbol_lines, chunk.url)
-                if same := old.get(digest):
-                    columns = ", ".join(f"{column}=?" for column in PLACE.split(", "))
-                    self.db.execute(f"UPDATE chunks SET {columns} WHERE id=?", (*place, same.pop(0)))
-                else:
-                    self._insert(document.path, number, digest, place, chunk)
-            self._drop([row for left in old.values() for row in left])
-
-    def _insert(self, path: str, document: int | None, digest: str, place: tuple[object, ...], chunk: Chunk) -> None:
-        row = self.db.execute(
-            f"INSERT INTO chunks (document, digest, title, text, kind, symbol, arch, {PLACE})"
-            f" VALUES ({', '.join('?' * 13)})",
-            (document, digest, chunk.title, chunk.text, chunk.kind, chunk.symbol, f" {' '.join(chunk.arch)} ", *place),
-        ).lastrowid
-        assert row
-        lexical.add(self.db, row, chunk.title, chunk.symbol, path, chunk.text)
+            assert row
+            lexical.add(self.db, row, chunk.title, chunk.symbol, document.path, chunk.text)
 
     def remove(self, source: str, path: str) -> None:
-        """Remove a document. Raises AvoError."""
-        with self._told():
-            number, old = self._document(source, path)
-            self._drop([row for left in old.values() for row in left])
-            self.db.execute("DELETE FROM documents WHERE id=?", (number,))
-
-    def _document(self, source: str, path: str) -> tuple[int | None, dict[str, list[int]]]:
-        """Return a document's number (None for a new one) and its chunks by digest."""
-        found = self.rows("SELECT id FROM documents WHERE source=? AND path=?", source, path)
-        number = found[0]["id"] if found else None
-        chunks: dict[str, list[int]] = {}
-        for row in self.rows("SELECT id, digest FROM chunks WHERE document=? ORDER BY first, id", number):
-            chunks.setdefault(row["digest"], []).append(row["id"])
-        return number, chunks
-
-    def _drop(self, numbers: list[int]) -> None:
-        for number in numbers:
-            lexical.remove(self.db, number)
-            self.db.execute("DELETE FROM chunks WHERE id=?", (number,))
-        self._gone += numbers
+        """Remove a document, if it is there."""
+        for row in self.rows("SELECT id FROM documents WHERE source=? AND path=?", source, path):
+            one = (row["id"],)
+            self.db.execute("DELETE FROM terms WHERE rowid IN (SELECT id FROM chunks WHERE document=?)", one)
+            self.db.execute("DELETE FROM chunks WHERE document=?", one)
+            self.db.execute("DELETE FROM documents WHERE id=?", one)
 
     def finish(self) -> None:
-        """Embed the new chunks, refitting the embedder if much changed, and commit everything. Raises AvoError."""
-        with self._told():
-            new = [row["id"] for row in self.rows("SELECT id FROM chunks WHERE NOT embedded")]
-            everything = [row["id"] for row in self.rows("SELECT id FROM chunks")]
-            changed = int(self.fact("changed")) + len(new) + len(self._gone)
-            if new and self.embedder.learns and (not self.embedder.fitted() or changed > REFIT * len(everything)):
-                self.embedder.fit(lexical.terms_of(self.db, everything))
-                self.vectors.clear()
-                new, changed = everything, 0
-            elif self._gone:
-                self.vectors.remove(self._gone)
-            self._embed(new)
-            self.db.execute("UPDATE facts SET value=? WHERE key='changed'", (str(changed),))
-            self.db.execute("COMMIT")
-            self._gone = []
-            self.db.execute("BEGIN IMMEDIATE")
+        """Embed the new chunks, fitting LSA again if they are many, and commit everything. Raises AvoError."""
+        numbers = [number for (number,) in self.db.execute("SELECT id FROM chunks ORDER BY id")]
+        held = self.vectors.numbers()
+        self.vectors.remove(held - {*numbers})
+        late = sum(number > int(self.fact("fitted")) for number in numbers)
+        if isinstance(self.embedder, Lsa) and late > REFIT * len(numbers):
+            self.embedder.fit(lexical.terms_of(self.db, numbers))
+            self.vectors.clear()
+            held = set()
+            self.db.execute("UPDATE facts SET value=? WHERE key='fitted'", (str(numbers[-1]),))
+        self._embed([number for number in numbers if number not in held])
+        self.db.commit()
 
-    def _embed(self, numbers: list[int]) -> None:
-        if not numbers:
-            return
+    def _embed(self, numbers: Iterable[int]) -> None:
         query = (
             "SELECT chunks.id, source, path, title, chunks.text AS text, kind, symbol, arch FROM chunks"
             " JOIN documents ON documents.id = chunks.document WHERE chunks.id=?"
         )
         rows = [self.rows(query, number)[0] for number in numbers]
+        if not rows:
+            return
         vectors = self.embedder.embed(
-            [f"{row['title']}\n{row['text']}" for row in rows], lexical.terms_of(self.db, numbers)
+            [f"{row['title']}\n{row['text']}" for row in rows],
+            lexical.terms_of(self.db, [row["id"] for row in rows]),
         )
-        self.check_dimension(vectors.shape[1])
-        self.db.execute("UPDATE facts SET value=? WHERE key='dimension'", (str(vectors.shape[1]),))
-        facts = [
-            {key: row[key] for key in ("source", "path", "title", "kind", "symbol")} | {"arch": row["arch"].split()}
-            for row in rows
-        ]
-        self.vectors.add(numbers, vectors, [row["text"] for row in rows], facts)
-        self.db.executemany("UPDATE chunks SET embedded=1 WHERE id=?", [(number,) for number in numbers])
-
-    def check_dimension(self, dimension: int) -> None:
-        """Raise AvoError if the stored vectors have another dimension."""
-        kept = int(self.fact("dimension"))
-        if kept not in (0, dimension):
-            raise AvoError(
-                f"{self.folder}: {self.embedder.name} gives vectors of {dimension} values now and gave {kept} when"
-                " this was built: build it anew"
-            )
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Raise SQLite's and the system's errors as AvoError with one line."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise AvoError(f"{self.folder}: {error}") from error
-
-
-def chunk_digest(source: str, path: str, chunk: Chunk) -> str:
-    """Return 16 hex digits of a chunk's text, title, symbol and filters, but not of its position."""
-    parts = (source, path, chunk.title, chunk.symbol, chunk.kind, " ".join(chunk.arch), chunk.text)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
+        self.vectors.add(vectors, rows)

@@ -53,10 +53,10 @@ def query_terms(text: str) -> list[str]:
     return list(dict.fromkeys(terms(text)))
 
 
-def rules() -> str:
-    """Return 16 hex digits over the code that makes terms: an index can only be queried by the code that built it."""
+def rules(tables: str) -> str:
+    """Return 16 hex digits over the code that makes terms, and the tables: only what built an index can query it."""
     files = (Path(__file__).with_name(name).read_bytes() for name in ("abbreviations.py", "tokens.py"))
-    return hashlib.sha256(b"\0".join([*files, version("snowballstemmer").encode()])).hexdigest()[:16]
+    return hashlib.sha256(b"\0".join([*files, f"{version('snowballstemmer')} {tables}".encode()])).hexdigest()[:16]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COLLECTION = "passages"
 BATCH = 1000
 """Number of vectors added or deleted per request."""
+METADATA = ("source", "path", "title", "kind", "symbol")
 FARTHEST = 1.0
 """Cosine distance of unrelated passages."""
 HNSW: Any = {"space": "cosine", "ef_search": 200, "sync_threshold": BATCH}
@@ -49,28 +50,30 @@ class Vectors:
             self._client.delete_collection(COLLECTION)
             self._collection = self._new()
 
-    def count(self) -> int:
-        """Return the number of vectors."""
-        return int(self._collection.count())
-
-    def add(
-        self, numbers: Sequence[int], vectors: NDArray[np.float32], texts: Sequence[str],
-        facts: Sequence[Mapping[str, Any]],
-    ) -> None:  # fmt: skip
-        """Store chunks: numbers, vectors [n, dimension] (fp32), texts, and metadata for filters. Raises AvoError."""
+    def numbers(self) -> set[int]:
+        """Return the numbers of the chunks that it holds."""
         with _told(self._folder):
-            for start in range(0, len(numbers), BATCH):
-                part = slice(start, start + BATCH)
+            return {int(number) for number in self._collection.get(include=[])["ids"]}
+
+    def add(self, vectors: NDArray[np.float32], chunks: Sequence[Mapping[str, Any]]) -> None:
+        """Store chunks: their vectors [n, dimension] (fp32), texts, and metadata for filters. Raises AvoError."""
+        with _told(self._folder):
+            for start in range(0, len(chunks), BATCH):
+                part = chunks[start : start + BATCH]
                 self._collection.add(
-                    ids=[*map(str, numbers[part])], embeddings=vectors[part], documents=[*texts[part]],
-                    metadatas=[dict(entry) for entry in facts[part]],
+                    ids=[str(chunk["id"]) for chunk in part], embeddings=vectors[start : start + BATCH],
+                    documents=[chunk["text"] for chunk in part],
+                    metadatas=[
+                        {key: chunk[key] for key in METADATA} | {"arch": chunk["arch"].split()} for chunk in part
+                    ],
                 )  # fmt: skip
 
-    def remove(self, numbers: Sequence[int]) -> None:
+    def remove(self, numbers: Iterable[int]) -> None:
         """Delete chunks by number. Raises AvoError."""
+        ids = [*map(str, numbers)]
         with _told(self._folder):
-            for start in range(0, len(numbers), BATCH):
-                self._collection.delete(ids=[*map(str, numbers[start : start + BATCH])])
+            for start in range(0, len(ids), BATCH):
+                self._collection.delete(ids=ids[start : start + BATCH])
 
     def nearest(self, vectors: NDArray[np.float32], where: Mapping[str, Any] | None, limit: int) -> list[list[int]]:
         """Return for each vector of [n, dimension] the numbers of the nearest chunks, best first; no unrelated ones."""

@@ -63,7 +63,7 @@ def test_bare_words_are_one_question(avo: Kb) -> None:
 def test_filters_limit_and_without_a_hit_say_what_to_drop(avo: Kb) -> None:
     assert "blackwell" not in avo("kb", "search", "product", "--arch", "sm_90a")[1]
     code, out, _ = avo("kb", "search", "wgmma", "--source", "kernels", "--kind", "note")
-    assert (code, out) == (0, "nothing found; drop the filter source kernels or kind note\n")
+    assert (code, out) == (0, "nothing found; drop a filter: source kernels, kind note\n")
     assert json.loads(avo("kb", "search", "wgmma", "--kind", "note", "--source", "kernels", "--json")[1])["hits"] == []
 
 
@@ -104,7 +104,7 @@ def test_a_passage_is_read_with_numbers_version_and_licence(avo: Kb) -> None:
 
 
 def test_the_table_of_contents_of_a_file(avo: Kb) -> None:
-    _, out, _ = avo("kb", "symbols", "hopper/barrier.py", "--source", "kernels")
+    _, out, _ = avo("kb", "symbols", "kernels:hopper/barrier.py")
     assert out.splitlines()[0].split() == ["1-4", "wait_for_copy"]
 
 

@@ -35,19 +35,7 @@ def test_a_build_says_of_every_source_what_became_of_it(cli: Any, own: Path) -> 
     done = cli("kb", "build", "--source", "mine", "--source", "spare")
     assert (done.returncode, done.stderr) == (0, "")
     mine, spare, total = done.stdout.splitlines()
-    assert mine.split() == [
-        "mine",
-        "local",
-        "2",
-        "documents",
-        "2",
-        "chunks",
-        *mine.split()[6:8],
-        "2",
-        "new,",
-        "0",
-        "gone",
-    ]
+    assert mine.split() == ["mine", "local", "2", "documents", "2", "chunks", "2", "new,", "0", "gone"]
     assert spare.startswith("spare            missing: no folder ")
     assert total.startswith("2 chunks in 2 sources, built in ")
     again = cli("kb", "update", "--source", "mine", "--offline")
@@ -96,9 +84,9 @@ def test_offline_without_a_cache_the_shipped_notes_are_the_index(
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("build", "--source", "mien"), "no source 'mien'; did you mean 'mine'?"),
+        (("build", "--source", "mien"), "no source 'mien'; there are: fa4,"),
         (("build", "--with", "none"), "no source 'none'"),
-        (("build", "--list", "none.toml"), "none.toml: no such file"),
+        (("build", "--list", "none.toml"), "none.toml: No such file"),
         (("build", "--source", "gone"), "nothing to build from: gone: no folder"),
         (("build", "--source", "mine", "--embedder", "magic"), "no embedder 'magic'"),
     ],

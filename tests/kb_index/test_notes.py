@@ -78,7 +78,7 @@ def test_tables_and_code_are_closed(note: Path) -> None:
 
 @each_note
 def test_a_note_becomes_passages_with_its_title_and_architectures(note: Path) -> None:
-    parsed = parse(Document("avo-notes", "1", "Apache-2.0", note.name, note.read_bytes(), "markdown"))
+    parsed = parse(Document("avo-notes", note.name, note.read_bytes(), "markdown"))
     assert parsed.chunks
     for chunk in parsed.chunks:
         assert chunk.kind == "note"

@@ -90,10 +90,9 @@ def test_an_unknown_source_or_kind_names_those_that_there_are(store: Store) -> N
 def test_nothing_found_says_which_filter_to_drop(store: Store) -> None:
     assert search(store, "wgmma", source="kernels", kind="note") == []
     told = advice(store, ["wgmma"], source="kernels", kind="note")
-    assert told == "nothing found; drop the filter source kernels or kind note"
+    assert told == "nothing found; drop a filter: source kernels, kind note"
     assert "no passage shares a word" in advice(store, ["zyzzyva"])
-    three = advice(store, ["wgmma"], source="lessons", arch="sm_90", kind="code")
-    assert three == "nothing found; drop the filter source lessons or kind code"
+    assert "no passage shares a word" in advice(store, ["zyzzyva"], source="lessons")
 
 
 @pytest.mark.parametrize("question", ["", "   ", "the of a", "zyzzyva", "\0\x1b[2J", '") OR 1=1 --', "é" * 5000])
@@ -108,7 +107,7 @@ def test_a_symbol_comes_once_and_a_file_twice_while_there_are_others(tmp_path: P
             Chunk(at, at, f"{name} tile", f"tile number {at} of {path}", "code", name, (1, 9))
             for at, name in enumerate(symbols, 1)
         )
-        return Document("s", "1", "MIT", path, b"", "python"), Parsed("tile\n" * 9, chunks)
+        return Document("s", path, b"", "python"), Parsed("tile\n" * 9, chunks)
 
     with Store.create(tmp_path / "kb") as store:
         store.put(*document("a.py", ["f", "f", "g", "h", "i"]))
@@ -190,11 +189,11 @@ def test_only_stored_lines_are_served(store: Store, name: str, lines: str, probl
 
 
 def test_the_symbols_of_a_document_are_its_table_of_contents(store: Store) -> None:
-    assert symbols(store, "kernels", "hopper/barrier.py") == [
+    assert symbols(store, "kernels:hopper/barrier.py") == [
         {"symbol": "wait_for_copy", "lines": [1, 4], "kind": "code"},
         {"symbol": "announce_bytes", "lines": [5, 7], "kind": "code"},
     ]
-    assert [entry["symbol"] for entry in symbols(store, "", "registers.md")] == [
+    assert [entry["symbol"] for entry in symbols(store, "registers.md")] == [
         "Sharing out registers",
         "Rescaling rarely",
     ]

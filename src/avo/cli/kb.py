@@ -76,12 +76,11 @@ def read(
 
 def symbols(
     path: Annotated[str, typer.Argument(metavar="PATH", help="source:path, or a path.")],
-    source: Source = None,
     as_json: AsJson = False,
 ) -> None:
     """List the functions, classes or sections of a document with their lines."""
     with _store() as store:
-        found = outline(store, ",".join(source or ()), path)
+        found = outline(store, path)
     if as_json:
         print_json(found)
         return

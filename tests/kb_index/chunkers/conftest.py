@@ -14,7 +14,7 @@ Read = Callable[..., Parsed]
 
 def document(content: str | bytes, parser: str, path: str = "lib/some.file", url: str = "") -> Document:
     given = content.encode() if isinstance(content, str) else content
-    return Document("src", "1.0", "MIT", path, given, parser, url)
+    return Document("src", path, given, parser, url)
 
 
 def check(parsed: Parsed) -> None:

@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -45,10 +44,7 @@ def test_a_wheel_is_read_and_never_run(wheel: Wheel, make: Make, reach: Reach, t
     found = {document.path: document for document in fetched.documents(source)}
     assert set(found) == {"tiny/__init__.py", "tiny/a.py"}
     assert found["tiny/a.py"].content.decode() == code
-    assert (found["tiny/a.py"].version, found["tiny/a.py"].parser, found["tiny/a.py"].licence) == (
-        "1.0", "python", "MIT",
-    )  # fmt: skip
-    assert len(fetched.sha256) == 64
+    assert (fetched.version, found["tiny/a.py"].parser) == ("1.0", "python")
     assert not ran.exists()
 
 
@@ -69,6 +65,7 @@ def test_a_wheel_that_changed_in_the_cache_is_fetched_again(wheel: Wheel, make: 
     first = texts(source, reach)
     kept = next(reach.cache.rglob("*.whl"))
     kept.write_bytes(kept.read_bytes()[:100])
+    assert "is damaged" in refusal(source, reach)
     assert OFFLINE in refusal(source, replace(reach, offline=True))
     assert texts(source, reach) == first
 
@@ -106,7 +103,7 @@ def test_a_member_of_300_megabytes_is_left_out_and_named(wheel: Wheel, make: Mak
     source = make("pypi", package="tiny", version="1.0", include=["*.py"])
     fetched = fetch(source, reach)
     assert [document.path for document in fetched.documents(source)] == ["a.py"]
-    assert fetched.skipped.first == ["bomb.py: 300 MB, more than 16"]
+    assert fetched.skipped == ["bomb.py: more than 16 MB"]
 
 
 def test_a_member_that_lies_about_its_size_is_not_unpacked_whole(wheel: Wheel, make: Make, reach: Reach) -> None:
@@ -142,22 +139,12 @@ def test_binary_files_are_counted_and_left_out(wheel: Wheel, make: Make, reach: 
     source = make("pypi", package="tiny", version="1.0", include=["*.py", "*.txt"])
     fetched = fetch(source, reach)
     assert {document.path for document in fetched.documents(source)} == {"a.py", "latin.txt"}
-    assert (fetched.skipped.count, fetched.skipped.first) == (1, ["b.py: binary"])
+    assert fetched.skipped == ["b.py: binary"]
 
 
 def test_globs_that_match_nothing_say_so(wheel: Wheel, make: Make, reach: Reach) -> None:
     wheel({"a.py": "x = 1\n"})
     assert "`include` matches none" in refusal(make("pypi", package="tiny", version="1.0", include=["*.cu"]), reach)
-
-
-def test_an_installed_package_is_read_where_it_lies(make: Make, reach: Reach) -> None:
-    from importlib.metadata import version
-
-    source = make("dist", package="pydantic", root="pydantic", include=["main.py"])
-    fetched = fetch(source, reach)
-    assert fetched.version == version("pydantic")
-    assert [document.path for document in fetched.documents(source)] == ["main.py"]
-    assert "is not installed" in refusal(make("dist", package="no-such-package"), reach)
 
 
 # ---- repositories ------------------------------------------------------------------------------
@@ -196,13 +183,6 @@ def test_a_pinned_commit_is_fetched_alone_and_then_needs_no_repository(
     assert texts(source, replace(reach, ask=True)) == {"docs/a.md": b"# one\n"}
 
 
-def test_only_the_folders_that_are_asked_for_are_kept(repository: Path, make: Make, reach: Reach) -> None:
-    source = make("git", url=repository.as_uri(), ref="main", include=["docs/**/*.md"])
-    fetch(source, reach)
-    with zipfile.ZipFile(next(reach.cache.rglob("*.zip"))) as kept:
-        assert {name for name in kept.namelist() if not name.endswith("/")} == {"docs/a.md"}
-
-
 def test_a_branch_is_asked_for_again_on_update_alone(repository: Path, make: Make, reach: Reach) -> None:
     source = make("git", url=repository.as_uri(), ref="main", include=["docs/*.md"])
     assert texts(source, reach) == {"docs/a.md": b"# two\n"}
@@ -225,6 +205,7 @@ def test_a_copy_that_changed_in_the_cache_is_fetched_again(repository: Path, mak
     fetch(source, reach)
     kept = next(reach.cache.rglob("*.zip"))
     kept.write_bytes(kept.read_bytes()[:50])
+    assert "is damaged" in refusal(source, reach)
     assert OFFLINE in refusal(source, replace(reach, offline=True))
     assert texts(source, reach) == {"docs/a.md": b"# two\n"}
 
@@ -237,7 +218,7 @@ def test_a_repository_or_commit_that_is_not_there_is_one_line(
     said = refusal(make("git", url=repository.as_uri(), ref="5" * 40), reach)
     assert "5555" in said
     said = refusal(make("git", url=repository.as_uri(), ref="main", include=["papers/*.md"]), reach)
-    assert "papers" in said
+    assert "matches none" in said
 
 
 def test_a_link_in_a_repository_is_not_followed(repository: Path, make: Make, reach: Reach) -> None:
@@ -296,7 +277,6 @@ def test_no_link_leads_out_of_a_folder(tmp_path: Path, make: Make, reach: Reach)
     source = make("dir", path=papers, include=["**/*.md"])
     fetched = fetch(source, reach)
     assert {document.path for document in fetched.documents(source)} == {"a.md", "same.md"}
-    assert fetched.skipped.first == ["file.md: a link out of the folder"]
 
 
 def test_pipes_binaries_and_big_files_are_counted(tmp_path: Path, make: Make, reach: Reach) -> None:
@@ -311,12 +291,7 @@ def test_pipes_binaries_and_big_files_are_counted(tmp_path: Path, make: Make, re
     source = make("dir", path=papers)
     fetched = fetch(source, reach)
     assert [document.path for document in fetched.documents(source)] == ["a.md"]
-    assert sorted(fetched.skipped.first) == [
-        "b.bin: binary",
-        "big.txt: 300 MB, more than 16",
-        "gone.md: No such file or directory",
-        "pipe.md: no regular file",
-    ]
+    assert fetched.skipped == ["b.bin: binary", "big.txt: more than 16 MB"]
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, make: Make, reach: Reach) -> None:
@@ -330,17 +305,6 @@ def test_a_folder_with_too_many_files_is_refused(
     for number in range(4):
         (tmp_path / f"{number}.md").write_text("x\n")
     assert "narrow `include`" in refusal(make("dir", path=".", include=["*.md"]), reach)
-
-
-def test_the_toolkit_is_found_where_cuda_home_says_with_its_version(
-    tmp_path: Path, make: Make, reach: Reach, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "include").mkdir()
-    (tmp_path / "include/cuda.h").write_text("#define CUDA_VERSION 13020\n")
-    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
-    source: Any = make("cuda_toolkit", include=["include/*.h"])
-    assert fetch(source, reach).version == "13.2"
-    assert set(texts(source, reach)) == {"include/cuda.h"}
 
 
 def test_limits_are_what_the_messages_say() -> None:

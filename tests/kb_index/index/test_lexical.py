@@ -46,10 +46,8 @@ def test_names_alone_leave_the_text_out(db: sqlite3.Connection) -> None:
     assert found(db, "fence", columns=lexical.NAMES) == [2, 4]
 
 
-def test_a_filter_limits_and_what_is_removed_is_gone(db: sqlite3.Connection) -> None:
+def test_a_filter_limits(db: sqlite3.Connection) -> None:
     assert found(db, "fence", "documents.source = ?", "a") == [2, 4]
-    lexical.remove(db, 2)
-    assert found(db, "fence") == [4, 1]
 
 
 @pytest.mark.parametrize("question", ["", "the of", 'NOT "a" OR (b', "unheard-of word*", "NEAR(", "title:zzz", "\0"])

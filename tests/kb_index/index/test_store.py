@@ -30,12 +30,13 @@ def rows(store: Store) -> dict[str, int]:
 
 def test_documents_and_sources_are_known(store: Store) -> None:
     assert ("kernels", "hopper/barrier.py") in store.documents()
-    [lessons] = [entry for entry in store.sources() if entry["name"] == "lessons"]
-    assert (lessons["documents"], lessons["chunks"], lessons["licence"]) == (2, 3, "Apache-2.0")
+    assert store.counts("lessons") == (2, 3)
+    assert store.sources()["lessons"]["licence"] == "Apache-2.0"
 
 
 def test_chroma_holds_every_chunk_with_its_text_and_facts(store: Store) -> None:
-    assert store.vectors.count() == len(rows(store)) == 9
+    assert store.vectors.numbers() == {*rows(store).values()}
+    assert len(rows(store)) == 9
     number = str(rows(store)["kernels:hopper/product.py#L1-4"])
     kept = store.vectors._collection.get(ids=[number], include=["documents", "metadatas", "embeddings"])
     assert "wgmma.commit_group" in kept["documents"][0]
@@ -43,31 +44,16 @@ def test_chroma_holds_every_chunk_with_its_text_and_facts(store: Store) -> None:
     assert len(kept["embeddings"][0]) == 256
 
 
-def test_a_chunk_that_moved_keeps_its_number_and_gets_its_new_lines(own: Path, cut: Any) -> None:
-    with Store.open(own, writing=True) as store:
-        store.put(*cut("kernels:new.py", TWO))
-        store.finish()
-        before = rows(store)
-        store.put(*cut("kernels:new.py", "# added\n" + TWO.replace("a tile", "two tiles")))
-        store.finish()
-        after = rows(store)
-        assert after["kernels:new.py#L2-3"] == before["kernels:new.py#L1-2"]
-        assert after["kernels:new.py#L4-5"] not in before.values()
-        assert store.vectors.count() == len(after) == len(before) + 1
-        assert search(store, "two tiles", 1)[0].lines == (4, 5)
-        assert search(store, "first waits", 1)[0].symbol_lines == (2, 3)
-
-
 def test_equal_chunks_of_one_document_have_names_of_their_own(own: Path) -> None:
     chunks = tuple(Chunk(1, 2, "same", "the same text", "doc") for _ in range(3))
     with Store.open(own, writing=True) as store:
         for _ in range(2):
-            store.put(Document("a", "1", "MIT", "x.md", b"x", "markdown"), Parsed("the\nsame\n", chunks))
+            store.put(Document("a", "x.md", b"x", "markdown"), Parsed("the\nsame\n", chunks))
             store.finish()
             assert sorted(name for name in rows(store) if name.startswith("a:")) == [
                 "a:x.md#L1-2", "a:x.md#L1-2~2", "a:x.md#L1-2~3",
             ]  # fmt: skip
-        assert store.vectors.count() == 12
+        assert len(store.vectors.numbers()) == 12
 
 
 def test_a_removed_document_is_gone_from_both_indexes(own: Path) -> None:
@@ -76,7 +62,7 @@ def test_a_removed_document_is_gone_from_both_indexes(own: Path) -> None:
         store.finish()
     with Store.open(own) as store:
         assert ("kernels", "hopper/barrier.py") not in store.documents()
-        assert store.vectors.count() == 7
+        assert len(store.vectors.numbers()) == 7
         assert all("barrier.py" not in hit.path for hit in search(store, "wait_for_copy mbarrier try_wait parity"))
 
 
@@ -93,21 +79,11 @@ def test_a_few_new_chunks_are_projected_and_many_make_it_learn_anew(own: Path, c
         store.put(*cut("kernels:one.py", "def one(a):\n    # a tile of the table\n"))
         store.finish()
         assert (own / "lsa.npz").read_bytes() == learned
-        assert store.fact("changed") == "1"
         many = int(10 * REFIT) + 1
         store.put(*cut("kernels:many.py", "".join(f"def f{at}(a):\n    # unseen{at}\n" for at in range(many))))
         store.finish()
         assert (own / "lsa.npz").read_bytes() != learned
-        assert store.fact("changed") == "0"
-        assert store.vectors.count() == 10 + many
-
-
-def test_a_store_without_documents_finds_nothing(tmp_path: Path) -> None:
-    with Store.create(tmp_path / "kb") as store:
-        store.finish()
-        assert search(store, "anything") == []
-    with pytest.raises(AvoError, match="holds a knowledge base already"):
-        Store.create(tmp_path / "kb")
+        assert len(store.vectors.numbers()) == 10 + many
 
 
 def test_no_store_says_how_to_get_one(tmp_path: Path) -> None:
@@ -115,27 +91,19 @@ def test_no_store_says_how_to_get_one(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
-def test_another_schema_is_refused(own: Path) -> None:
-    db = sqlite3.connect(own / DATABASE)
-    db.execute("PRAGMA user_version=99")
-    db.close()
-    with pytest.raises(AvoError, match=r"built by another avo \(schema 99"):
-        Store.open(own)
-
-
-def test_an_index_made_by_other_rules_for_terms_is_refused(own: Path) -> None:
+def test_an_index_made_by_other_tables_or_rules_for_terms_is_refused(own: Path) -> None:
     db = sqlite3.connect(own / DATABASE)
     db.execute("UPDATE facts SET value='other' WHERE key='rules'")
     db.commit()
     db.close()
-    with pytest.raises(AvoError, match="makes other terms of a text: avo kb build"):
+    with pytest.raises(AvoError, match="built by another avo: avo kb build"):
         Store.open(own)
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough to be looked at" * 40, b""])
 def test_a_damaged_database_is_one_line(own: Path, content: bytes) -> None:
     (own / DATABASE).write_bytes(content)
-    with pytest.raises(AvoError, match=r"damaged|another avo"):
+    with pytest.raises(AvoError, match="damaged"):
         Store.open(own)
 
 
@@ -150,8 +118,3 @@ def test_a_missing_half_is_one_line(own: Path, broken: str) -> None:
 def test_an_opened_store_cannot_be_written(own: Path) -> None:
     with Store.open(own) as store, pytest.raises(sqlite3.OperationalError, match="readonly"):
         store.record("kernels", {})
-
-
-def test_two_writers_are_one_line(own: Path) -> None:
-    with Store.open(own, writing=True), pytest.raises(AvoError, match="locked"):
-        Store.open(own, writing=True)

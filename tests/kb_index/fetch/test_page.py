@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,8 @@ class Site:
     asked: list[tuple[str, int]] = field(default_factory=list)
     """Path and status, in order."""
 
-    def page(self, path: str, body: str, **headers: str) -> None:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers[path] = (200, {"Content-Type": HTML} | named, body.encode())
+    def page(self, path: str, body: str) -> None:
+        self.answers[path] = (200, {"Content-Type": HTML}, body.encode())
 
     def moved(self, path: str, to: str) -> None:
         self.answers[path] = (302, {"Location": to}, b"")
@@ -46,15 +46,11 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, headers, body = found.answers.get(self.path, (404, {"Content-Type": HTML}, b"<p>none"))
-            if "ETag" in headers and self.headers.get("If-None-Match") == headers["ETag"]:
-                status, body = 304, b""
-            if "Last-Modified" in headers and self.headers.get("If-Modified-Since") == headers["Last-Modified"]:
-                status, body = 304, b""
             found.asked.append((self.path, status))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            if "Content-Length" not in headers and status != 304:
+            if "Content-Length" not in headers:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -99,29 +95,19 @@ def test_a_page_is_kept_and_not_asked_for_again_by_a_build(site: Site, make: Mak
     assert site.asked == [("/isa/index.html", 200)]
 
 
-@pytest.mark.parametrize("tag", [{"ETag": '"1"'}, {"Last_Modified": "Sat, 01 Aug 2026 10:00:00 GMT"}])
-def test_an_update_asks_whether_the_page_changed(site: Site, make: Make, reach: Reach, tag: dict[str, str]) -> None:
-    site.page("/a.html", "<p>one", **tag)
+def test_an_update_fetches_the_page_again(site: Site, make: Make, reach: Reach) -> None:
+    site.page("/a.html", "<p>one")
     source = make("url", url=f"{site.address}/a.html")
     assert texts(source, reach) == {"a.html": b"<p>one"}
-    assert texts(source, replace(reach, ask=True)) == {"a.html": b"<p>one"}
-    site.page("/a.html", "<p>two", **{name: value.replace("1", "2") for name, value in tag.items()})
+    site.page("/a.html", "<p>two")
+    assert texts(source, reach) == {"a.html": b"<p>one"}
     assert texts(source, replace(reach, ask=True)) == {"a.html": b"<p>two"}
-    assert [status for _, status in site.asked] == [200, 304, 200]
 
 
-def test_a_page_without_a_number_in_its_title_has_the_day_it_changed(site: Site, make: Make, reach: Reach) -> None:
-    site.page("/a.html", "<title>1.1. Notes</title>", Last_Modified="Sat, 01 Aug 2026 10:00:00 GMT")
-    assert fetch(make("url", url=f"{site.address}/a.html"), reach).version == "2026-08-01"
-
-
-def test_a_damaged_copy_in_the_cache_is_fetched_again(site: Site, make: Make, reach: Reach) -> None:
-    site.page("/a.html", "<p>one", ETag='"1"')
-    source = make("url", url=f"{site.address}/a.html")
-    fetch(source, reach)
-    next(reach.cache.rglob("*.body")).write_bytes(b"<p>")
-    assert texts(source, reach) == {"a.html": b"<p>one"}
-    assert [status for _, status in site.asked] == [200, 200]
+def test_a_page_without_a_number_in_its_title_has_the_day_it_was_fetched(site: Site, make: Make, reach: Reach) -> None:
+    site.page("/a.html", "<title>1.1. Notes</title>")
+    version = fetch(make("url", url=f"{site.address}/a.html"), reach).version
+    assert version == datetime.now(UTC).date().isoformat()
 
 
 def test_a_pdf_is_a_pdf_whatever_its_name(site: Site, make: Make, reach: Reach) -> None:
@@ -135,9 +121,8 @@ def test_a_pdf_is_a_pdf_whatever_its_name(site: Site, make: Make, reach: Reach) 
     [
         ({"Content-Type": "application/octet-stream"}, b"<p>", "is application/octet-stream, not a page or a PDF"),
         ({"Content-Type": "application/json"}, b"{}", "is application/json, not a page or a PDF"),
-        ({"Content-Type": HTML}, b"plain words", "says it is HTML and is not"),
         ({"Content-Type": HTML, "Content-Encoding": "gzip"}, b"\x1f\x8b", "comes compressed"),
-        ({"Content-Type": HTML, "Content-Length": "50"}, b"<p>broken", "broke off after 9 of 50 bytes"),
+        ({"Content-Type": HTML, "Content-Length": "50"}, b"<p>broken", "received 9 bytes, expected 50"),
     ],
 )
 def test_what_is_not_a_whole_page_is_one_line(
@@ -147,7 +132,7 @@ def test_what_is_not_a_whole_page_is_one_line(
     said = refusal(make("url", url=f"{site.address}/a.html"), reach)
     assert complaint in said
     assert f"{site.address}/a.html" in said
-    assert not [*reach.cache.rglob("*.body")]
+    assert not [*reach.cache.rglob("*.*")]
 
 
 def test_a_page_that_is_not_there_is_one_line(site: Site, make: Make, reach: Reach) -> None:
@@ -157,7 +142,7 @@ def test_a_page_that_is_not_there_is_one_line(site: Site, make: Make, reach: Rea
 def test_a_page_that_is_too_big_is_not_read_to_its_end(
     site: Site, make: Make, reach: Reach, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("avo.kb_index.fetch.web_pages.LARGEST_PAGE", 1 << 20)
+    monkeypatch.setattr("avo.kb_index.fetch.page.LARGEST_PAGE", 1 << 20)
     site.page("/a.html", "<p>" + "x" * (3 << 20))
     assert "is larger than 1 MB" in refusal(make("url", url=f"{site.address}/a.html"), reach)
 
@@ -182,7 +167,7 @@ def test_a_page_that_never_ends_is_given_up(
         thread = threading.Thread(target=drip)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/a.html"
-        assert "was not there within 0 s" in refusal(make("url", url=url), replace(reach, seconds=0.3))
+        assert "took too long" in refusal(make("url", url=url), replace(reach, seconds=0.3))
         thread.join()
 
 
@@ -219,18 +204,18 @@ def test_offline_nothing_is_asked_for(site: Site, make: Make, reach: Reach) -> N
 def test_a_redirect_to_a_file_is_refused(site: Site, make: Make, reach: Reach, tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text("<p>secret")
     site.moved("/a.html", (tmp_path / "a.html").as_uri())
-    assert "is not allowed" in refusal(make("url", url=f"{site.address}/a.html"), reach)
+    assert "unsupported protocol" in refusal(make("url", url=f"{site.address}/a.html"), reach)
 
 
 def test_a_redirect_of_one_page_is_followed(site: Site, make: Make, reach: Reach) -> None:
     site.moved("/a.html", "/new/a.html")
     site.page("/new/a.html", "<p>one")
-    assert fetch(make("url", url=f"{site.address}/a.html"), reach).url == f"{site.address}/new/a.html"
+    assert texts(make("url", url=f"{site.address}/a.html"), reach) == {"a.html": b"<p>one"}
 
 
 def test_redirects_that_never_end_are_given_up(site: Site, make: Make, reach: Reach) -> None:
     site.moved("/a.html", "/a.html")
-    assert "leads from page to page" in refusal(make("url", url=f"{site.address}/a.html"), reach)
+    assert "redirects" in refusal(make("url", url=f"{site.address}/a.html"), reach)
     assert len(site.asked) == 11
 
 
@@ -254,94 +239,3 @@ def test_pages_come_through_a_proxy_where_the_environment_names_one(
     monkeypatch.setenv("no_proxy", "docs.invalid")
     assert "docs.invalid" in refusal(make("url", url="http://docs.invalid/b.html"), reach)
     assert site.asked == [(url, 200)]
-
-
-# ---- several pages -----------------------------------------------------------------------------
-
-
-def guide(site: Site, make: Make, **crawl: int) -> Source:
-    """A guide of three pages that leads away in four ways, and to a page that is not there."""
-    links = ["one.html#top", "deep/two.html", "one.html", "../other.html", "http://127.0.0.1:1/x.html", "gone.html",
-             "one.html?print=1", "data.json", "mailto:a@b", "http://[broken/"]  # fmt: skip
-    site.page("/guide/index.html", "".join(f'<a href="{link}">x</a>' for link in links))
-    site.page("/guide/one.html", '<p>one <a href="index.html">up</a> <a href="deep/">deep</a>')
-    site.page("/guide/deep/two.html", '<p>two <a href="../one.html">x</a>')
-    site.page("/guide/deep/index.html", "<p>deep")
-    site.page("/other.html", "<p>other")
-    return make("url", url=f"{site.address}/guide/index.html", crawl=crawl)
-
-
-def test_a_crawl_stays_below_its_folder_and_asks_once_for_a_page(site: Site, make: Make, reach: Reach) -> None:
-    source = guide(site, make)
-    fetched = fetch(source, reach)
-    found = {document.path: document.url for document in fetched.documents(source)}
-    paths = ["index.html", "one.html", "deep/two.html", "deep/index.html"]
-    assert found == {path: f"{site.address}/guide/{path}" for path in paths}
-    assert sorted(path for path, _ in site.asked) == sorted(f"/guide/{path}" for path in [*paths, "gone.html"])
-    assert fetched.skipped.first == [f"gone.html: {site.address}/guide/gone.html: HTTP 404 Not Found"]
-
-
-def test_a_crawl_ends_at_its_limits_and_says_so(site: Site, make: Make, reach: Reach) -> None:
-    source = guide(site, make, max_pages=2)
-    fetched = fetch(source, reach)
-    assert {document.path for document in fetched.documents(source)} == {"index.html", "one.html"}
-    assert fetched.skipped.first == ["deep/two.html: beyond max_pages = 2"]
-    source = guide(site, make, max_bytes=len(site.answers["/guide/index.html"][2]) + 70)
-    fetched = fetch(source, reach)
-    assert {document.path for document in fetched.documents(source)} == {"index.html", "one.html"}
-    assert "beyond max_bytes" in fetched.skipped.first[0]
-
-
-def test_a_redirect_out_of_the_folder_ends_that_page_alone(site: Site, make: Make, reach: Reach) -> None:
-    source = guide(site, make)
-    site.moved("/guide/one.html", "/other.html")
-    fetched = fetch(source, reach)
-    assert {document.path for document in fetched.documents(source)} == {"index.html", "deep/two.html"}
-    assert "leads away to" in fetched.skipped.first[0]
-
-
-def test_a_crawl_whose_first_page_leads_away_is_one_line(site: Site, make: Make, reach: Reach) -> None:
-    source = guide(site, make)
-    site.moved("/guide/index.html", "/other.html")
-    assert "leads away to" in refusal(source, reach)
-
-
-def test_links_are_read_as_a_browser_reads_them(site: Site, make: Make, reach: Reach) -> None:
-    site.page(
-        "/guide/index.html",
-        '<!-- <a href="no.html"> --><script>"<a href=no.html>"</script><a name="no.html">x</a><a href>x</a>'
-        '<A HREF=one.html>x</A><a href="deep/&#116;wo.html">x',
-    )
-    for path in ("one.html", "deep/two.html", "no.html"):
-        site.page(f"/guide/{path}", "<p>x")
-    source = make("url", url=f"{site.address}/guide/index.html", crawl={})
-    assert set(texts(source, reach)) == {"index.html", "one.html", "deep/two.html"}
-
-
-def test_a_page_nested_too_deeply_to_be_parsed_leads_nowhere(site: Site, make: Make, reach: Reach) -> None:
-    site.page("/guide/index.html", "<div>" * 100_000 + '<a href="one.html">x</a>')
-    source = make("url", url=f"{site.address}/guide/index.html", crawl={})
-    assert set(texts(source, reach)) == {"index.html"}
-    assert [path for path, _ in site.asked] == ["/guide/index.html"]
-
-
-def test_a_crawl_gives_up_after_five_pages_that_fail(site: Site, make: Make, reach: Reach) -> None:
-    site.page("/guide/index.html", "".join(f'<a href="{number}.html">x</a>' for number in range(50)))
-    source = make("url", url=f"{site.address}/guide/index.html", crawl={})
-    assert fetch(source, reach).skipped.count == 5
-    assert len(site.asked) == 6
-
-
-def test_pages_that_are_not_wanted_are_not_asked_for(site: Site, make: Make, reach: Reach) -> None:
-    guide(site, make)
-    source = make("url", url=f"{site.address}/guide/index.html", crawl={}, exclude=["deep/**", "gone.html"])
-    assert set(texts(source, reach)) == {"index.html", "one.html"}
-    assert len(site.asked) == 2
-
-
-def test_a_crawl_works_from_the_cache_alone(site: Site, make: Make, reach: Reach) -> None:
-    source = guide(site, make)
-    first = texts(source, reach)
-    asked = len(site.asked)
-    assert texts(source, replace(reach, offline=True)) == first
-    assert len(site.asked) == asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,6 @@ from avo.kb_index.index.chunk import LONGEST, Document, Parsed
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-LARGEST_TREE = 16 << 20
-"""Length in characters above which a file is read as plain code."""
 PATIENCE = 5.0
 """Seconds that parsing may take: some texts that are no code take very long."""
 DEEPEST = 60
@@ -26,8 +24,6 @@ SLICE = 1 << 16
 """Bytes that the parser reads at a time."""
 
 CUDA = Language(
-    comment=("//", "*"),
-    block=("/*", "*/"),
     filler=re.compile(
         r"[\s{}();]*(?://.{0,60}|/\*.{0,60}\*/|/{2,}|/\*[^\w]*\*/)?|#\s*(?:if|ifdef|ifndef|elif|else|endif|pragma)\b.*"
         r"|(?:public|private|protected)\s*:|namespace\b[\w:\s]*\{?|extern \"C\"\s*\{?"
@@ -59,18 +55,16 @@ def parse(document: Document) -> Parsed:
     if root is None:
         return without_structure(document, text, "code")
     lines = text.split("\n")
-    found = stretches(lines, list(named(root)), CUDA, PurePosixPath(document.path).name)
+    found = stretches(lines, named(root), comments(lines), CUDA, PurePosixPath(document.path).name)
     return Parsed(text, assemble(document, lines, found, by_indentation(lines), LONGEST // 2))
 
 
 def syntax(source: bytes) -> Node | None:
-    """Return the root of the syntax tree, with errors as nodes; None if parsing exceeds PATIENCE or LARGEST_TREE."""
+    """Return the root of the syntax tree, with errors as nodes; None if parsing exceeds PATIENCE."""
     from tree_sitter import Language as Grammar
     from tree_sitter import Parser
     from tree_sitter_cuda import language
 
-    if len(source) > LARGEST_TREE:
-        return None
     started = time.process_time()
     try:
         tree = Parser(Grammar(language())).parse(
@@ -80,6 +74,17 @@ def syntax(source: bytes) -> Node | None:
     except ValueError:
         return None
     return tree.root_node if tree else None
+
+
+def comments(lines: Sequence[str]) -> set[int]:
+    """Return the numbers of the lines that begin with a comment, or are inside one that does."""
+    found, inside = set(), False
+    for number, line in enumerate(lines, 1):
+        inside = inside or line.lstrip().startswith("/*")
+        if inside or line.lstrip().startswith("//"):
+            found.add(number)
+        inside = inside and "*/" not in line
+    return found
 
 
 def named(root: Node) -> Iterator[Named]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+import textwrap
+from typing import TYPE_CHECKING
 
-from avo.kb_index.chunkers.markdown import IN_FENCE
-from avo.kb_index.chunkers.pieces import Stretch, Unreadable, assemble, by_paragraph, decoded, one_line
+from avo.kb_index.chunkers.pieces import Unreadable, decoded, one_line
 from avo.kb_index.chunkers.sections import Heading, in_sections
 from avo.kb_index.index.chunk import Document, Parsed
 
@@ -17,21 +16,20 @@ if TYPE_CHECKING:
 IS_HTML = re.compile(r"<(?:html|body|section|div|p|h[1-6]|table|article|main)\b", re.IGNORECASE)
 MAIN = ("article.bd-article", "[itemprop=articleBody]", "[role=main]", "main", "article", "div.body", "body")
 """Selectors of a page's main text, the narrowest first."""
-DROPPED = {
-    "script", "style", "nav", "aside", "footer", "form", "button", "svg", "noscript", "template", "iframe", "select",
-    "head", "object", "video", "audio", "canvas", "input", "textarea",
-}  # fmt: skip
-DROPPED_CLASSES = {
-    "headerlink", "toctree-wrapper", "sphinxsidebar", "wy-nav-side", "wy-breadcrumbs", "related", "contents", "linenos",
-    "rst-footer-buttons", "prev-next-area", "prev-next-footer", "breadcrumb", "copybtn", "sr-only", "bd-header-article",
-    "bd-sidebar", "bd-sidebar-primary", "bd-sidebar-secondary", "bd-footer", "bd-footer-article", "edit-this-page",
-}  # fmt: skip
-DROPPED_ROLES = {"navigation", "search", "banner", "contentinfo"}
+DROPPED = (
+    ":is(script, style, nav, aside, footer, form, button, svg, noscript, template, iframe, select, head, object, video,"
+    " audio, canvas, input, textarea, .headerlink, .toctree-wrapper, .sphinxsidebar, .wy-nav-side, .wy-breadcrumbs,"
+    " .related, .contents, .linenos, .rst-footer-buttons, .prev-next-area, .prev-next-footer, .breadcrumb, .copybtn,"
+    " .sr-only, .bd-header-article, .bd-sidebar, .bd-sidebar-primary, .bd-sidebar-secondary, .bd-footer,"
+    " .bd-footer-article, .edit-this-page, [role=navigation], [role=search], [role=banner], [role=contentinfo],"
+    " [hidden])"
+)
+"""Selector of navigation, and of what holds no text; one selector, so that each element is found once."""
 BLOCKS = {
     "p", "div", "section", "article", "main", "body", "ul", "ol", "li", "dl", "dt", "dd", "table", "blockquote",
-    "figure", "figcaption", "caption", "hr", "header", "details", "summary", "tr", "thead", "tbody", "pre",
+    "figure", "figcaption", "caption", "hr", "header", "details", "summary", "thead", "tbody",
 }  # fmt: skip
-CLOSE = {"li", "dt", "tr", "thead", "tbody", "caption"}
+CLOSE = {"li", "dt", "thead", "tbody", "caption"}
 """Blocks without a blank line after them."""
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 UNCLOSED = {
@@ -60,30 +58,19 @@ def parse(document: Document) -> Parsed:
     if deeper_than(source, DEEPEST):
         raise Unreadable(f"{document.path}: more than {DEEPEST} HTML elements inside each other")
     tree = LexborHTMLParser(source)
-    page = Page()
-    for selector in MAIN:
-        if (root := tree.css_first(selector)) is not None:
-            page = Page()
-            page.read(root)
-            if any(page.lines):
-                break
-    while page.lines and not page.lines[-1]:
-        page.lines.pop()
-    if not page.lines:
-        raise Unreadable(f"{document.path}: holds no text to read")
     named = tree.css_first("title")
-    title = page.headings[0].text if page.headings else one_line(named.text() if named else "")
-    by_line = by_paragraph(page.lines)
-    costs = [0] + [
-        by_line(number) + (IN_FENCE if number in page.code else 0) for number in range(2, len(page.lines) + 1)
-    ]
-    chunks = in_sections(document, page.lines, page.headings, costs, title or PurePosixPath(document.path).name)
-    return Parsed("\n".join(page.lines), chunks or whole(document, page.lines, title))
-
-
-def whole(document: Document, lines: list[str], title: str) -> tuple[Any, ...]:
-    """Return the chunks of a page that consists only of headings."""
-    return assemble(document, lines, [Stretch(1, len(lines), title, "doc")], by_paragraph(lines))
+    page = Page()
+    for root in filter(None, map(tree.css_first, MAIN)):
+        for node in reversed(root.css(DROPPED)):  # those inside others first
+            if node.mem_id != root.mem_id:
+                node.decompose()
+        page.read(root)
+        if any(page.lines):
+            break
+    else:
+        raise Unreadable(f"{document.path}: holds no text to read")
+    title = "" if page.headings or named is None else one_line(named.text())
+    return Parsed("\n".join(page.lines), in_sections(document, page.lines, page.headings, page.code, title))
 
 
 class Page:
@@ -96,8 +83,6 @@ class Page:
         """Lines before which a cut would part a block of code."""
         self.inline: list[str] = []
         """Text since the last block."""
-        self.row: list[str] | None = None
-        """The cells of the table row under way."""
         self.sections: list[str] = []
         """The anchors of the sections under way."""
         self.bullet = ""
@@ -108,18 +93,16 @@ class Page:
         while waiting:
             node, done = waiting.pop()
             if done:
-                self.leave(node)
+                self.flush(blank=node.tag not in CLOSE)
+                if is_section(node):
+                    self.sections.pop()
             elif node.is_text_node:
                 self.inline.append(node.text_content or "")
-            elif node.is_element_node and not dropped(node) and self.enter(node):
-                waiting.append((node, True))
-                children = []
-                child = node.child
-                while child is not None:
-                    children.append(child)
-                    child = child.next
-                waiting += [(child, False) for child in reversed(children)]
-        self.flush()
+            elif node.is_element_node and self.enter(node):
+                if node.tag in BLOCKS:
+                    waiting.append((node, True))
+                waiting += [(child, False) for child in reversed([*node.iter(include_text=True)])]
+        self.flush(blank=False)
 
     def enter(self, node: Node) -> bool:
         """Begin an element. Return True if its children have to be read."""
@@ -127,53 +110,27 @@ class Page:
         if tag == "br":
             self.inline.append("\n")
             return False
-        if self.row is not None and tag != "tr":
-            self.inline.append(" " if tag in BLOCKS or tag in ("td", "th") else "")
-            return True
-        if tag in BLOCKS or tag in HEADINGS:
-            self.flush()
-        if tag == "pre":
+        if tag in BLOCKS or tag in HEADINGS or tag in ("pre", "tr"):
+            self.flush(blank=False)
+        if tag in HEADINGS:
+            self.heading(HEADINGS[tag], flat(node), node.attributes.get("id") or "")
+        elif tag == "pre":
             self.preformatted(node.text())
-            return False
-        if tag == "tr":
-            self.row = []
+        elif tag == "tr":
+            self.lines.append(" | ".join(flat(cell) for cell in node.iter()))
         elif tag == "li":
             self.bullet = "- "
         elif is_section(node):
             self.sections.append(node.attributes.get("id") or "")
-        return True
+        return tag not in HEADINGS and tag not in ("pre", "tr")
 
-    def leave(self, node: Node) -> None:
-        """End an element."""
-        tag = node.tag
-        if self.row is not None:
-            if tag in ("td", "th"):
-                self.row.append(" ".join("".join(self.inline).split()))
-                self.inline.clear()
-            elif tag == "tr":
-                row, self.row = self.row, None
-                if any(row):
-                    self.lines.append(" | ".join(row))
-                self.inline.clear()
-            return
-        if tag in HEADINGS:
-            self.heading(HEADINGS[tag], node.attributes.get("id") or "")
-        elif tag in BLOCKS:
-            self.flush(blank=tag not in CLOSE)
-            if is_section(node) and self.sections:
-                self.sections.pop()
-
-    def heading(self, level: int, anchor: str) -> None:
-        """Add a heading from the collected text; without an id it gets its section's anchor, and the depth as level."""
-        text = " ".join("".join(self.inline).split())
-        self.inline.clear()
-        if not text:
-            return
+    def heading(self, level: int, text: str, anchor: str) -> None:
+        """Add a heading; without an id it gets its section's anchor, and the depth as level."""
         if self.sections and not anchor:
             level, anchor = len(self.sections), self.sections[-1]
-        self.lines.append(f"{'#' * min(level, 6)} {text}")
-        self.headings.append(Heading(len(self.lines), level, text, anchor))
-        self.lines.append("")
+        if text:
+            self.lines += [f"{'#' * min(level, 6)} {text}", ""]
+            self.headings.append(Heading(len(self.lines) - 1, level, text, anchor))
 
     def preformatted(self, text: str) -> None:
         """Add a block of code unchanged, between fences."""
@@ -181,20 +138,13 @@ class Page:
         self.lines += ["```", *(line.rstrip() for line in body), "```", ""]
         self.code |= set(range(len(self.lines) - len(body) - 1, len(self.lines)))
 
-    def flush(self, blank: bool = False) -> None:
+    def flush(self, blank: bool) -> None:
         """Write the collected text in lines of WIDTH characters, then a blank line if `blank`."""
-        words = "".join(self.inline).split()
+        text = " ".join("".join(self.inline).split())
         self.inline.clear()
-        line = self.bullet if words else ""
-        if words:
+        if text:
+            self.lines += textwrap.wrap(self.bullet + text, WIDTH, break_long_words=False, break_on_hyphens=False)
             self.bullet = ""
-        for word in words:
-            if line.strip() and len(line) + len(word) > WIDTH:
-                self.lines.append(line.rstrip())
-                line = ""
-            line += word + " "
-        if line:
-            self.lines.append(line.rstrip())
         if blank and self.lines and self.lines[-1]:
             self.lines.append("")
 
@@ -210,17 +160,9 @@ def deeper_than(source: str, limit: int) -> bool:
     return False
 
 
-def dropped(node: Node) -> bool:
-    """Return True if an element is navigation or holds no text."""
-    if node.tag in DROPPED:
-        return True
-    attributes = node.attributes
-    classes = attributes.get("class")
-    return (
-        attributes.get("role") in DROPPED_ROLES
-        or "hidden" in attributes
-        or bool(classes and not DROPPED_CLASSES.isdisjoint(classes.split()))
-    )
+def flat(node: Node) -> str:
+    """Return an element's text with single spaces."""
+    return " ".join(node.text().split())
 
 
 def is_section(node: Node) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from avo.kb_index.chunkers.pieces import Stretch, one_line
@@ -27,20 +27,21 @@ class Named:
 class Language:
     """The lexical properties of a language that its grammar does not give."""
 
-    comment: tuple[str, ...]
-    """Prefixes of a comment line."""
-    block: tuple[str, str] | None
-    """Begin and end of a comment over several lines."""
     filler: re.Pattern[str]
     """A whole line without content of its own: a bracket, an else, an endif."""
     names: re.Pattern[str]
     """A definition outside functions; the first matching group is the name."""
 
 
-def stretches(lines: Sequence[str], named: Sequence[Named], language: Language, file: str) -> list[Stretch]:
-    """Return all lines after the licence, in order; a class's header and code between its methods carry its name."""
+def stretches(
+    lines: Sequence[str], named: Iterable[Named], comments: set[int], language: Language, file: str
+) -> list[Stretch]:
+    """Return all lines after the licence, in order; a class's header and code between its methods carry its name.
+
+    comments: the lines that hold nothing else.
+    """
     found: list[Stretch] = []
-    at = after_licence(lines, language)
+    at = after_licence(lines, comments)
     enclosing: list[Named] = []
 
     def fill(last: int) -> Iterator[Stretch]:
@@ -57,7 +58,9 @@ def stretches(lines: Sequence[str], named: Sequence[Named], language: Language, 
     for item in sorted(named, key=lambda item: (item.start, -item.end)):
         if item.end < at:
             continue
-        start = with_comments(lines, max(item.start, at), at, language)
+        start = max(item.start, at)
+        while start > at and start - 1 in comments:
+            start -= 1
         found += fill(start - 1)
         if item.is_class:
             while enclosing and enclosing[-1].end < item.start:
@@ -82,68 +85,26 @@ def between(lines: Sequence[str], start: int, end: int, owner: Named | None, lan
     return Stretch(start, end, one_line(f"{file}: {', '.join(names) or 'outside functions'}"), "code")
 
 
-def absorbed(lines: Sequence[str], found: list[Stretch], language: Language) -> list[Stretch]:
-    """Merge stretches that hold only filler into the previous one, or into the first."""
+def absorbed(lines: Sequence[str], found: Sequence[Stretch], language: Language) -> list[Stretch]:
+    """Merge stretches that hold only filler into the previous one."""
     kept: list[Stretch] = []
-    waiting = 0
     for stretch in found:
         inside = (line.strip() for line in lines[stretch.start - 1 : stretch.end])
-        if all(not line or language.filler.fullmatch(line) for line in inside):
-            if kept:
-                kept[-1] = replace(kept[-1], end=stretch.end)
-            else:
-                waiting = waiting or stretch.start
-            continue
-        kept.append(replace(stretch, start=waiting) if waiting else stretch)
-        waiting = 0
-    return kept or found
-
-
-def with_comments(lines: Sequence[str], start: int, floor: int, language: Language) -> int:
-    """Return the first line of the comments directly above a line, not above `floor`."""
-    while start > floor:
-        above = lines[start - 2].strip()
-        if language.block and above.endswith(language.block[1]):
-            begin = start - 1
-            while begin > floor and language.block[0] not in lines[begin - 1]:
-                begin -= 1
-            if not lines[begin - 1].lstrip().startswith(language.block[0]):
-                break
-            start = begin
-        elif above.startswith(language.comment):
-            start -= 1
+        if kept and all(not line or language.filler.fullmatch(line) for line in inside):
+            kept[-1] = replace(kept[-1], end=stretch.end)
         else:
-            break
-    return start
+            kept.append(stretch)
+    return kept
 
 
-def after_licence(lines: Sequence[str], language: Language) -> int:
+def after_licence(lines: Sequence[str], comments: set[int]) -> int:
     """Return the first line after the comments at the head of a file that hold a licence; 1 without one."""
-    at = 1
-    while True:
-        start = at
-        while start <= len(lines) and not lines[start - 1].strip():
-            start += 1
-        end = head_comment(lines, start, language)
-        if end == start or not LICENCE.search("\n".join(lines[start - 1 : end - 1])):
-            return at
-        at = end
-
-
-def head_comment(lines: Sequence[str], start: int, language: Language) -> int:
-    """Return the line after the comment that begins at `start`; `start` if none does."""
-    if start > len(lines):
-        return start
-    first = lines[start - 1].lstrip()
-    if language.block and first.startswith(language.block[0]):
-        end = start
-        while end < len(lines) and language.block[1] not in lines[end - 1]:
-            end += 1
-        return end + 1
-    end = start
-    while end <= len(lines) and lines[end - 1].lstrip().startswith(language.comment):
-        end += 1
-    return end
+    at = number = 1
+    while number in comments or (number <= len(lines) and not lines[number - 1].strip()):
+        number += 1
+        if number not in comments and LICENCE.search("\n".join(lines[at - 1 : number - 1])):
+            at = number
+    return at
 
 
 def named_by(patterns: Sequence[str]) -> re.Pattern[str]:

@@ -43,24 +43,17 @@ def read(document: Document) -> tuple[str, list[str]]:
     import pypdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    if b"%PDF-" not in document.content[:1024]:
-        raise Unreadable(f"{document.path}: is no PDF")
     try:
         reader = pypdf.PdfReader(io.BytesIO(document.content))
-        encrypted = reader.is_encrypted
-        title = "" if encrypted or reader.metadata is None else str(reader.metadata.title or "")
-        pages = [] if encrypted else [page.extract_text() for page in reader.pages]
+        title = str(reader.metadata.title or "") if reader.metadata else ""
+        pages = [page.extract_text() for page in reader.pages]
     except Exception as error:
-        raise Unreadable(
-            f"{document.path}: a broken PDF ({one_line(str(error), 80) or type(error).__name__})"
-        ) from error
-    if encrypted:
-        raise Unreadable(f"{document.path}: the PDF is encrypted")
+        said = one_line(str(error), 80) or type(error).__name__
+        raise Unreadable(f"{document.path}: a PDF that is broken or encrypted ({said})") from error
     return title.strip() or PurePosixPath(document.path).name, pages
 
 
 def tidy(page: str) -> list[str]:
     """Return the lines of a page without hyphenation, control characters and blank edges."""
-    text = page.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").translate(CONTROL)
-    text = text.encode("utf-8", "replace").decode()
-    return [line.rstrip() for line in HYPHEN.sub("", text).strip().split("\n")] if text.strip() else []
+    text = page.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").translate(CONTROL).strip()
+    return [line.rstrip() for line in HYPHEN.sub("", text.encode("utf-8", "replace").decode()).split("\n") if text]

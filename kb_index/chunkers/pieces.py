@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from avo.kb_index.index import arch
 from avo.kb_index.index.chunk import LONGEST, Chunk, Document
 
-LARGEST = 64 << 20
-"""Largest document, in bytes: documents are held in memory."""
 LONGEST_TITLE = 200
 """Longest title, in characters."""
 CONTROL = {code: None for code in [*range(9), 11, 12, *range(14, 32), 127]} | dict.fromkeys((0x85, 0x2028, 0x2029), " ")
@@ -132,12 +130,8 @@ def assemble(
     stretches: Iterable[Stretch],
     cost: Callable[[int], int],
     least: int = 0,
-    numbers: Sequence[int] = (),
 ) -> tuple[Chunk, ...]:
-    """Return the chunks of the stretches, without duplicates of symbol and text.
-
-    numbers: line numbers of `lines` in the document's text, where they are a part of it.
-    """
+    """Return the chunks of the stretches, without duplicates of symbol and text."""
     chunks: list[Chunk] = []
     seen: set[tuple[str, str]] = set()
     for stretch in stretches:
@@ -147,8 +141,6 @@ def assemble(
                 continue
             seen.add((stretch.symbol, text))
             title = stretch.title if len(pieces) == 1 else f"{stretch.title} ({place}/{len(pieces)})"
-            if numbers:
-                start, end = numbers[start - 1], numbers[end - 1]
             tags = stretch.arch or arch.tags(document.path, stretch.title, text)
             url = stretch.url or document.url
             chunks.append(Chunk(start, end, title, text, stretch.kind, stretch.symbol, stretch.symbol_lines, tags, url))

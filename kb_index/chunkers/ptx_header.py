@@ -7,13 +7,13 @@ the C++ signature; the function bodies are much longer and say nothing more.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from avo.kb_index.chunkers import cuda
-from avo.kb_index.chunkers.pieces import Stretch, assemble, decoded, one_line
+from avo.kb_index.chunkers.pieces import decoded, one_line
 from avo.kb_index.index import arch
-from avo.kb_index.index.chunk import LONGEST, Document, Parsed
+from avo.kb_index.index.chunk import LONGEST, Chunk, Document, Parsed
 
 NAME = re.compile(r"(\w+)\s*\(")
 SPECIAL = re.compile(r"%(%\w[\w.]*)")
@@ -21,11 +21,11 @@ SPECIAL = re.compile(r"%(%\w[\w.]*)")
 
 @dataclass(frozen=True)
 class Overload:
-    """One overload's comment: its lines among the comment lines, its length in characters, and its contents."""
+    """One overload's comment: first and last line, text, and what it says."""
 
     start: int
     end: int
-    size: int
+    text: str
     mnemonic: str
     function: str
     supported: tuple[str, ...]
@@ -34,72 +34,59 @@ class Overload:
 def parse(document: Document) -> Parsed:
     """Return chunks of kind instruction; a header without such comments is read as C++."""
     text = decoded(document)
-    kept, numbers, overloads = comments(text.split("\n"))
+    overloads = list(comments(text.split("\n")))
     if not overloads:
         return cuda.parse(document)
-    starts = {overload.start for overload in overloads}
-    chunks = assemble(document, kept, groups(overloads, numbers), lambda at: 0 if at in starts else 50, 0, numbers)
-    return Parsed(text, chunks)
-
-
-def comments(lines: list[str]) -> tuple[list[str], list[int], list[Overload]]:
-    """Return the comments' lines with a blank line after each, their line numbers, and the overloads."""
-    kept: list[str] = []
-    numbers: list[int] = []
-    overloads: list[Overload] = []
-    begun = 0
-    for number, line in enumerate(lines, 1):
-        if line == "/*" and number < len(lines) and lines[number].startswith("// "):
-            begun = number
-        elif line == "*/" and begun:
-            block = lines[begun : number - 1]
-            if (overload := described("\n".join(block), len(kept) + 1, len(block))) is not None:
-                kept += [*block, ""]
-                numbers += range(begun + 1, number + 1)
-                overloads.append(overload)
-            begun = 0
-    return kept, numbers, overloads
-
-
-def described(text: str, start: int, count: int) -> Overload | None:
-    """Parse a comment of `count` lines; None if it describes no function."""
-    _, device, signature = text.partition("__device__")
-    name = NAME.search(signature)
-    if not device or not name:
-        return None
-    instruction = text.removeprefix("// ").partition(";")[0]
-    mnemonic = instruction.split(maxsplit=1)[0] if instruction.strip() else name[1]
-    if register := SPECIAL.search(instruction):
-        mnemonic += f" {register[1]}"
-    return Overload(
-        start, start + count - 1, len(text) + 2, mnemonic, name[1], arch.supporting(text[: -len(signature)])
-    )
-
-
-def groups(overloads: list[Overload], numbers: list[int]) -> Iterator[Stretch]:
-    """Yield stretches of overloads of one function with the same architectures, as many as fit into a chunk."""
     whole: dict[str, tuple[int, int]] = {}
     for each in overloads:
-        first, _ = whole.get(each.function, (numbers[each.start - 1], 0))
-        whole[each.function] = (first, numbers[each.end - 1])
+        whole[each.function] = (whole.get(each.function, (each.start, 0))[0], each.end)
+    return Parsed(text, tuple(chunk(group, whole[group[0].function], document.url) for group in groups(overloads)))
+
+
+def comments(lines: Sequence[str]) -> Iterator[Overload]:
+    """Yield the comments that describe a function."""
+    begun = 0
+    for number, line in enumerate(lines, 1):
+        if line == "/*":
+            begun = number
+        elif line == "*/" and begun:
+            text = "\n".join(lines[begun : number - 1])
+            before, device, signature = text.partition("__device__")
+            name = NAME.search(signature)
+            if text.startswith("// ") and device and name:
+                yield Overload(begun + 1, number - 1, text, mnemonic(text, name[1]), name[1], arch.supporting(before))
+            begun = 0
+
+
+def mnemonic(text: str, function: str) -> str:
+    """Return the first word of a comment's instruction, and the special register that it reads."""
+    instruction = text.removeprefix("// ").partition(";")[0]
+    first = instruction.split(maxsplit=1)[0] if instruction.strip() else function
+    register = SPECIAL.search(instruction)
+    return f"{first} {register[1]}" if register else first
+
+
+def groups(overloads: Sequence[Overload]) -> Iterator[list[Overload]]:
+    """Yield overloads of one function with the same architectures, as many as fit into a chunk."""
     group: list[Overload] = []
     for each in overloads:
         if group and (
             (each.function, each.supported) != (group[0].function, group[0].supported)
-            or sum(member.size for member in group) + each.size > LONGEST
+            or sum(len(member.text) + 2 for member in group) + len(each.text) > LONGEST
         ):
-            yield stretch(group, whole[group[0].function])
+            yield group
             group = []
         group.append(each)
-    yield stretch(group, whole[group[0].function])
+    yield group
 
 
-def stretch(group: list[Overload], whole: tuple[int, int]) -> Stretch:
-    """Return a group of overloads as one stretch; its title lists the PTX instructions."""
+def chunk(group: Sequence[Overload], whole: tuple[int, int], url: str) -> Chunk:
+    """Return a group of overloads as one chunk; its title lists the PTX instructions."""
     first = group[0]
     title = one_line(", ".join(dict.fromkeys(member.mnemonic for member in group)))
+    text = "\n\n".join(member.text for member in group)[:LONGEST]
     symbol = f"{first.function} {instruction_of(first.mnemonic, first.function)}"
-    return Stretch(first.start, group[-1].end, title, "instruction", symbol, whole, arch=first.supported)
+    return Chunk(first.start, group[-1].end, title, text, "instruction", symbol, whole, first.supported, url)
 
 
 def instruction_of(mnemonic: str, function: str) -> str:

@@ -19,8 +19,6 @@ MOST_ARGUMENTS = 8
 """Number of arguments in the signature of a title."""
 
 PYTHON = Language(
-    comment=("#",),
-    block=None,
     filler=re.compile(
         r"(?:try|else|finally|except\b.*|if\b.*|elif\b.*|with\b.*):(?:\s*#.*)?|pass|#.{0,60}|\.\.\.|@overload"
     ),
@@ -38,7 +36,8 @@ def parse(document: Document) -> Parsed:
     if tree is None:
         return without_structure(document, text, "code")
     lines = text.split("\n")
-    found = stretches(lines, list(named(tree)), PYTHON, PurePosixPath(document.path).name)
+    comments = {number for number, line in enumerate(lines, 1) if line.lstrip().startswith("#")}
+    found = stretches(lines, named(tree), comments, PYTHON, PurePosixPath(document.path).name)
     return Parsed(text, assemble(document, lines, found, by_indentation(lines), LONGEST // 2))
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from avo.kb_index.chunkers.pieces import LONGEST_TITLE, Stretch, assemble, one_line
+from avo.kb_index.chunkers.pieces import LONGEST_TITLE, Stretch, assemble, by_paragraph, one_line
 from avo.kb_index.index.chunk import Chunk, Document
 
 JOINT = " > "
 """Separator of headings in a title."""
+IN_CODE = 60
+"""Cost of a cut inside a block of code, above that of any cut outside."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +29,18 @@ def in_sections(
     document: Document,
     lines: Sequence[str],
     headings: Sequence[Heading],
-    costs: Sequence[int],
-    title: str,
+    code: set[int],
+    title: str = "",
     start: int = 1,
     kind: str = "doc",
     arch: tuple[str, ...] = (),
 ) -> tuple[Chunk, ...]:
     """Return the chunks of a text from line `start` on.
 
-    title: the document's. costs: of a cut before each line. A section without text of its own has no chunk: its heading
-    is in the titles of the sections inside it.
+    code: lines before which a cut would part a block of code. title: the document's, else its first heading or its
+    name. A section without text of its own has no chunk: its heading is in the titles of the sections inside it.
     """
-    ends = last_lines(headings, len(lines))
+    title = title or (headings[0].text if headings else PurePosixPath(document.path).name)
     found: list[Stretch] = []
     first = headings[0].line if headings else len(lines) + 1
     if says_something(lines, start - 1, first):
@@ -47,26 +50,16 @@ def in_sections(
         while above and above[-1].level >= heading.level:
             above.pop()
         above.append(heading)
+        later = (headings[at] for at in range(place + 1, len(headings)))
         following = headings[place + 1].line if place + 1 < len(headings) else len(lines) + 1
         if not says_something(lines, heading.line, following):
             continue
+        end = next((other.line - 1 for other in later if other.level <= heading.level), len(lines))
         path = breadcrumb([title, *(each.text for each in above[-6:])])
         url = f"{document.url.partition('#')[0]}#{heading.anchor}" if document.url and heading.anchor else ""
-        found.append(
-            Stretch(heading.line, following - 1, path, kind, path, (heading.line, ends[place]), url, arch=arch)
-        )
-    return assemble(document, lines, found, lambda number: costs[number - 1])
-
-
-def last_lines(headings: Sequence[Heading], last: int) -> list[int]:
-    """Return the last line of each section, the sections inside it included."""
-    ends = [last] * len(headings)
-    open_ones: list[int] = []
-    for place, heading in enumerate(headings):
-        while open_ones and headings[open_ones[-1]].level >= heading.level:
-            ends[open_ones.pop()] = heading.line - 1
-        open_ones.append(place)
-    return ends
+        found.append(Stretch(heading.line, following - 1, path, kind, path, (heading.line, end), url, arch=arch))
+    by_line = by_paragraph(lines)
+    return assemble(document, lines, found, lambda number: by_line(number) + (IN_CODE if number in code else 0))
 
 
 def says_something(lines: Sequence[str], above: int, below: int) -> bool:

@@ -95,14 +95,14 @@ def test_code_that_is_too_long_is_cut_at_its_lines(read: Read) -> None:
 
 def test_a_note_says_what_it_is_about(read: Read) -> None:
     note = (
-        "---\ntitle: Rescaling\narch: [sm_90, sm_100]\nsources:\n  - a paper\n---\n"
+        "---\ntitle: Rescaling\narch: [sm_90, sm_100]\nsources: [a paper]\n---\n"
         "Rescale rarely, on Ampere too.\n\n## Why\n\nIt costs.\n"
     )
     parsed = read(note, "markdown")
     assert [chunk.title for chunk in parsed.chunks] == ["Rescaling", "Rescaling > Why"]
     assert {chunk.arch for chunk in parsed.chunks} == {("sm_90", "sm_100")}
     assert {chunk.kind for chunk in parsed.chunks} == {"note"}
-    assert parsed.chunks[0].start == 7
+    assert parsed.chunks[0].start == 6
     assert not any("a paper" in chunk.text for chunk in parsed.chunks)
 
 

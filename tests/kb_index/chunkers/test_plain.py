@@ -9,7 +9,6 @@ import pytest
 
 from avo.kb_index.chunkers import CHUNKERS, Unreadable
 from avo.kb_index.index.chunk import LONGEST, Parsed
-from avo.types import AvoError
 
 Read = Callable[..., Parsed]
 Uncovered = Callable[[Parsed], list[str]]
@@ -56,18 +55,7 @@ def test_binary_files_are_refused_in_one_line(read: Read, parser: str, nul: bool
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("parser", sorted(CHUNKERS))
-def test_a_file_of_300_megabytes_is_refused(read: Read, parser: str) -> None:
-    with pytest.raises(Unreadable, match="300 MB, more than 64 MB"):
-        read(bytes(300 << 20), parser)
-
-
 @pytest.mark.parametrize("parser", sorted({*TEXTUAL, "html"}))
 def test_a_text_in_another_form_than_said_is_still_read(read: Read, parser: str) -> None:
     text = "<p>Eine Größe</p> def f(: {{{ ``` \n\n# /* unended\n=====\n.. x::\n   y\n" * 300
     assert read(text.encode("cp1252"), parser).chunks
-
-
-def test_an_unknown_parser_is_answered_with_those_that_there_are(read: Read) -> None:
-    with pytest.raises(AvoError, match="no parser 'word'; there are: python, cuda"):
-        read("x", "word")

@@ -189,8 +189,7 @@ def _bring(source: Source, coming: Future[Fetched], store: Store) -> Row:
     for path in gone:
         store.remove(source.name, path)
     store.record(source.name, {
-        "version": fetched.version, "licence": source.licence, "url": fetched.url, "missing": "",
-        "skipped": len(skipped),
+        "version": fetched.version, "licence": source.licence, "missing": "", "skipped": len(skipped),
     })  # fmt: skip
     counts = store.counts(source.name)
     return Row(source.name, fetched.version, *counts, source.optional, put, len(gone), tuple(skipped), "", fetched.note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sqlite3
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +104,7 @@ def _name(store: Store, query: str, *values: object) -> str:
     return str(found[0]["name"]) if found else ""
 
 
-def _find(store: Store, name: str) -> dict[str, Any]:
+def _find(store: Store, name: str) -> sqlite3.Row:
     """Return the document named `source:path`, or with a path that ends so. Raises AvoError that names similar ones."""
     every = "SELECT id, source, path FROM documents ORDER BY id"
     known = [(row["id"], f"{row['source']}:{row['path']}") for row in store.rows(every)]

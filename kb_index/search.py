@@ -6,8 +6,10 @@ The lexical index is queried twice: on everything, and on title, symbol and path
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from sqlite3 import Row
 from typing import Any
 
 from avo.kb_index.index import lexical
@@ -98,29 +100,6 @@ class Hit:
     url: str
     snippet: str
     """The lines that share most words with the questions, at most SNIPPET characters."""
-    why: str
-    """Its best rank in each kind of list."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields as a dictionary."""
-        return asdict(self)
-
-
-@dataclass
-class _Ranks:
-    """Fused scores of chunks over several lists, and the best rank of each."""
-
-    scores: dict[int, float] = field(default_factory=dict)
-    places: dict[int, dict[str, int]] = field(default_factory=dict)
-
-    def add(self, name: str, numbers: Sequence[int], weight: float = 1.0) -> None:
-        for place, number in enumerate(numbers, 1):
-            self.scores[number] = self.scores.get(number, 0.0) + weight / (DAMPING + place)
-            best = self.places.setdefault(number, {})
-            best[name] = min(place, best.get(name, place))
-
-    def order(self) -> list[int]:
-        return sorted(self.scores, key=lambda number: (-self.scores[number], number))
 
 
 def search(
@@ -136,17 +115,19 @@ def search(
     asked = [text for text in asked if text.strip()]
     wanted = Filter(source, arch, kind)
     _check(store, wanted)
-    ranks = _ranked(store, asked, wanted)
-    if tags and ranks.scores:
+    scores = _ranked(store, asked, wanted)
+    if tags and scores:
         shared = lexical.nearest(store.db, query_terms(" ".join(tags)), *wanted.sql(), TAGGED)
-        ranks.add("tags", [number for number in shared if number in ranks.scores], BONUS)
-    chunks = [_chunk(store, number) for number in ranks.order()]
+        _add(scores, [number for number in shared if number in scores], BONUS)
+    query = (
+        "SELECT chunks.*, source, path, documents.url AS page FROM chunks"
+        " JOIN documents ON documents.id = chunks.document WHERE chunks.id=?"
+    )
+    order = sorted(scores, key=lambda number: (-scores[number], number))
+    chunks = [row for number in order for row in store.rows(query, number)]
     facts = store.sources()
     words = {term for text in asked for term in query_terms(text)}
-    return [
-        _hit(chunk, facts.get(chunk["source"], {}).get("version", ""), words, ranks.places[chunk["id"]])
-        for chunk in _spread(chunks, k)
-    ]
+    return [_hit(chunk, facts.get(chunk["source"], {}).get("version", ""), words) for chunk in _spread(chunks, k)]
 
 
 def advice(store: Store, queries: Sequence[str], source: str = "", arch: str = "", kind: str = "") -> str:
@@ -168,51 +149,47 @@ def _check(store: Store, wanted: Filter) -> None:
         raise AvoError(f"no kind '{wanted.kind}'; there are: {', '.join(kinds) or 'none'}")
 
 
-def _ranked(store: Store, asked: Sequence[str], wanted: Filter) -> _Ranks:
-    """Rank every question against both indexes."""
-    ranks = _Ranks()
-    if not asked:
-        return ranks
+def _ranked(store: Store, asked: Sequence[str], wanted: Filter) -> dict[int, float]:
+    """Return the fused scores of chunks: every question is asked of both indexes."""
+    scores: dict[int, float] = {}
     wordings = [query_terms(text) for text in asked]
     for words in wordings:
-        ranks.add("lexical", lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES))
+        _add(scores, lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES))
         named = lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES, lexical.NAMES)
-        ranks.add("names", named, NAMES_WEIGHT)
-    vectors = store.embedder.embed(asked, [" ".join(words) for words in wordings])
-    for numbers in store.vectors.nearest(vectors[vectors.any(axis=1)], wanted.chroma(), CANDIDATES):
-        ranks.add("dense", numbers)
-    return ranks
+        _add(scores, named, NAMES_WEIGHT)
+    if asked:
+        vectors = store.embedder.embed(asked, [" ".join(words) for words in wordings])
+        for numbers in store.vectors.nearest(vectors[vectors.any(axis=1)], wanted.chroma(), CANDIDATES):
+            _add(scores, numbers)
+    return scores
 
 
-def _chunk(store: Store, number: int) -> dict[str, Any]:
-    return store.rows(
-        "SELECT chunks.*, source, path, documents.url AS page FROM chunks"
-        " JOIN documents ON documents.id = chunks.document WHERE chunks.id=?", number,
-    )[0]  # fmt: skip
+def _add(scores: dict[int, float], numbers: Sequence[int], weight: float = 1.0) -> None:
+    """Add a ranked list to the scores."""
+    for place, number in enumerate(numbers, 1):
+        scores[number] = scores.get(number, 0.0) + weight / (DAMPING + place)
 
 
-def _spread(chunks: Sequence[dict[str, Any]], k: int) -> list[dict[str, Any]]:
+def _spread(chunks: Sequence[Row], k: int) -> list[Row]:
     """Return the first k, one per symbol and PER_FILE per file; more of a file only where nothing else is left."""
-    chosen: list[dict[str, Any]] = []
-    crowded: list[dict[str, Any]] = []
+    chosen: list[Row] = []
+    crowded: list[Row] = []
     symbols: set[tuple[int, str]] = set()
-    files: dict[int, int] = {}
+    files: Counter[int] = Counter()
     for chunk in chunks:
         key = (chunk["document"], chunk["symbol"] or str(chunk["id"]))
-        if key in symbols:
-            continue
-        symbols.add(key)
-        files[chunk["document"]] = files.get(chunk["document"], 0) + 1
-        (chosen if files[chunk["document"]] <= PER_FILE else crowded).append(chunk)
+        if key not in symbols:
+            symbols.add(key)
+            files[chunk["document"]] += 1
+            (chosen if files[chunk["document"]] <= PER_FILE else crowded).append(chunk)
     return (chosen + crowded)[:k]
 
 
-def _hit(chunk: Mapping[str, Any], version: str, words: set[str], places: Mapping[str, int]) -> Hit:
+def _hit(chunk: Row, version: str, words: set[str]) -> Hit:
     return Hit(
         chunk["name"], chunk["source"], version, chunk["path"], (chunk["first"], chunk["last"]), chunk["title"],
         chunk["symbol"], (chunk["symbol_first"], chunk["symbol_last"]), chunk["kind"], tuple(chunk["arch"].split()),
         chunk["url"] or chunk["page"], snippet(chunk["text"], words),
-        ", ".join(f"{name} {place}" for name, place in places.items()),
     )  # fmt: skip
 
 
@@ -220,13 +197,11 @@ def snippet(text: str, words: set[str]) -> str:
     """Return the consecutive lines, at most SNIPPET characters, with the most different words of the question."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     shared = [words & set(terms(line)) for line in lines]
-    best, best_count = "", -1
+    best, most = "", -1
     for start in range(len(lines)):
-        size, found, end = 0, set[str](), start
-        while end < len(lines) and (end == start or size + len(lines[end]) <= SNIPPET):
-            size += len(lines[end]) + 1
-            found |= shared[end]
-            end += 1
-        if len(found) > best_count:
-            best, best_count = "\n".join(lines[start:end]), len(found)
-    return best[:SNIPPET]
+        rest = "\n".join(lines[start:])
+        window = rest if len(rest) <= SNIPPET else rest[:SNIPPET].rpartition("\n")[0] or rest[:SNIPPET]
+        count = len(set[str]().union(*shared[start : start + window.count("\n") + 1]))
+        if count > most:
+            best, most = window, count
+    return best

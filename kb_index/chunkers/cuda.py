@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from avo.kb_index.chunkers.outline import Language, Named, named_by, stretches
+from avo.kb_index.chunkers.outline import Language, Named, stretches
 from avo.kb_index.chunkers.pieces import assemble, by_indentation, decoded, one_line
 from avo.kb_index.chunkers.plain import without_structure
 from avo.kb_index.index.chunk import LONGEST, Document, Parsed
@@ -28,10 +28,10 @@ CUDA = Language(
         r"[\s{}();]*(?://.{0,60}|/\*.{0,60}\*/|/{2,}|/\*[^\w]*\*/)?|#\s*(?:if|ifdef|ifndef|elif|else|endif|pragma)\b.*"
         r"|(?:public|private|protected)\s*:|namespace\b[\w:\s]*\{?|extern \"C\"\s*\{?"
     ),
-    names=named_by([
-        r"\s*#\s*define\s+(\w+)", r"\s*using\s+(\w+)\s*=", r"\s*enum\s+(?:class\s+|struct\s+)?(\w+)",
-        r"\s*(?:static\s+|inline\s+)*constexpr\s+[\w:<>]+\s+(\w+)", r"\s*typedef\b.*?(\w+)\s*;",
-    ]),
+    names=re.compile(
+        r"\s*(?:#\s*define\s+(\w+)|using\s+(\w+)\s*=|enum\s+(?:class\s+|struct\s+)?(\w+)"
+        r"|(?:static\s+|inline\s+)*constexpr\s+[\w:<>]+\s+(\w+)|typedef\b.*?(\w+)\s*;)"
+    ),
 )  # fmt: skip
 
 CLASSES = {"class_specifier", "struct_specifier", "union_specifier"}

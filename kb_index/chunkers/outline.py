@@ -77,11 +77,8 @@ def between(lines: Sequence[str], start: int, end: int, owner: Named | None, lan
     """Return the stretch of a class's header or fields, or of module code outside functions."""
     if owner is not None:
         return Stretch(start, end, owner.title, "code", owner.symbol, (owner.start, owner.end))
-    names: list[str] = []
-    for line in lines[start - 1 : end]:
-        if len(names) < 8 and (match := language.names.match(line)):
-            name = match[match.lastindex or 0]
-            names += [name] if name not in names else []
+    matches = filter(None, map(language.names.match, lines[start - 1 : end]))
+    names = list(dict.fromkeys(match[match.lastindex or 0] for match in matches))[:8]
     return Stretch(start, end, one_line(f"{file}: {', '.join(names) or 'outside functions'}"), "code")
 
 
@@ -105,8 +102,3 @@ def after_licence(lines: Sequence[str], comments: set[int]) -> int:
         if number not in comments and LICENCE.search("\n".join(lines[at - 1 : number - 1])):
             at = number
     return at
-
-
-def named_by(patterns: Sequence[str]) -> re.Pattern[str]:
-    """Return one pattern for several, each of which has one group."""
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))

@@ -32,8 +32,7 @@ def wheel(source: Pypi, reach: Reach) -> Fetched:
 
     place = reach.cache / "pypi" / f"{source.package.lower()}-{source.version}"
     kept, _ = reach.kept(place, source.reference, load)
-    address = f"https://pypi.org/project/{source.package}/{source.version}/"
-    return Fetched(source.version, partial(members, kept), address, kept)
+    return Fetched(source.version, partial(members, kept), kept)
 
 
 def commit(source: Git, reach: Reach) -> Fetched:
@@ -52,7 +51,7 @@ def commit(source: Git, reach: Reach) -> Fetched:
     kept, note = reach.kept(reach.cache / "git" / f"{source.name}-{key}", source.reference, load, moves)
     github = source.url.startswith("https://github.com/")
     pages = f"{source.url.removesuffix('.git')}/blob/{kept.stem}/" if github else ""
-    return Fetched(kept.stem[:12], partial(members, kept, pages), f"{source.url}@{kept.stem}", kept, note)
+    return Fetched(kept.stem[:12], partial(members, kept, pages), kept, note)
 
 
 def members(archive: Path, pages: str = "") -> Iterator[File]:

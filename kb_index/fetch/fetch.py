@@ -80,7 +80,6 @@ class Fetched:
 
     version: str
     files: Callable[[], Iterable[File]]
-    url: str = ""
     archive: Path | None = None
     """The zip file in the cache that holds its files; deleted when it turns out to be damaged."""
     note: str = ""

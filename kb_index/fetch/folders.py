@@ -17,7 +17,7 @@ def folder(source: Dir) -> Fetched:
     root = source.path.resolve()
     if not root.is_dir():
         raise Unreachable(f"no folder {root}")
-    return Fetched("local", partial(files, root), root.as_uri())
+    return Fetched("local", partial(files, root))
 
 
 def files(root: Path) -> Iterator[File]:

@@ -34,7 +34,7 @@ def page(source: Url, reach: Reach) -> Fetched:
     version = found[1].decode() if found else datetime.fromtimestamp(kept.stat().st_mtime, UTC).date().isoformat()
     name = "/".join([part for part in urlsplit(source.url).path.split("/") if part.strip(".")][-2:] or ["index"])
     file = (name.removesuffix(kept.suffix) + kept.suffix, lambda: kept.open("rb"), source.url)
-    return Fetched(version, lambda: [file], source.url, note=note)
+    return Fetched(version, lambda: [file], note=note)
 
 
 def _download(address: str, seconds: float, scratch: Path) -> Path:

@@ -56,19 +56,13 @@ class Lsa:
         return found
 
     def fit(self, passages: Sequence[str]) -> None:
-        """Fit the model to passages, each given as terms separated by spaces, and save it; deterministic.
-
-        Raises AvoError if no passage has a term.
-        """
+        """Fit the model to passages, each given as terms separated by spaces, and save it; deterministic."""
         import numpy as np
         from sklearn.decomposition import TruncatedSVD  # type: ignore[import-untyped]
         from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
 
         weighing = TfidfVectorizer(analyzer=str.split, sublinear_tf=True, min_df=1 if len(passages) < SMALL else 2)
-        try:
-            matrix = weighing.fit_transform(passages)
-        except ValueError as error:
-            raise AvoError("nothing to fit the vectors to: no passage has a term") from error
+        matrix = weighing.fit_transform(passages)
         kept = min(self._dimension, *matrix.shape)
         svd = TruncatedSVD(kept, random_state=0).fit(matrix) if kept > 1 else None
         self._rows = np.zeros((matrix.shape[1], self._dimension), np.float16)

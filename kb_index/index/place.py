@@ -73,7 +73,5 @@ def sweep(folder: Path) -> None:
     """Delete the stores that are not in use, and leftovers of killed builds."""
     keep = in_use(folder)
     for path in [*folder.glob("store-*"), *folder.glob(f"cache/*/{UNFINISHED}*")]:
-        if path.is_dir() and path != keep:
+        if path != keep:
             shutil.rmtree(path, ignore_errors=True)
-        elif path != keep:
-            path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -55,13 +55,14 @@ def recorded(folder: Path) -> tuple[dict[str, str], set[str]]:
         raise AvoError(f"{folder} is damaged ({error}): remove it, then avo kb build") from error
 
 
-class Store:
+class Store(AbstractContextManager["Store"]):
     """An open knowledge base. A writer has the folder to itself; nothing is kept before `finish`."""
 
     def __init__(self, folder: Path, db: sqlite3.Connection, embedder: Lsa | ChromaEmbedder) -> None:
         """Use `create` or `open` instead."""
         self.folder = folder
         self.db = db
+        self.db.row_factory = sqlite3.Row
         self.embedder = embedder
         self._vectors: Vectors | None = None
 
@@ -91,9 +92,6 @@ class Store:
             raise AvoError(f"{folder} was built by another avo: avo kb build")
         return cls(folder, connected(folder, "rw" if writing else "ro"), embedder_of(facts["embedder"], folder))
 
-    def __enter__(self) -> Store:
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -113,11 +111,9 @@ class Store:
 
     # ---- what is there -------------------------------------------------------------------------
 
-    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Return the rows of an SQL query as dictionaries."""
-        cursor = self.db.execute(query, values)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """Return the rows of an SQL query, whose columns have names."""
+        return self.db.execute(query, values).fetchall()
 
     def documents(self) -> dict[tuple[str, str], str]:
         """Return (source, path) -> digest."""
@@ -125,7 +121,7 @@ class Store:
         return {(row["source"], row["path"]): row["digest"] for row in self.rows(query)}
 
     def sources(self) -> dict[str, dict[str, Any]]:
-        """Return name -> recorded facts of each source: version, licence, url, missing, skipped."""
+        """Return name -> recorded facts of each source: version, licence, missing, skipped."""
         return {row["name"]: json.loads(row["facts"]) for row in self.rows("SELECT * FROM sources ORDER BY name")}
 
     def counts(self, source: str) -> tuple[int, int]:

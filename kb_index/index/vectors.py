@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ class Vectors:
         with _told(self._folder):
             return {int(number) for number in self._collection.get(include=[])["ids"]}
 
-    def add(self, vectors: NDArray[np.float32], chunks: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, vectors: NDArray[np.float32], chunks: Sequence[sqlite3.Row]) -> None:
         """Store chunks: their vectors [n, dimension] (fp32), texts, and metadata for filters. Raises AvoError."""
         with _told(self._folder):
             for start in range(0, len(chunks), BATCH):

@@ -40,17 +40,16 @@ def avo(knowledge_base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_a_search_prints_hits_and_how_to_read_on(avo: Kb) -> None:
     code, out, _ = avo("kb", "search", "wait until a copy has landed", "mbarrier.try_wait")
     assert code == 0
-    assert out.startswith("1. kernels:hopper/barrier.py#L1-4  [2.5, sm_90, lexical 1")
+    assert out.startswith("1. kernels:hopper/barrier.py#L1-4  [2.5, sm_90]")
     assert "read on: avo kb read 'kernels:hopper/barrier.py#L1-4'" in out
 
 
 def test_a_search_is_json_for_programs(avo: Kb) -> None:
     found = json.loads(avo("kb", "search", "wgmma.mma_async", "-k", 2, "--json")[1])
     hit = found["hits"][0]
-    assert {"id", "source", "version", "path", "lines", "symbol", "arch", "url", "snippet", "why"} <= set(hit)
+    assert {"id", "source", "version", "path", "lines", "symbol", "arch", "url", "snippet"} <= set(hit)
     assert (hit["path"], hit["lines"], hit["arch"]) == ("hopper/product.py", [1, 4], ["sm_90"])
     assert len(found["hits"]) == 2
-    assert found["ms"] > 0
 
 
 def test_bare_words_are_one_question(avo: Kb) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -41,25 +40,23 @@ def search(
 
     Each quoted QUERY is a form of the same question; bare words together are one.
     """
-    started = time.perf_counter()
     if not any(" " in query.strip() for query in queries):
         queries = [" ".join(queries)]
     sources = ",".join(source or ())
     with _store() as store:
         hits = find(store, queries, k, sources, arch, kind)
-        ms = round((time.perf_counter() - started) * 1e3, 1)
         if as_json:
-            print_json({"hits": [hit.as_dict() for hit in hits], "ms": ms})
+            print_json({"hits": [asdict(hit) for hit in hits]})
         if not hits:
             print(printable(advice(store, queries, sources, arch, kind)), file=sys.stderr if as_json else sys.stdout)
         if as_json or not hits:
             return
     for number, hit in enumerate(hits, 1):
         tagged = " ".join(tag for tag in hit.arch if tag != "any")
-        print(printable(f"{number}. {hit.id}  [{', '.join(filter(None, (hit.version, tagged, hit.why)))}]"))
+        print(printable(f"{number}. {hit.id}  [{', '.join(filter(None, (hit.version, tagged)))}]"))
         print(printable(f"   {hit.title}" + (f"\n   {hit.url}" if hit.url else "")))
         print(printable("\n".join(f"   | {line}" for line in hit.snippet.splitlines())))
-    print(f"{ms} ms; read on: avo kb read '{hits[0].id}'")
+    print(f"read on: avo kb read '{hits[0].id}'")
 
 
 def read(

@@ -67,7 +67,7 @@ def update(
 def sources(list_: List = None, as_json: AsJson = False) -> None:
     """Show the sources: what each is, its licence, and what the index holds of it."""
     rows = []
-    nothing = {"version": "", "url": "", "missing": "", "skipped": 0, "documents": 0, "chunks": 0}
+    nothing = {"version": "", "missing": "", "skipped": 0, "documents": 0, "chunks": 0}
     place = in_use(kb_folder())
     with Store.open(place) if place else nullcontext() as store:
         held = store.sources() if store else {}

@@ -64,8 +64,3 @@ def test_a_file_with_pickled_objects_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "lsa.npz", terms=np.array([{"a": 1}], object), idf=np.ones(1), rows=np.ones((1, 2)))
     with pytest.raises(AvoError, match="damaged"):
         Lsa(tmp_path / "lsa.npz").embed(["a"], ["a"])
-
-
-def test_a_corpus_without_a_term_is_one_line(vectors: Vectors) -> None:
-    with pytest.raises(AvoError, match="no passage has a term"):
-        vectors(["", ""], 4, [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import math
 
 from avo.tools.answer import Answer
 from avo.tools.answers import attempt_line, build_text, verdict_text
@@ -17,8 +17,6 @@ MOST_CANDIDATES = 32
 """Maximum number of combinations of one sweep."""
 MOST_COUNTED = 1_000_000
 """Number up to which combinations are counted."""
-LONGEST_VALUE = 100
-"""Maximum length in characters of a knob's name or value."""
 
 
 async def build(workspace: Workspace) -> str:
@@ -47,7 +45,10 @@ async def sweep(workspace: Workspace, knobs: dict[str, list[str | int]], directi
     knobs: for instance {"KV_TILE": [64, 128], "EXP": [1]}; the sources declare them as `// avo:knob NAME {values}`.
     To keep a combination, set its values with edit_file and call commit.
     """
-    _check(knobs)
+    count = math.prod(map(len, knobs.values())) if knobs else 0
+    if not 1 <= count <= MOST_CANDIDATES:
+        made = f"{min(count, MOST_COUNTED):,} candidates{' or more' * (count >= MOST_COUNTED)}"
+        raise ToolError(f"that makes {made}; between 1 and {MOST_CANDIDATES} are possible")
     files, names = workspace.sources(), list(knobs)
 
     def prepared() -> list[Sources]:
@@ -61,21 +62,3 @@ async def sweep(workspace: Workspace, knobs: dict[str, list[str | int]], directi
     best, score = workspace.scored(workspace.lineage.best()), ranked[0].verdict.score
     first = f"best of {len(ranked)}: x{score / best.score:.3f} of {best.name} ({figure(best.score)} {best.unit})"
     return Answer("\n".join([first, *map(attempt_line, ranked)]), evaluations((one, True) for one in ranked))
-
-
-def _check(knobs: Mapping[str, Sequence[str | int]]) -> None:
-    """Raise ToolError for more combinations than can be swept, before any is made."""
-    count = 1
-    for name, values in knobs.items():
-        if not isinstance(values, list):
-            raise ToolError(f"knob {name[:LONGEST_VALUE]} needs a list of values")
-        if any(isinstance(value, int) and value.bit_length() > 64 for value in values):
-            raise ToolError(f"knob {name[:LONGEST_VALUE]} has a value of more than 64 bits")
-        if long := [part for part in (name, *map(str, values[:MOST_CANDIDATES])) if len(part) > LONGEST_VALUE]:
-            raise ToolError(f"'{long[0][:LONGEST_VALUE]} …' is no name and no value of a knob")
-        count = min(count * len(values), MOST_COUNTED)
-    if not knobs or not 1 <= count <= MOST_CANDIDATES:
-        many = (
-            f"{MOST_COUNTED:,} candidates or more" if count == MOST_COUNTED else f"{count if knobs else 0} candidates"
-        )
-        raise ToolError(f"that makes {many}; between 1 and {MOST_CANDIDATES} are possible")

@@ -14,8 +14,6 @@ from avo.types import ToolError
 
 LONGEST_ANSWER = 40_000
 """Maximum length in characters of an answer."""
-LONGEST_PATH = 1000
-"""Maximum length in characters of a path."""
 LARGEST_READ = 16 << 20
 """Maximum size in bytes of a file to read."""
 MOST_LISTED = 1000
@@ -23,13 +21,13 @@ MOST_LISTED = 1000
 
 
 def inside(workspace: Workspace, path: str) -> str:
-    """Return a path relative to the work tree. Raises ToolError if it is outside, a link, or belongs to git."""
-    if "\0" in path or len(path) > LONGEST_PATH or not path.isprintable():
+    """Return a path relative to the work tree. Raises ToolError if it is outside, or belongs to git."""
+    if not path.isprintable():
         raise ToolError(f"{path[:80]!a} is no path")
     root = workspace.work_tree.resolve().as_posix()
     name = posixpath.relpath(posixpath.join(root, path), root)
     parts = name.split("/")
-    if parts[0] == ".." or any(_of_git(part) for part in parts) or _linked(workspace, parts):
+    if parts[0] == ".." or any(_of_git(part) for part in parts):
         raise ToolError(f"'{path}' is not in the work tree; use relative paths: read_file without a path lists them")
     return name
 
@@ -40,27 +38,11 @@ def _of_git(part: str) -> bool:
     return plain == ".git" or plain.startswith("git~")
 
 
-def _linked(workspace: Workspace, parts: list[str]) -> bool:
-    """Return True if a component of the path is a link, wherever that leads."""
-    try:
-        return any(
-            safe_files.kind(workspace.work_tree, "/".join(parts[:end])) == "link" for end in range(1, len(parts) + 1)
-        )
-    except ToolError:  # a file in place of a folder, or a name that is too long: told by whoever opens it
-        return False
-
-
 def present(workspace: Workspace, path: str) -> str:
-    """Return the path of an existing plain file, relative to the work tree. Raises ToolError."""
+    """Return the path of an existing file, relative to the work tree. Raises ToolError."""
     name = inside(workspace, path)
-    try:
-        found = safe_files.kind(workspace.work_tree, name)
-    except ToolError:
-        found = ""
-    if found in ("", "folder"):
+    if safe_files.kind(workspace.work_tree, name) in ("", "folder"):
         raise ToolError(f"no file '{path}'; read_file without a path lists what there is")
-    if found != "file":
-        raise ToolError(f"'{path}' is a {found}, not a plain file")
     return name
 
 
@@ -82,13 +64,6 @@ def replace(workspace: Workspace, name: str, content: bytes) -> None:
     if len(content) > LARGEST_BYTES:
         raise ToolError(f"{name} would be larger than {LARGEST_BYTES} bytes")
     safe_files.write(workspace.work_tree, name, content)
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise ToolError(f"the text is not Unicode: {error.reason} at {error.start}") from error
 
 
 def listing(workspace: Workspace) -> str:
@@ -124,15 +99,15 @@ async def write_file(workspace: Workspace, path: str, content: str) -> Answer:
         writable(workspace, path)
         safe_files.delete(workspace.work_tree, present(workspace, path))
         return Answer(f"deleted {path}", tree_of(workspace))
-    replace(workspace, writable(workspace, path), _encoded(content))
+    replace(workspace, writable(workspace, path), content.encode())
     return Answer(f"wrote {path}: {len(content.splitlines())} lines", tree_of(workspace))
 
 
 async def edit_file(workspace: Workspace, path: str, old: str, new: str) -> Answer:
     """Replace `old` by `new` in a source file. `old` must stand in it exactly once, character for character."""
     name = writable(workspace, path)
-    content, wanted = safe_files.read(workspace.work_tree, present(workspace, path), LARGEST_BYTES), _encoded(old)
+    content, wanted = safe_files.read(workspace.work_tree, present(workspace, path), LARGEST_BYTES), old.encode()
     if content.count(wanted) != 1 or not old:
         raise ToolError(f"`old` stands {content.count(wanted) if old else 0} times in {path}; it must stand there once")
-    replace(workspace, name, content.replace(wanted, _encoded(new)))
+    replace(workspace, name, content.replace(wanted, new.encode()))
     return Answer(f"edited {path}", tree_of(workspace))

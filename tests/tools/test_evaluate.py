@@ -126,18 +126,18 @@ def test_a_sweep_scores_every_combination_and_leaves_the_work_tree(workspace: Wo
         ({"SUMS": [1] * 7, "BACKWARDS": [0] * 5}, "that makes 35 candidates"),
         ({f"K{n}": [1] * 40 for n in range(6)}, "that makes 1,000,000 candidates or more"),
         ({f"K{n}": [1] * 40 for n in range(4000)}, "that makes 1,000,000 candidates or more"),
-        ({"SUMS": [1] * 100_000}, "that makes 100000 candidates"),
-        ({"SUMS": ["1" * 1_000_000]}, "is no name and no value of a knob"),
-        ({"S" * 1_000_000: [1]}, "is no name and no value of a knob"),
+        ({"SUMS": [1] * 100_000}, "that makes 100,000 candidates"),
+        ({"SUMS": ["1" * 1_000_000]}, "knob SUMS takes 1, 4, 16, not 111"),
+        ({"S" * 1_000_000: [1]}, "no knob 'SSS"),
         ({"SUMS": 1}, "should be a valid list"),
-        ({"SUMS": [1 << 100]}, "more than 64 bits"),
+        ({"SUMS": [1 << 100]}, "knob SUMS takes 1, 4, 16, not 1267"),
         ({"SUMS": [None] * 1000}, "and 1992 more"),
     ],
 )
 def test_a_sweep_that_cannot_be_done_does_nothing(workspace: Workspace, knobs: dict[str, Any], answer: str) -> None:
     shown = ask(workspace, "sweep", knobs=knobs, direction="x")
     assert answer in shown
-    assert len(shown) < 2000
+    assert len(shown) < 11_000
     assert workspace.journal.count("attempts") == 1
 
 

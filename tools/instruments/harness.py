@@ -7,18 +7,15 @@ import json
 import math
 import secrets
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from avo.sandbox import confine, seccomp
-from avo.sandbox.process import DEVICES, Finished, python_child, run, supervised
+from avo.sandbox.process import DEVICES, Finished, follow, python_child, run
 from avo.scenarios.abi import ITEM_BYTES, SYMBOL, pack
 from avo.scenarios.loader import Case, Scenario, family, shape_of
 from avo.settings import PACKAGE, child_environment, unsafe_runner
@@ -161,22 +158,9 @@ def watch_on_gpu(command: list[str], folder: Path, cage: Cage, seconds: float) -
     """Run an instrument under this isolation for at most `seconds`; then its whole process group is killed."""
     allowed = policy(folder, cage.library, command[0], cage.target)
     order = confine.as_json(replace(allowed, write=(*allowed.write, "/dev", "/dev/shm")))
-    variables = child_environment(folder, cage.gpu)
-    started = time.monotonic()
-    with tempfile.TemporaryFile() as output:
-        child = subprocess.Popen(
-            python_child("avo.tools.instruments.instrument_sandbox", cage.level, order, *command),
-            cwd=folder, env=variables,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
-        with supervised(child):
-            try:
-                code, timed_out = child.wait(seconds), False
-            except subprocess.TimeoutExpired:
-                code, timed_out = -signal.SIGKILL, True
-        output.seek(0)
-        text = output.read(LARGEST_OUTPUT).decode("utf-8", "replace")
-    return Finished(code, text, time.monotonic() - started, timed_out)
+    variables = [f"{name}={value}" for name, value in child_environment(folder, cage.gpu).items()]
+    caged = python_child("avo.tools.instruments.instrument_sandbox", cage.level, order, *command)
+    return follow(["/usr/bin/env", *variables, *caged], folder, seconds, kept=(LARGEST_OUTPUT, 0))
 
 
 def uuid(device: int) -> str:

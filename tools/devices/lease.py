@@ -20,7 +20,7 @@ from avo.types import Cancelled, Missing, one_line
 Say = Callable[[str], None]
 """Function that shows a line to the user."""
 LOOK_AGAIN_SECONDS = 0.05
-"""Seconds between two tries to lock one of several devices."""
+"""Seconds between two looks at whether a device is free."""
 TELL_SECONDS = 1.0
 """Seconds of waiting after which the user is told about it."""
 LONGEST_COMMAND = 100
@@ -55,38 +55,31 @@ def lease(target: str, say: Say = say_so) -> Iterator[int]:
     names = (target != "cpu" and fitting(target)) or {0: target}
     with contextlib.ExitStack() as stack:
         files = {number: stack.enter_context(_lock_file(name)) for number, name in names.items()}
-        wait = _Wait(target, [*files.values()], say)
+        since, told = time.monotonic(), False
+
+        def wait() -> None:
+            nonlocal told
+            if _in_vain.is_set():
+                raise Cancelled("stopped by the user")
+            if not told and time.monotonic() - since > TELL_SECONDS:
+                told = True
+                holders = list(filter(None, map(_holder, files.values())))
+                say(f"waiting for {target}" + (f", held by {' and '.join(holders)}" if holders else ""))
+            time.sleep(LOOK_AGAIN_SECONDS)
+
         with _queue("-".join(["queue", *(name[:12] for name in names.values())]), wait):
             while (free := next((number for number, file in files.items() if _locked(file)), None)) is None:
-                wait.until(lambda: time.sleep(LOOK_AGAIN_SECONDS))
+                wait()
         _sign(files[free])
         yield free
 
 
-class _Wait:
-    """One wait for a device."""
-
-    def __init__(self, target: str, files: list[IO[str]], say: Say) -> None:
-        self._target, self._files, self._say = target, files, say
-        self._since, self._told = time.monotonic(), False
-
-    def until(self, pause: Callable[[], object]) -> None:
-        """Call `pause` once more; name the holder when the wait takes long. Raises Cancelled."""
-        if _in_vain.is_set():
-            raise Cancelled("stopped by the user")
-        if not self._told and time.monotonic() - self._since > TELL_SECONDS:
-            self._told = True
-            holders = list(filter(None, map(_holder, self._files)))
-            by = f", held by {' and '.join(holders)}" if holders else ""
-            self._say(f"waiting for {self._target}{by}")
-        pause()
-
-
 @contextlib.contextmanager
-def _queue(name: str, wait: _Wait) -> Iterator[None]:
+def _queue(name: str, wait: Callable[[], None]) -> Iterator[None]:
     """Become the first in line among those who wait for a device.
 
-    Waiting for a lock cannot be interrupted, so a thread does it, and releases the lock if it is no longer wanted.
+    wait: called again and again until then. Waiting for a lock cannot be interrupted, so a thread does it, and releases
+    the lock if it is no longer wanted.
     """
     file, got, gone = _lock_file(name), threading.Event(), threading.Event()
 
@@ -100,7 +93,7 @@ def _queue(name: str, wait: _Wait) -> Iterator[None]:
         if not _locked(file):
             threading.Thread(target=take, daemon=True).start()
             while not got.is_set():
-                wait.until(lambda: got.wait(LOOK_AGAIN_SECONDS))
+                wait()
         else:
             got.set()
         yield

@@ -385,4 +385,3 @@ def test_an_attention_kernel_goes_from_mha_to_gqa(tmp_path: Path) -> None:
         best = workspace.lineage.best()
         assert (best.tree, best.message) == (tree, "v0 of mha (mha_causal), as it is")
         assert "Hkv" in came(workspace).abi or "const avo_bf16* k;" in came(workspace).abi
-        assert came(workspace).task.startswith("Make causal multi-head attention")

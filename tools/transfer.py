@@ -13,7 +13,6 @@ from avo.memory.journal.origin import Brought
 from avo.memory.lineage import Lineage
 from avo.sandbox.process import elide
 from avo.scenarios.abi import HEADER, header
-from avo.scenarios.loader import load
 from avo.tools.answers import verdict_text
 from avo.tools.build.knobs import settings_of
 from avo.tools.build.sources import digest
@@ -73,7 +72,7 @@ def _read(spec: str, target: str) -> Brought:
             raise AvoError(f"{folder / LINEAGE} is damaged: {problem}; {ANOTHER}")
         abi = lineage.folder / HEADER
         with closing(Journal(folder / JOURNAL, reading=True)) as journal:
-            task = _task(found, journal)
+            task = _task(journal)
     except Exception as error:  # what git, SQLite and Python say of files that somebody damaged
         cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
         if cause is not error and isinstance(error, Missing):
@@ -96,12 +95,8 @@ def _named(spec: str) -> tuple[Path, str]:
     return Path(name).expanduser(), version or "best"
 
 
-def _task(settings: dict[str, str], journal: Journal) -> str:
-    """Return a run's task: its scenario's if that is unchanged, else the latest brief's; "" if there is none."""
-    with suppress(AvoError):  # there is none of that name here
-        scenario = load(settings["scenario"])
-        if scenario.digest == settings.get("digest"):
-            return scenario.task.strip()
+def _task(journal: Journal) -> str:
+    """Return a run's task, by its latest brief; "" if it has none."""
     for agent in ("worker", EXTERNAL):
         told = journal.latest(agent, "task")
         begun = payloads_of(told).get(TASK) if told else None

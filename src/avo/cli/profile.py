@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,18 +13,8 @@ from avo.cli.scoring import opened
 from avo.scenarios.catalog import folder
 from avo.types import AvoError, Missing, Rejected
 
-
-class Tool(StrEnum):
-    """Tools of compute-sanitizer, and sanitizers of the C++ compiler."""
-
-    usual = "usual"
-    memcheck = "memcheck"
-    racecheck = "racecheck"
-    initcheck = "initcheck"
-    synccheck = "synccheck"
-    address = "address"
-    undefined = "undefined"
-    all = "all"
+Tool = Literal["usual", "memcheck", "racecheck", "initcheck", "synccheck", "address", "undefined", "all"]
+"""Tools of compute-sanitizer, and sanitizers of the C++ compiler."""
 
 
 def profile(
@@ -63,7 +52,7 @@ def sanitize(
     tool: Annotated[
         Tool,
         typer.Option(envvar="AVO_SANITIZER", help="Which tool: memcheck to synccheck for CUDA, the others on a CPU."),
-    ] = Tool.usual,
+    ] = "usual",
     keep: Annotated[Path | None, output("Folder for what the tools printed.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -32,7 +32,7 @@ def evaluate(
 
     With --run the attempt is kept in that run's journal, which is made when it is not there.
     """
-    place = scenario_place(scenario, run) if run else folder(scenario)
+    place = scenario_place(scenario, run)
     # The judge's side is loaded once the name is known to be right: a mistake is answered without it.
     from avo.cli.scoring import evaluate as carry_out
 

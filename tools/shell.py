@@ -37,10 +37,8 @@ async def shell(workspace: Workspace, command: str, seconds: int = 60) -> str:
         raise ToolError(f"a command has at most {LONGEST_COMMAND:,} bytes: put long texts into files by write_file")
     limit = min(max(seconds, 1), LONGEST_SECONDS)
     folders, path = toolchain(workspace.target)
-    unsafe, command = workspace.unsafe_shell, path + command
-    done, left = await workspace.blocking(
-        lambda: in_cell(workspace.work_tree, command, limit, tools=folders, unsafe=unsafe)
-    )
+    command = path + command
+    done, left = await workspace.blocking(lambda: in_cell(workspace.work_tree, command, limit, tools=folders))
     ending = f"killed after {limit} s" if done.timed_out else f"exit code {done.code}"
     if done.killed:
         ending = f"killed: {done.killed}"
@@ -50,20 +48,19 @@ async def shell(workspace: Workspace, command: str, seconds: int = 60) -> str:
 
 
 def in_cell(
-    work_tree: Path, command: str, seconds: int, limits: Limits | None = None, *, tools: tuple[str, ...] = (),
-    unsafe: bool = False,
+    work_tree: Path, command: str, seconds: int, limits: Limits | None = None, *, tools: tuple[str, ...] = ()
 ) -> tuple[Finished, list[str]]:  # fmt: skip
     """Run a command on a copy of the work tree without .git; copy its sources back, and return the names of others.
 
     seconds: of wall-clock time. tools: folders that it may read in addition. Raises ToolError where this system cannot
-    isolate it, unless `unsafe`.
+    isolate it.
     """
     files: dict[str, bytes] = {}
     for entry in walk(work_tree):
         fits = entry.size <= LARGEST_BYTES and sum(map(len, files.values())) <= MOST_SOURCE_BYTES
         if entry.kind == "file" and fits and not entry.name.startswith(".git/"):
             files[entry.name] = read(work_tree, entry.name, LARGEST_BYTES)
-    with enclosed(command, seconds, limits or Limits(), files=files, tools=tools, unsafe=unsafe) as ran:
+    with enclosed(command, seconds, limits or Limits(), files=files, tools=tools) as ran:
         return ran.finished, _take_over(ran.place, work_tree, files)
 
 

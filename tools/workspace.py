@@ -61,8 +61,6 @@ class Workspace:
     """An error that no agent can correct: the machine's fault, the scenario's or avo's own. It ends the run."""
     defects: Defects = field(default_factory=Defects)
     """Repeated failures of tools, by which a defect of avo is recognized."""
-    unsafe_shell: bool = False
-    """True to run the shell tool even where nothing isolates its commands from the rest of the machine."""
     _device: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while blocking work is under way."""
 

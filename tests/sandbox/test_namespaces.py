@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -42,7 +41,7 @@ if order["refused"]:
     seccomp.install(bpf.assemble(syscalls.MACHINE, refused, bpf.ALLOW))
 try:
     done, left = shell.in_cell(
-        Path(order["tree"]), order["command"], order["seconds"], shell.Limits(**order["limits"]), unsafe=order["unsafe"]
+        Path(order["tree"]), order["command"], order["seconds"], shell.Limits(**order["limits"])
     )
 except shell.ToolError as error:
     print(json.dumps({"refused": str(error)}))
@@ -64,15 +63,10 @@ def tree(tmp_path: Path) -> Path:
     return folder
 
 
-def on_less(
-    tree: Path, command: str, less: str, seconds: int = 20, *, unsafe: bool = False, **limits: int
-) -> dict[str, Any]:
+def on_less(tree: Path, command: str, less: str, seconds: int = 20, **limits: int) -> dict[str, Any]:
     """The command on a system with less, in a process of its own."""
     refused = {**LESS, "neither": (UNSHARE, LANDLOCK), "no filter": (SECCOMP,)}[less]
-    order = {
-        "refused": refused, "tree": str(tree), "command": command, "seconds": seconds, "limits": limits,
-        "unsafe": unsafe,
-    }  # fmt: skip
+    order = {"refused": refused, "tree": str(tree), "command": command, "seconds": seconds, "limits": limits}
     boot = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r})\n{RUNS}"
     done = subprocess.run([sys.executable, "-c", boot, json.dumps(order)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -222,24 +216,20 @@ def test_the_ends_of_a_stream_take_no_more_room_when_it_is_long() -> None:
 
 
 @taken_away
-def test_without_both_the_shell_is_off_unless_that_is_asked_for(tree: Path) -> None:
+def test_without_both_the_shell_is_off(tree: Path) -> None:
     answer = on_less(tree, "echo > b.h", "neither")
     assert answer == {
         "refused": "the shell is off: this system has neither namespaces nor Landlock to keep a command in"
     }
     assert not (tree / "b.h").exists()
-    assert on_less(tree, "echo on > b.h", "neither", unsafe=True)["code"] == 0
-    assert (tree / "b.h").read_text() == "on\n"
 
 
 @held
 @taken_away
-def test_without_a_filter_of_system_calls_the_shell_is_off_unless_that_is_asked_for(tree: Path) -> None:
+def test_without_a_filter_of_system_calls_the_shell_is_off(tree: Path) -> None:
     lacks = "this kernel grants no filter of system calls (Operation not permitted)"
     assert on_less(tree, "echo > b.h", "no filter") == {"refused": f"the shell is off: {lacks}"}
     assert not (tree / "b.h").exists()
-    assert on_less(tree, "echo on > b.h", "no filter", unsafe=True)["code"] == 0
-    assert (tree / "b.h").read_text() == "on\n"
 
 
 @held
@@ -300,37 +290,3 @@ def test_descendants_are_found_over_sessions() -> None:
         os.kill(pid, 9)
     assert len(found) == 2
     assert kill_all() == 0
-
-
-UNPROTECTED = """
-import sys
-from avo.cli import main
-from avo.sandbox import bpf, confine, seccomp, syscalls
-confine.libc.prctl(confine.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-if sys.argv.pop(1) == "less":
-    refused = [bpf.Rule(call, seccomp.REFUSE) for call in ("unshare", "landlock_create_ruleset")]
-    seccomp.install(bpf.assemble(syscalls.MACHINE, refused, bpf.ALLOW))
-main()
-"""
-
-
-@taken_away
-@pytest.mark.parametrize(("system", "says"), [("less", "RUN WITH ALL YOUR RIGHTS"), ("as it is", "not needed here")])
-def test_an_unsafe_shell_is_said_loudly(planted_run: Path, tmp_path: Path, system: str, says: str) -> None:
-    if system != "less" and "shell" not in granted:
-        pytest.skip("this system is as little as the other")
-    run = shutil.copytree(planted_run, tmp_path / "run")
-    command = [
-        "run",
-        "scenario",
-        Path(__file__).parents[1] / "tiny",
-        "--run",
-        run,
-        "--max-attempts",
-        1,
-        "--unsafe-shell",
-    ]
-    boot = [sys.executable, "-c", UNPROTECTED, system, *map(str, command)]
-    done = subprocess.run(boot, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert says in done.stderr

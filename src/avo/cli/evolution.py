@@ -26,7 +26,6 @@ from avo.operators.seed import warn_of_seed
 from avo.operators.session import Session
 from avo.operators.signals import keep_from_children, too_late
 from avo.run import open_run
-from avo.sandbox.isolation import measures_in_force
 from avo.scenarios.loader import load
 from avo.settings import kb_folder, runs_folder
 from avo.tools.build.sources import write_sources
@@ -43,7 +42,7 @@ Figures = tuple[int, float, float, float, int]
 
 def start(
     place: Path, run: Path | None, target: str, models: tuple[str, str], base_url: str, figures: Figures, *,
-    seed_from: str, dry_run: bool, unsafe_shell: bool, as_json: bool,
+    seed_from: str, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Begin a run of the scenario in `place`, or resume it. Raises AvoError, and typer.Exit with the exit code.
 
@@ -72,7 +71,6 @@ def start(
         if not (kb_folder() / "current").exists():
             print("avo: no knowledge base: avo kb build (going on without)", file=sys.stderr)
         warn_of_seed(workspace)
-        workspace.unsafe_shell = unsafe_shell and _warned()
         by_agent = dict(zip(AGENTS, names, strict=True))
         costs = {agent: table.of(name) for agent, name in by_agent.items()}
         session = Session(workspace, used, limits, Progress(workspace, limits), by_agent, costs)
@@ -95,15 +93,6 @@ def _model_of(run: Path) -> str:
         return ""
     print(f"avo: going on with the model of this run: {model}", file=sys.stderr)
     return model
-
-
-def _warned() -> bool:
-    """Print the effect of --unsafe-shell on this system; return True if it has one."""
-
-    unsafe = "shell" not in measures_in_force()
-    meaning = "THE MODEL'S COMMANDS RUN WITH ALL YOUR RIGHTS, ON ALL YOUR FILES" if unsafe else "not needed here"
-    print(f"avo: --unsafe-shell: {meaning} (see avo doctor)", file=sys.stderr)
-    return unsafe
 
 
 def _summary(workspace: Workspace, run: str, model: str, reason: str) -> dict[str, Any]:

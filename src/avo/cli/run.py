@@ -39,10 +39,6 @@ def scenario(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="AVO_DRY_RUN", help="Say what the limits buy; start and write nothing.")
     ] = False,
-    unsafe_shell: Annotated[
-        bool,
-        typer.Option("--unsafe-shell", envvar="AVO_UNSAFE_SHELL", help="Run a model's commands also unprotected."),
-    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Evolve SCENARIO's kernel. The same command resumes a run; Ctrl-C stops it after the current tool call."""
@@ -53,5 +49,5 @@ def scenario(
 
     start(
         place, run, target, (model, supervisor_model), base_url, (steps, minutes, goal, budget_usd, max_attempts),
-        seed_from=seed_from, dry_run=dry_run, unsafe_shell=unsafe_shell, as_json=as_json,
+        seed_from=seed_from, dry_run=dry_run, as_json=as_json,
     )  # fmt: skip

@@ -64,14 +64,13 @@ class Enclosed:
 
 @contextlib.contextmanager
 def enclosed(
-    command: str, seconds: int, limits: Limits, *, files: Mapping[str, bytes], tools: tuple[str, ...] = (),
-    unsafe: bool = False,
+    command: str, seconds: int, limits: Limits, *, files: Mapping[str, bytes], tools: tuple[str, ...] = ()
 ) -> Iterator[Enclosed]:  # fmt: skip
     """Run a shell command in a cell, with `files` in TREE; none of its processes is left when the block begins.
 
     seconds: of wall-clock time. tools: folders that it may read in addition to the system's. Raises ToolError where
-    this system has neither namespaces nor Landlock, or no filter of system calls, unless `unsafe`; Cancelled when
-    `kill_all` ended the command.
+    this system has neither namespaces nor Landlock, or no filter of system calls; Cancelled when `kill_all` ended
+    the command.
     """
     user = _nobody()
     with _folder(user) as folder, contextlib.ExitStack() as stack:
@@ -92,9 +91,9 @@ def enclosed(
             if not told:
                 return "could not be started"
             granted.extend(json.loads(told)["granted"])
-            if not unsafe and {"own_root", "landlock"}.isdisjoint(granted):
+            if {"own_root", "landlock"}.isdisjoint(granted):
                 return "is off: this system has neither namespaces nor Landlock to keep a command in"
-            if not unsafe and "no_sockets" not in granted:
+            if "no_sockets" not in granted:
                 return f"is off: {json.loads(told)['lacking']}"
             _fill(Path(f"/proc/self/fd/{handles[0]}"), files, user)
             places.append(handles[0])

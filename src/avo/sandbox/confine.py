@@ -105,18 +105,25 @@ def _drop_capabilities() -> bool:
 
 def _read_only(policy: Policy) -> bool:
     """Make all file systems read-only but the policy's folders, for modes, owners and times, too; True if done."""
-    attribute = struct.Struct("=QQQQ")  # struct mount_attr: set, clear, propagation, user namespace
     here, folders = os.getcwd(), [folder for folder in policy.write if os.path.isdir(folder)]  # noqa: PTH109, PTH112
     libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None)
     for folder in folders:
         libc.mount(folder.encode(), folder.encode(), None, MS_BIND | MS_REC, None)
-    set_it = ctypes.create_string_buffer(attribute.pack(MOUNT_ATTR_RDONLY, 0, 0, 0))
-    done: bool = libc.syscall(MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, set_it, attribute.size) == 0
-    clear_it = ctypes.create_string_buffer(attribute.pack(0, MOUNT_ATTR_RDONLY, 0, 0))
-    for folder in folders if done else ():
-        libc.syscall(MOUNT_SETATTR, AT_FDCWD, folder.encode(), 0, clear_it, attribute.size)
+    done = mounts_read_only("/", *folders)
     os.chdir(here)  # onto the new mount
     return done
+
+
+def mounts_read_only(root: str, *writable: str) -> bool:
+    """Make all mounts below `root` read-only, then these folders, each a mount, writable again; True if done."""
+    attribute = struct.Struct("=QQQQ")  # struct mount_attr: set, clear, propagation, user namespace
+    changes = [(root, (MOUNT_ATTR_RDONLY, 0), AT_RECURSIVE)]
+    changes += [(folder, (0, MOUNT_ATTR_RDONLY), 0) for folder in writable]
+    for folder, change, deep in changes:
+        how = ctypes.create_string_buffer(attribute.pack(*change, 0, 0))
+        if libc.syscall(MOUNT_SETATTR, AT_FDCWD, folder.encode(), deep, how, attribute.size) != 0:
+            return False
+    return True
 
 
 def _limit(which: int, value: int) -> None:

@@ -7,14 +7,12 @@ system grants them. Linux only, standard library only, without pathlib: it runs 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import platform
 import resource
 import signal
 import socket
-import struct
 import sys
 from dataclasses import asdict, dataclass, replace
 
@@ -140,7 +138,9 @@ def _own_root(cell: Cell) -> int:
         # It shows the processes of the cell alone, where it is granted: some tools look for themselves there.
         hardened = MS_NOSUID | MS_NODEV | MS_NOEXEC
         libc.mount(b"proc", f"{root}/proc".encode(), b"proc", hardened, b"subset=pid")
-        if not _mount_memory(root + SCRATCH, cell.disk, cell.files) or not _read_only(root, root + SCRATCH):
+        if not _mount_memory(root + SCRATCH, cell.disk, cell.files) or not confine.mounts_read_only(
+            root, root + SCRATCH
+        ):
             raise OSError
         os.chdir(root)
         if libc.pivot_root(b".", b"old") != 0:
@@ -176,16 +176,6 @@ def _show(path: str, root: str) -> None:
         os.close(os.open(shown, os.O_CREAT | os.O_WRONLY))
     if libc.mount(path.encode(), shown.encode(), None, confine.MS_BIND | confine.MS_REC, None) != 0:
         raise OSError(path)
-
-
-def _read_only(root: str, writable: str) -> bool:
-    attribute = struct.Struct("=QQQQ")  # struct mount_attr: set, clear, propagation, user namespace
-    for folder, change, deep in ((root, (1, 0), confine.AT_RECURSIVE), (writable, (0, 1), 0)):
-        how = ctypes.create_string_buffer(attribute.pack(*change, 0, 0))
-        call = (confine.MOUNT_SETATTR, confine.AT_FDCWD, folder.encode(), deep, how, attribute.size)
-        if libc.syscall(*call) != 0:
-            return False
-    return True
 
 
 def _give_up(cell: Cell, place: str, namespaces: list[str]) -> tuple[list[str], str]:

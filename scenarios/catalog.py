@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from avo.settings import SCENARIOS
-from avo.types import AvoError
+from avo.types import AvoError, meant
 
 PATH = "AVO_SCENARIO_PATH"
 """Environment variable with folders of scenarios, separated by ':'."""
@@ -56,11 +55,9 @@ def folder(name: str) -> Path:
     if found:
         return found[0]
     known = sorted({place.name for place in everywhere})
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
     lost = [str(place) for place in _path() if not place.is_dir()]
     missing = f"; {PATH} names '{lost[0]}', which is no folder" if lost else ""
-    raise AvoError(f"no scenario '{name}'; {hint}there are: {', '.join(known)}{missing}")
+    raise AvoError(f"no scenario '{name}'; {meant(name, known)}there are: {', '.join(known)}{missing}")
 
 
 def _near() -> Iterator[Place]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,7 @@ from avo.scenarios.expressions import evaluate
 from avo.scenarios.foreign import contained
 from avo.scenarios.layers import holder, layers, merged, sources
 from avo.scenarios.modules import import_reference
-from avo.types import AvoError, ScenarioError
+from avo.types import AvoError, ScenarioError, unknown_key
 
 Family = Literal["cpu", "cuda"]
 """Kind of device that a case is measured on."""
@@ -278,10 +277,7 @@ def _first_problem(error: ValidationError) -> ErrorDetails:
 def _line(problem: ErrorDetails) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "scenario"
     if problem["type"] == "extra_forbidden":
-        valid = _keys_at(problem["loc"][:-1])
-        close = difflib.get_close_matches(str(problem["loc"][-1]), valid, 1)
-        hint = f"did you mean '{close[0]}'? " if close else ""
-        return f"unknown key '{where}'; {hint}valid keys: {', '.join(valid)}"
+        return unknown_key(problem["loc"], _keys_at(problem["loc"][:-1]))
     if problem["loc"][-1:] == ("[key]",):
         return f"{where.removesuffix('.[key]')}: a target is cpu or an architecture such as sm_90a"
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}"

@@ -59,10 +59,16 @@ give_up = 0
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[models]\nwroker = "x"', r"no key 'models\.wroker' \(did you mean 'worker'\?\); there are: base_url, info, "),
-        ("[model]", r"no key 'model' \(did you mean 'models'\?\); there are: models, prices, retries$"),
-        ("[models.info.x]\ncontext = 5", r"there are: context_tokens, max_output_tokens, stream$"),
-        ("[retries]\nwait = 5", r"no key 'retries\.wait'.*; there are: first_wait, give_up, longest_wait, request"),
+        (
+            '[models]\nwroker = "x"',
+            r"unknown key 'models\.wroker'; did you mean 'worker'\? valid keys: base_url, info, ",
+        ),
+        ("[model]", r"unknown key 'model'; did you mean 'models'\? valid keys: models, prices, retries$"),
+        ("[models.info.x]\ncontext = 5", r"valid keys: context_tokens, max_output_tokens, stream$"),
+        (
+            "[retries]\nwait = 5",
+            r"unknown key 'retries\.wait'; .*valid keys: first_wait, give_up, longest_wait, request",
+        ),
         ("[retries]\nfirst_wait = -1", r"retries\.first_wait: Input should be greater than 0"),
         ("[models]\nstream = 'perhaps'", r"models\.stream: Input should be a valid boolean"),
         ("models = 3", r"models: Input should be a valid dictionary"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -12,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from avo.settings import user_folder
-from avo.types import AvoError
+from avo.types import AvoError, unknown_key
 
 NAME = "avo.toml"
 SECRET = re.compile(r"(^|_|-)(api_?key|key|token|secret|password|authorization)$", re.IGNORECASE)
@@ -70,16 +69,10 @@ class Configuration(Table):
     """By model: USD per million tokens of prompt, cached prompt and completion."""
 
 
-def config_folder() -> Path | None:
-    """Return avo/ in the user's config folder; None without a home."""
-    home = user_folder("XDG_CONFIG_HOME", ".config")
-    return home / "avo" if home else None
-
-
 def found() -> Path | None:
     """Return the path of the avo.toml in effect; None without one."""
-    home = config_folder()
-    return next((path for path in (Path(NAME), *([home / NAME] if home else [])) if path.is_file()), None)
+    home = user_folder("XDG_CONFIG_HOME", ".config")
+    return next((path for path in (Path(NAME), *([home / "avo" / NAME] if home else [])) if path.is_file()), None)
 
 
 def load() -> Configuration:
@@ -95,7 +88,6 @@ def load() -> Configuration:
     environment = {name: value for name, value in variables.items() if value}
     try:
         if environment and isinstance(data.get("retries", {}), dict):
-            Retries.model_validate(environment)
             data["retries"] = {**data.get("retries", {}), **environment}
         return Configuration.model_validate(data)
     except ValidationError as error:
@@ -117,12 +109,9 @@ def _told(error: ValidationError) -> str:
     """Return the first mistake in one line."""
     first = error.errors()[0]
     place = [str(part) for part in first["loc"]]
-    if first["type"] != "extra_forbidden":
-        return f"{'.'.join(place)}: {first['msg']}"
-    valid = sorted(_keys(place[:-1]))
-    near = difflib.get_close_matches(place[-1], valid, 1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return f"no key '{'.'.join(place)}'{hint}; there are: {', '.join(valid)}"
+    if first["type"] == "extra_forbidden":
+        return unknown_key(place, sorted(_keys(place[:-1])))
+    return f"{'.'.join(place)}: {first['msg']}"
 
 
 def _keys(place: list[str]) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -301,6 +302,18 @@ def low(values: Sequence[float]) -> float:
 def figure(value: float) -> str:
     """Format a score: four significant digits, but whole numbers from 10,000 on."""
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return the question whether the most similar of the known names was meant; empty if none is similar."""
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean '{close[0]}'? " if close else ""
+
+
+def unknown_key(place: Sequence[object], valid: Sequence[str]) -> str:
+    """Return the line about an unknown key of a file that people write: where it is, what was meant, the valid ones."""
+    *_, last = keys = [str(part) for part in place]
+    return f"unknown key '{'.'.join(keys)}'; {meant(last, valid)}valid keys: {', '.join(valid)}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -16,8 +16,6 @@ from typing import Any
 PREFIX = "avo_scenario_"
 """Prefix of the package of a scenario's modules, before its name and a number."""
 _numbers = itertools.count(1)
-_folders: dict[str, Path] = {}
-"""Package -> folder of its modules."""
 
 
 def import_reference(folder: Path) -> ModuleType:
@@ -28,13 +26,8 @@ def import_reference(folder: Path) -> ModuleType:
     importlib.invalidate_caches()  # a module may have been written since the folder was looked at
     home = ModuleType(package, "The modules of one scenario.")
     home.__path__ = [str(folder)]
-    _folders[package], sys.modules[package] = folder, home
-    try:
-        return importlib.import_module(f"{package}.reference")
-    except BaseException:
-        for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
-            del sys.modules[name]
-        raise
+    sys.modules[package] = home
+    return importlib.import_module(f"{package}.reference")
 
 
 def is_beside(folder: Path, name: str) -> bool:
@@ -68,12 +61,13 @@ class _Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         package = module.__name__.partition(".")[0]
-        module.__dict__["__builtins__"] = vars(builtins) | {"__import__": _importing(package, _folders[package])}
+        module.__dict__["__builtins__"] = vars(builtins) | {"__import__": _importing(package)}
         super().exec_module(module)
 
 
-def _importing(package: str, folder: Path) -> Callable[..., Any]:
-    """Return the `__import__` for a scenario's modules, which prefers the modules in `folder`."""
+def _importing(package: str) -> Callable[..., Any]:
+    """Return the `__import__` for a scenario's modules, which prefers the modules in its folder."""
+    folder = Path(sys.modules[package].__path__[0])
 
     def importing(
         name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] | None = (), level: int = 0

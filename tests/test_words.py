@@ -24,7 +24,6 @@ ALLOWED = {
     "agents/stagnation.py": "unified diffs, and what changes from edit to edit in a compiler's message",
     "agents/models/wire.py": "addresses, headers and bodies of HTTP",
     "cli/compare.py": "names of versions that a user types",
-    "cli/evolution.py": "the path that this process was started by",
     "cli/group.py": "words that a user types",
     "operators/forecast.py": "names of models",
     "configuration.py": "keys and values that a user wrote",

@@ -20,12 +20,10 @@ from avo import interrupt
 from avo.cli.group import Entry, LazyGroup
 from avo.faults import fault_of
 from avo.operators.signals import end_alike
-from avo.settings import PACKAGE, printable
+from avo.settings import printable
 
 EVOLVE, LOOK, MEASURE, BY_HAND = "Evolve", "Look at a run", "Measure a candidate", "Be the agent yourself"
 PROBLEMS, KNOWLEDGE, SET_UP = "Problems", "Knowledge", "Set-up"
-CHECKOUT = (PACKAGE.parents[1] / "tests" / "cheats").is_dir()
-"""True in a checkout: the red team's candidates are no part of the package."""
 
 COMMANDS = (
     Entry("run", "Start or resume a run.", panel=EVOLVE, commands=(
@@ -61,10 +59,7 @@ COMMANDS = (
     Entry("build", "Compile a candidate without running it.", "avo.cli.score:build", panel=MEASURE),
     Entry("profile", "Tell where a candidate's time goes.", "avo.cli.profile:profile", panel=MEASURE),
     Entry("sanitize", "Look for wrong accesses and races.", "avo.cli.profile:sanitize", panel=MEASURE),
-    Entry(
-        "redteam", "Judge candidates that cheat or are wrong.", "avo.cli.redteam:redteam", panel=MEASURE,
-        hidden=not CHECKOUT,
-    ),
+    Entry("redteam", "Judge candidates that cheat or are wrong.", "avo.cli.redteam:redteam", panel=MEASURE),
     Entry("mcp", "Serve a run's tools to your own coding agent.", "avo.cli.mcp:mcp", panel=BY_HAND),
     Entry("step", "Begin or end a step of your own.", panel=BY_HAND, commands=(
         Entry("begin", "Open a step, or go on with it: prints the brief.", "avo.cli.step:begin"),

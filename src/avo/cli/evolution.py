@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from avo.agents.tracing import traced
 from avo.cli.options import print_last, printable, resolve_target
 from avo.configuration import load as settings
 from avo.evolve import Limits
+from avo.mcp.client_config import avo_command
 from avo.memory.archive import SETTINGS, settings_in
 from avo.memory.trajectory import trajectory
 from avo.operators.forecast import begins_from, told
@@ -135,9 +137,7 @@ def _told(result: dict[str, Any], run: Path) -> str:
     older = "" if best["rules"] == RULES else f" ({OLDER})"
     cost = f", {result['usd']:.2f} USD" if result["usd"] else ""
     option = f" --run {run}" if run.parent != runs_folder() else ""
-
-    started = "python -m avo" if sys.argv[0].endswith("__main__.py") else sys.argv[0]
-    avo = "avo" if shutil.which("avo") or sys.argv[0] == "-c" else started
+    avo = "avo" if shutil.which("avo") else shlex.join(avo_command())
     came = f"{transfer_text(result['seed_from'])}\n" if "seed_from" in result else ""
     return (
         f"{result['stop_reason']}: {counted(result['versions'], 'version')} from "

@@ -25,7 +25,6 @@ class Entry:
     commands: tuple[Entry, ...] = ()
     panel: str = "Commands"
     """The heading under which it is listed."""
-    hidden: bool = False
 
 
 class LazyGroup(TyperGroup):
@@ -37,9 +36,8 @@ class LazyGroup(TyperGroup):
     def take(self, entries: Sequence[Entry]) -> Self:
         """Set the commands; return the group."""
         self._entries = {entry.name: entry for entry in entries}
-        self.commands = {  # what lists and suggestions are made of
-            entry.name: TyperCommand(entry.name, help=entry.help, hidden=entry.hidden) for entry in entries
-        }
+        # What lists and suggestions are made of.
+        self.commands = {entry.name: TyperCommand(entry.name, help=entry.help) for entry in entries}
         return self
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
@@ -56,10 +54,10 @@ class LazyGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands, by panel."""
-        shown = [entry for entry in self._entries.values() if not entry.hidden]
-        for panel in dict.fromkeys(entry.panel for entry in shown):
+        entries = self._entries.values()
+        for panel in dict.fromkeys(entry.panel for entry in entries):
             with formatter.section(panel):
-                formatter.write_dl([(entry.name, entry.help) for entry in shown if entry.panel == panel])
+                formatter.write_dl([(entry.name, entry.help) for entry in entries if entry.panel == panel])
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return completions, without importing the commands."""

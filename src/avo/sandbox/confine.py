@@ -53,8 +53,6 @@ class Policy:
     """Folders that it may change; missing ones are skipped."""
     memory: int = 0
     """Address space in bytes; 0: no limit."""
-    cpu_seconds: int = 0
-    """CPU time in seconds; 0: no limit."""
     file_bytes: int = 0
     """Size in bytes of the largest file that it may write."""
     own_processes: bool = False
@@ -76,8 +74,6 @@ def enter(policy: Policy) -> list[str]:
     _limit(resource.RLIMIT_NOFILE, 1024)
     if policy.memory:
         _limit(resource.RLIMIT_AS, policy.memory)
-    if policy.cpu_seconds:
-        _limit(resource.RLIMIT_CPU, policy.cpu_seconds)
     # /proc stays that of the outside: in an own process namespace a program that looks for itself there finds another.
     namespaces = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | (CLONE_NEWPID if policy.own_processes else 0)
     if libc.unshare(namespaces | CLONE_NEWNS) == 0:

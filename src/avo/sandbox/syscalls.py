@@ -46,15 +46,11 @@ landlock_create_ruleset 444 444 | landlock_add_rule 445 445 | landlock_restrict_
 """Name, number on x86_64, number on aarch64; a dash where an architecture has no such call."""
 
 
-def _columns() -> dict[str, dict[str, int]]:
-    entries = [entry.split() for line in _TABLE.splitlines() for entry in line.split("|") if line]
-    return {
-        machine: {entry[0]: int(entry[column]) for entry in entries if entry[column] != "-"}
-        for column, machine in enumerate(ARCHITECTURES, 1)
-    }
-
-
-NUMBERS = _columns()
+_ENTRIES = [entry.split() for line in _TABLE.splitlines() for entry in line.split("|") if line]
+NUMBERS = {
+    machine: {entry[0]: int(entry[column]) for entry in _ENTRIES if entry[column] != "-"}
+    for column, machine in enumerate(ARCHITECTURES, 1)
+}
 """Architecture -> call -> number; calls that an architecture does not have are absent."""
 
 

@@ -68,7 +68,7 @@ class LazyGroup(TyperGroup):
             self._listing = False
 
 
-def _loaded(entry: Entry) -> TyperCommand | LazyGroup:
+def _loaded(entry: Entry) -> Any:
     """Return the command or the group, imported."""
     if entry.commands:
         group = LazyGroup(name=entry.name, help=entry.help, no_args_is_help=True, rich_markup_mode=None)
@@ -76,6 +76,4 @@ def _loaded(entry: Entry) -> TyperCommand | LazyGroup:
     module, _, function = entry.place.partition(":")
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(entry.name)(getattr(import_module(module), function))
-    command = get_command(app)
-    assert isinstance(command, TyperCommand)
-    return command
+    return get_command(app)

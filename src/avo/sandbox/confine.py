@@ -95,8 +95,7 @@ def enter(policy: Policy) -> list[str]:
 def _drop_capabilities() -> bool:
     """Drop all capabilities, as with CAP_PERFMON alone root could read any process's environment; True if done."""
     none = ctypes.create_string_buffer(24)
-    done: bool = libc.capset(struct.pack("=Ii", CAPABILITY_VERSION_3, 0), none) == 0
-    return done
+    return bool(libc.capset(struct.pack("=Ii", CAPABILITY_VERSION_3, 0), none) == 0)
 
 
 def _read_only(policy: Policy) -> bool:

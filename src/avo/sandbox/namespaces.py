@@ -157,8 +157,7 @@ def _own_root(cell: Cell) -> int:
 
 def _mount_memory(folder: str, size: int, files: int) -> bool:
     options = f"size={size},nr_inodes={files},mode=0755".encode()
-    done: bool = libc.mount(b"avo", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options) == 0
-    return done
+    return bool(libc.mount(b"avo", folder.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options) == 0)
 
 
 def _show(path: str, root: str) -> None:

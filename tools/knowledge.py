@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from avo.sandbox.process import elide
 from avo.settings import kb_folder
@@ -14,7 +15,6 @@ from avo.types import AvoError, ToolError
 if TYPE_CHECKING:
     from avo.kb_index.index.store import Store
 
-T = TypeVar("T")
 LONGEST_ANSWER = 5800
 """Maximum length in characters of an answer."""
 MOST_QUERIES = 6
@@ -43,23 +43,19 @@ async def kb_search(workspace: Workspace, queries: list[str], arch: str = "", so
     asked = [query[:1000] for query in queries]
     arch = "" if arch == EVERY_ARCH else arch or workspace.target
 
-    def found(store: Store) -> tuple[list[str], str]:
-        from avo.kb_index.search import advice, search
+    from avo.kb_index.search import advice, search
 
+    with _current() as store:
         hits = search(store, asked, HITS, source, arch, tags=workspace.scenario.tags)
-        if not hits:
-            wider = f' (arch "{EVERY_ARCH}" drops that filter)' if arch else ""
-            return [], advice(store, asked, source, arch) + wider
-        shown = []
-        for hit in hits:
-            whole = "{}-{}".format(*hit.symbol_lines) if hit.symbol_lines[0] else ""
-            facts = [hit.version, *hit.arch, f"{hit.symbol} is lines {whole}" if whole and hit.symbol else "", hit.url]
-            shown.append(f"{hit.id}\n{hit.title} ({', '.join(filter(None, facts))})\n{hit.snippet[:SNIPPET]}")
-        return [hit.id for hit in hits], "\n\n".join([*shown, "read on: kb_read(id), or kb_read(id, lines)"])
-
-    ids, text = _ask(found)
-    workspace.journal.add_consulted(workspace.step, ids, " | ".join(asked))
-    return elide(text, LONGEST_ANSWER)
+        wider = f' (arch "{EVERY_ARCH}" drops that filter)' if arch else ""
+        text = "" if hits else advice(store, asked, source, arch) + wider
+    shown = []
+    for hit in hits:
+        whole = "{}-{}".format(*hit.symbol_lines) if hit.symbol_lines[0] else ""
+        facts = [hit.version, *hit.arch, f"{hit.symbol} is lines {whole}" if whole and hit.symbol else "", hit.url]
+        shown.append(f"{hit.id}\n{hit.title} ({', '.join(filter(None, facts))})\n{hit.snippet[:SNIPPET]}")
+    workspace.journal.add_consulted(workspace.step, [hit.id for hit in hits], " | ".join(asked))
+    return elide(text or "\n\n".join([*shown, "read on: kb_read(id), or kb_read(id, lines)"]), LONGEST_ANSWER)
 
 
 async def kb_read(workspace: Workspace, id_or_path: str, lines: str = "") -> str:
@@ -69,29 +65,26 @@ async def kb_read(workspace: Workspace, id_or_path: str, lines: str = "") -> str
     Mind the licence in its header: learn from the text, do not paste it.
     """
 
-    def found(store: Store) -> tuple[list[str], str]:
-        from avo.kb_index.reading import read, symbols
+    from avo.kb_index.reading import read, symbols
 
+    with _current() as store:
         if lines == CONTENTS:
             outline = symbols(store, id_or_path)
-            listed = "\n".join("{}-{} {}".format(*entry["lines"], entry["symbol"]) for entry in outline)
-            return [], elide(listed, LONGEST_ANSWER)
+            return elide("\n".join("{}-{} {}".format(*e["lines"], e["symbol"]) for e in outline), LONGEST_ANSWER)
         passage = read(store, id_or_path, lines)
-        place = f"{passage.source}:{passage.path}#L{passage.first}-{passage.last}"
-        return [place], passage.text(LONGEST_ANSWER)
-
-    places, text = _ask(found)
-    workspace.journal.add_consulted(workspace.step, places, "")
-    return text
+    place = f"{passage.source}:{passage.path}#L{passage.first}-{passage.last}"
+    workspace.journal.add_consulted(workspace.step, [place], "")
+    return passage.text(LONGEST_ANSWER)
 
 
-def _ask(work: Callable[[Store], T]) -> T:
-    """Return the result of `work` on the current store, even if it has been rebuilt. Raises ToolError."""
+@contextlib.contextmanager
+def _current() -> Iterator[Store]:
+    """Yield the current store, even if it has been rebuilt. Raises ToolError, also for an AvoError in the block."""
     current = kb_folder() / "current"
     if not current.exists():
         raise ToolError("there is no knowledge base on this machine (avo kb build makes it): go on without it")
     try:
-        return work(_opened(current.resolve()))
+        yield _opened(current.resolve())
     except AvoError as error:
         raise ToolError(str(error)) from error
 

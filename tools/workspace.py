@@ -33,11 +33,6 @@ LONGEST_DIRECTION = 2000
 """Maximum length in characters of an agent's description of an attempt."""
 
 
-def no_limit(wanted: int) -> int:
-    """Return `wanted`: the `may_score` of a run without a limit."""
-    return wanted
-
-
 @dataclass
 class Workspace:
     """The state that tools get as their first argument; models never see it."""
@@ -55,7 +50,7 @@ class Workspace:
     """Reason why the worker ended the step by itself, if it did."""
     exhausted: bool = False
     """True if the worker said that it has no direction left."""
-    may_score: Callable[[int], int] = no_limit
+    may_score: Callable[[int], int] = lambda wanted: wanted
     """Function that returns how many of that number of further evaluations may begin."""
     fault: AvoError | None = None
     """An error that no agent can correct: the machine's fault, the scenario's or avo's own. It ends the run."""

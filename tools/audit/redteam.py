@@ -9,6 +9,7 @@ seed.h. `// as: incumbent`: the verdict is that of a comparison with the honest 
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import re
 import time
@@ -100,7 +101,6 @@ def candidates(target: str) -> list[Candidate]:
         raise Missing(f"no red team in {TESTS}: its candidates are part of a checkout (git clone), not of the package")
     kind = family(target)
     below, suffix = ("cuda", ".cu") if kind == "cuda" else ("", ".cpp")
-    shared: dict[str, Sources] = {}
     found = []
     for folder in FOLDERS:
         here = TESTS / folder / below
@@ -108,11 +108,10 @@ def candidates(target: str) -> list[Candidate]:
             own = read_sources(path) if path.is_dir() else {path.name: path.read_bytes()}
             text = own[f"launch{suffix}" if path.is_dir() else path.name].decode()
             scenario = _scenario(_line(text, "scenario") or SCENARIO)
-            if scenario not in shared:
-                shared[scenario] = _shared(scenario, target)
+            files = {**own, **_shared(scenario, target)}
             expected, because = _expectation(path, text)
             incumbent = _line(text, "as") == INCUMBENT
-            found.append(Candidate(path.stem, {**own, **shared[scenario]}, expected, because, scenario, incumbent))
+            found.append(Candidate(path.stem, files, expected, because, scenario, incumbent))
     return found
 
 
@@ -121,6 +120,7 @@ def _scenario(name: str) -> str:
     return str(TESTS / name) if (TESTS / name / "scenario.toml").is_file() else name
 
 
+@functools.cache
 def _shared(scenario: str, target: str) -> Sources:
     """Return the files that every candidate gets: ways to attack the runner, and a correct attention or the seed."""
     on_cpu, attention = family(target) == "cpu", scenario == SCENARIO

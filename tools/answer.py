@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from avo.tools.payloads import Payload, Rejection
-from avo.types import Rejected, ToolError
+from avo.types import Rejected, ToolError, Unknown
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Answer:
     """False if the tool could not do what it was asked."""
 
 
-def failed(error: ToolError | Rejected, before: str = "") -> Answer:
+def failed(error: ToolError | Unknown | Rejected, before: str = "") -> Answer:
     """Return the answer of a tool that could not do what it was asked; its text starts with `before`."""
     if isinstance(error, Rejected):
         return Answer(f"{before}{error}", Rejection(str(error.status), error.reason), False)
-    return Answer(f"{before}{error}", error.data if isinstance(error.data, Payload) else None, False)
+    data = getattr(error, "data", None)
+    return Answer(f"{before}{error}", data if isinstance(data, Payload) else None, False)

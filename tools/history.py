@@ -170,11 +170,8 @@ async def attempts(workspace: Workspace, last: int = 30, number: int = 0) -> Ans
 
 
 def read_attempt(workspace: Workspace, number: int) -> str:
-    """Return an evaluation in full: direction, verdict, diff. Raises ToolError if there is none of that number."""
-    try:
-        attempt = workspace.journal.attempt(min(abs(number), LARGEST_NUMBER))
-    except Unknown as error:
-        raise ToolError(str(error)) from error
+    """Return an evaluation in full: direction, verdict, diff. Raises Unknown if there is none of that number."""
+    attempt = workspace.journal.attempt(min(abs(number), LARGEST_NUMBER))
     text = f"attempt {attempt.id}, from {attempt.parent}: {attempt.direction}\n"
     if attempt.forgotten:
         text += f"(it counts no more: {attempt.why_forgotten})\n"

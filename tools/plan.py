@@ -6,7 +6,7 @@ from typing import Literal
 
 from avo.memory.journal.rows import Direction
 from avo.tools.workspace import Workspace
-from avo.types import ToolError, Unknown
+from avo.types import ToolError
 
 OPEN = "open"
 """State of a direction that has not been tried."""
@@ -30,10 +30,7 @@ async def plan(
     if direction and number:
         raise ToolError("give a direction to add it, or the number of one to change it")
     if number:
-        try:
-            workspace.journal.change_direction(min(max(number, -1), LARGEST_NUMBER), state, _short(why))
-        except Unknown as error:
-            raise ToolError(str(error)) from error
+        workspace.journal.change_direction(min(max(number, -1), LARGEST_NUMBER), state, _short(why))
     elif direction.strip():
         workspace.journal.add_direction(workspace.step, _short(direction), state, _short(why))
     return plan_text(workspace) or "no directions yet"

@@ -38,10 +38,7 @@ async def profile(workspace: Workspace, case: str = "") -> str:
     """
     files = workspace.sources()
     keep = _room(workspace.artifacts / "profiles")
-    try:
-        chosen = timed_case(workspace.scenario, workspace.target, case)
-    except Unknown as error:
-        raise ToolError(str(error)) from error
+    chosen = timed_case(workspace.scenario, workspace.target, case)
     found = await workspace.blocking(
         lambda: profiled(workspace.executor, files, workspace.scenario, workspace.target, chosen, keep)
     )

@@ -9,7 +9,7 @@ from avo.sandbox.process import elide
 from avo.tools.history import LONGEST_ANSWER
 from avo.tools.plan import LARGEST_NUMBER
 from avo.tools.workspace import Workspace
-from avo.types import ToolError, Unknown
+from avo.types import ToolError
 
 MOST_FOUND = 12
 """Maximum number of messages that are found."""
@@ -28,10 +28,7 @@ async def recall(workspace: Workspace, query: str = "", number: int = 0) -> str:
     number: shows that message whole.
     """
     if number:
-        try:
-            message = workspace.journal.message(min(abs(number), LARGEST_NUMBER))
-        except Unknown as error:
-            raise ToolError(str(error)) from error
+        message = workspace.journal.message(min(abs(number), LARGEST_NUMBER))
         return elide(f"{_head(message)}\n{message.text}", LONGEST_ANSWER)
     words = list(dict.fromkeys(word.lower() for word in WORD.findall(query)))
     if not words:

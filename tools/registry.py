@@ -15,7 +15,7 @@ from avo.sandbox.process import elide
 from avo.spans import Facts, span
 from avo.tools.answer import Answer, failed
 from avo.tools.workspace import Workspace
-from avo.types import Rejected, ToolError
+from avo.types import Rejected, ToolError, Unknown
 
 MOST_PROBLEMS, LONGEST_KEY = 8, 60
 """Maximum number of mistakes in arguments that are reported, and length in characters of the key at fault."""
@@ -103,7 +103,7 @@ class Registry:
         self.tools = {entry.name: entry for entry in tools}
 
     async def call(self, name: str, arguments: Mapping[str, Any] | str | None) -> Answer:
-        """Run a tool; return its answer, also for an unknown tool, wrong arguments, ToolError and Rejected."""
+        """Run a tool; return its answer, also for an unknown tool, wrong arguments, ToolError, Unknown and Rejected."""
         if name not in self.tools:
             return Answer(f"there is no tool '{name}'; there are: {', '.join(self.tools)}", worked=False)
         with span(f"execute_tool {name}", _facts(name, self.workspace)) as facts:
@@ -124,6 +124,6 @@ class Registry:
         except ValidationError as error:
             known = ", ".join(entry.arguments.model_fields) or "none"
             return Answer(f"{name}: {_problems(error)}; its arguments are: {known}", worked=False)
-        except (ToolError, Rejected) as error:
+        except (ToolError, Unknown, Rejected) as error:
             made = failed(error, f"{name}: ")
             return replace(made, text=elide(made.text, LONGEST_PROBLEM))

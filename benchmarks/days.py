@@ -180,17 +180,16 @@ def child(url: str, folder: Path, turns: int) -> None:
         print(json.dumps({"failed": repr(error)[:200]}), flush=True)
         return repr(error)
 
-    class Limit:
-        def reached(self, journal: Any, lineage: Any) -> str:
-            return "turns" if done + model.turns >= turns else ""
+    def reached(journal: Any, lineage: Any) -> str:
+        return "turns" if done + model.turns >= turns else ""
 
     with open_run(folder, load(str(TINY)), "cpu", "scripted") as workspace:
         done = len(workspace.journal.call_times("worker", "", -1))
-        model, limit = Clocked(), Limit()
+        model = Clocked()
         asyncio.run(plant_seed(workspace))
         workspace.journal.begin_session()
-        team = Team(workspace, model, provider, lambda: bool(limit.reached(None, None)))
-        print(json.dumps({"stopped": asyncio.run(evolve(workspace, team, limit, failed))}), flush=True)
+        team = Team(workspace, model, provider, lambda: bool(reached(None, None)))
+        print(json.dumps({"stopped": asyncio.run(evolve(workspace, team.vary, reached, failed))}), flush=True)
 
 
 # ---- the day --------------------------------------------------------------------------------------

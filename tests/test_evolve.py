@@ -70,7 +70,7 @@ def play(operator: Scripted, limits: Limits, failures: list[Exception] | None = 
         (failures if failures is not None else []).append(error)
         return str(error)
 
-    return asyncio.run(evolve(operator.workspace, operator, limits, failed))
+    return asyncio.run(evolve(operator.workspace, operator.vary, limits.reached, failed))
 
 
 def outcomes(workspace: Workspace) -> list[str]:
@@ -214,7 +214,7 @@ def test_a_mistake_of_the_users_is_not_counted_as_a_failed_step(ready: Workspace
         raise AvoError("no key")
 
     with pytest.raises(AvoError, match="no key"):
-        asyncio.run(evolve(ready, Scripted(ready, raises), Limits(), failed))
+        asyncio.run(evolve(ready, Scripted(ready, raises).vary, Limits().reached, failed))
     assert outcomes(ready) == [None]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from avo.faults import fault_of
 from avo.memory.journal.journal import Journal
@@ -26,20 +25,10 @@ ROUNDING = 1e-9
 """Tolerance for rounding errors in sums of USD."""
 
 
-class Operator(Protocol):
-    """The variation operator."""
-
-    async def vary(self, brief: Answer) -> Outcome:
-        """Run one variation step from the best version, and return its outcome."""
-        ...
-
-
-class Bounds(Protocol):
-    """The stopping criterion of a run."""
-
-    def reached(self, journal: Journal, lineage: Lineage) -> str:
-        """Return the reason why the run is over; empty if it is not."""
-        ...
+Vary = Callable[[Answer], Awaitable[Outcome]]
+"""The variation operator: runs one step from the best version, given its brief, and returns its outcome."""
+Reached = Callable[[Journal, Lineage], str]
+"""The stopping criterion of a run: returns the reason why it is over; empty if it is not."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +59,22 @@ class Limits:
         return "time" if self.minutes and journal.elapsed() >= self.minutes * 60 else ""
 
 
-async def evolve(workspace: Workspace, operator: Operator, limits: Bounds, failed: Callable[[Exception], str]) -> str:
+async def evolve(workspace: Workspace, vary: Vary, reached: Reached, failed: Callable[[Exception], str]) -> str:
     """Vary the best version until a stopping criterion holds; return the reason. Resumes from the journal.
 
     failed: reports an unexpected error of a step and returns a line about it.
     Raises AvoError for what no agent can mend; the step stays open.
     """
-    while not (reason := limits.reached(workspace.journal, workspace.lineage)):
+    while not (reason := reached(workspace.journal, workspace.lineage)):
         workspace.step, resumed = workspace.journal.open_step(workspace.lineage.best().name)
         try:
-            outcome = await operator.vary(await brief(workspace, resumed))
+            outcome = await vary(await brief(workspace, resumed))
         except Exception as error:
             if fault := fault_of(error):  # nobody in the step can mend it: it stays open, the same command goes on
                 raise fault from error
             outcome = Outcome("error", failed(error))
         if outcome.kind == "interrupted":  # the step stays open, with its edits: the same command goes on with it
-            return limits.reached(workspace.journal, workspace.lineage) or outcome.kind
+            return reached(workspace.journal, workspace.lineage) or outcome.kind
         workspace.lineage.restore()  # the work tree is the best version again, whatever happened
         workspace.journal.close_step(workspace.step, outcome.kind, outcome.summary)
         if outcome.kind == "exhausted" or stuck(workspace.journal):

@@ -35,7 +35,7 @@ def run(
     with open_run(folder, tiny, "cpu", "tuner") as workspace:
         workspace.executor = executor
         team = Team(workspace, Tuner(), TunerSupervisor(), lambda: False)
-        assert asyncio.run(evolve(workspace, team, Limits(), repr)) == "exhausted"
+        assert asyncio.run(evolve(workspace, team.vary, Limits().reached, repr)) == "exhausted"
         workspace.journal.add_note(1, "sixteen are enough")
         workspace.journal.add_direction(1, "swap the loops", "abandoned", "twice as slow")
         workspace.journal.add_direction(1, "\x1b[31mred", "open", "")

@@ -68,7 +68,7 @@ class Session:
         try:
             await plant_seed(self._workspace)
             self._workspace.may_score = self._caps.may_score
-            return await evolve(self._workspace, team, self._caps, self._failed)
+            return await evolve(self._workspace, team.vary, self._caps.reached, self._failed)
         except Cancelled:
             return "interrupted"
         finally:

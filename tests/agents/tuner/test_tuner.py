@@ -117,7 +117,7 @@ def sweeps(seed: int) -> list[dict[str, list[str]]]:
 
 def run(workspace: Workspace) -> str:
     team = Team(workspace, Tuner(), TunerSupervisor(), lambda: False)
-    return asyncio.run(evolve(workspace, team, Limits(steps=9), repr))
+    return asyncio.run(evolve(workspace, team.vary, Limits(steps=9).reached, repr))
 
 
 def test_it_improves_a_real_scenario_and_ends_exhausted(workspace: Workspace) -> None:

@@ -29,7 +29,7 @@ def raised(folder: Path, call: str, error: BaseException) -> ScenarioError:
 def wrong(folder: Path, call: str, problem: str, function: object = None) -> ScenarioError:
     """Return the error for a wrong result of a function, with the line of the function's definition."""
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None) if function else None  # type: ignore[arg-type]
-    place = _reference(folder)
+    place = str(folder / "reference.py")
     if code is not None and _within(folder, code.co_filename):
         place = f"{code.co_filename}:{code.co_firstlineno}"
     return _line(place, call, problem)
@@ -37,10 +37,6 @@ def wrong(folder: Path, call: str, problem: str, function: object = None) -> Sce
 
 def _line(place: str, call: str, problem: str) -> ScenarioError:
     return ScenarioError(": ".join(filter(None, (place, call, " ".join(problem.split())))))
-
-
-def _reference(folder: Path) -> str:
-    return str(folder / "reference.py")
 
 
 def _within(folder: Path, file: str) -> bool:
@@ -52,7 +48,7 @@ def _place(folder: Path, error: BaseException) -> str:
         return f"{error.filename}:{error.lineno}"
     shared = {os.path.realpath(file) for file in sources(folder / "reference.py")}
     known: dict[str, bool] = {}
-    place = _reference(folder)
+    place = str(folder / "reference.py")
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
         if file not in known:

@@ -65,7 +65,6 @@ class _OutputToStderr:
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
-        self._stream, self._descriptor = sys.stdout, -1
 
     def __enter__(self) -> None:
         with self._lock:

@@ -44,10 +44,9 @@ BaseUrl = Annotated[
 ]
 
 
-def output(meaning: str) -> typer.models.OptionInfo:
+def output(meaning: str) -> Any:
     """Return the option `--output`, the same in every command that writes a file or a folder."""
-    made: typer.models.OptionInfo = typer.Option("--output", "-o", envvar="AVO_OUTPUT", metavar="PATH", help=meaning)
-    return made
+    return typer.Option("--output", "-o", envvar="AVO_OUTPUT", metavar="PATH", help=meaning)
 
 
 SeedFrom = Annotated[

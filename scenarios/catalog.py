@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from avo.settings import SCENARIOS
@@ -14,27 +13,15 @@ PATH = "AVO_SCENARIO_PATH"
 """Environment variable with folders of scenarios, separated by ':'."""
 GROUP = "avo.scenarios"
 """Group of entry points by which installed packages name a package whose folder holds scenarios."""
-SHIPPED = "shipped"
-"""Origin of the scenarios that come with avo."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """The location of a scenario."""
-
-    name: str
-    folder: Path
-    origin: str
-    """SHIPPED, its folder on PATH, or "package" and the entry point's name."""
 
 
 def names() -> list[str]:
     """Return the names of the shipped scenarios, sorted."""
-    return [place.name for place in _within(SCENARIOS, SHIPPED)]
+    return [place.name for place in _within(SCENARIOS)]
 
 
-def places() -> list[Place]:
-    """Return every scenario, sorted by name. Raises AvoError for a package that cannot be found."""
+def folders() -> list[Path]:
+    """Return the folder of every scenario, sorted by name. Raises AvoError for a package that cannot be found."""
     return sorted([*_near(), *_packaged()], key=lambda place: place.name)
 
 
@@ -49,7 +36,7 @@ def folder(name: str) -> Path:
         raise AvoError(f"no scenario.toml in folder '{name}'")
     near = list(_near())
     everywhere = near if any(place.name == name for place in near) else [*near, *_packaged()]
-    found = list(dict.fromkeys(place.folder for place in everywhere if place.name == name))
+    found = list(dict.fromkeys(place for place in everywhere if place.name == name))
     if len(found) > 1:
         raise AvoError(f"two scenarios are called '{name}': {found[0]} and {found[1]}; rename one, or name its folder")
     if found:
@@ -60,11 +47,10 @@ def folder(name: str) -> Path:
     raise AvoError(f"no scenario '{name}'; {meant(name, known)}there are: {', '.join(known)}{missing}")
 
 
-def _near() -> Iterator[Place]:
-    """Yield the shipped scenarios, and those on the path."""
-    yield from _within(SCENARIOS, SHIPPED)
-    for place in _path():
-        yield from _within(place, str(place))
+def _near() -> Iterator[Path]:
+    """Yield the folders of the shipped scenarios, and of those on the path."""
+    for place in (SCENARIOS, *_path()):
+        yield from _within(place)
 
 
 def _path() -> list[Path]:
@@ -72,13 +58,12 @@ def _path() -> list[Path]:
     return list(dict.fromkeys(Path(part).expanduser().resolve() for part in given if part))
 
 
-def _within(place: Path, origin: str) -> Iterator[Place]:
-    for file in sorted(place.glob("*/scenario.toml")):
-        yield Place(file.parent.name, file.parent, origin)
+def _within(place: Path) -> list[Path]:
+    return [file.parent for file in sorted(place.glob("*/scenario.toml"))]
 
 
-def _packaged() -> Iterator[Place]:
-    """Yield the scenarios of installed packages. Raises AvoError for an entry point that names no package."""
+def _packaged() -> Iterator[Path]:
+    """Yield the folders of scenarios in installed packages. Raises AvoError where an entry point names no package."""
     from importlib.metadata import entry_points
     from importlib.util import find_spec
 
@@ -90,4 +75,4 @@ def _packaged() -> Iterator[Place]:
         if spec is None or spec.submodule_search_locations is None:
             raise AvoError(f"entry point {GROUP}: {entry.name} = {entry.value}: no such package")
         for place in spec.submodule_search_locations:
-            yield from _within(Path(place).resolve(), f"package {entry.name}")
+            yield from _within(Path(place).resolve())

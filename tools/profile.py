@@ -14,7 +14,7 @@ from avo.tools.build.sources import Sources
 from avo.tools.devices.lease import lease
 from avo.tools.score.executor import Executor
 from avo.tools.workspace import Workspace
-from avo.types import Missing, ToolError, Unknown
+from avo.types import Missing, Unknown
 
 KEPT = 20
 """Number of profiles of a run whose reports stay on disk."""

@@ -9,16 +9,17 @@ import typer
 
 from avo.cli.options import AsJson, ScenarioName, print_json, printable
 from avo.scenarios.abi import header
-from avo.scenarios.catalog import SHIPPED, Place, places
 from avo.scenarios.catalog import folder as folder_of
+from avo.scenarios.catalog import folders
 from avo.scenarios.loader import load
 from avo.scenarios.scaffold import create
+from avo.settings import SCENARIOS
 from avo.types import AvoError
 
 
 def list_scenarios(as_json: AsJson = False) -> None:
     """List the scenarios: the shipped ones, those of AVO_SCENARIO_PATH, those of installed packages."""
-    found = [_listed(place) for place in places()]
+    found = [_listed(place) for place in folders()]
     if as_json:
         print_json(found)
         return
@@ -28,11 +29,11 @@ def list_scenarios(as_json: AsJson = False) -> None:
         print(printable(f"{entry['name']:20} {told}{origin}"))
 
 
-def _listed(place: Place) -> dict[str, Any]:
+def _listed(place: Path) -> dict[str, Any]:
     """Return a scenario's entry in the list, with the error if it cannot be loaded."""
-    origin = {} if place.origin == SHIPPED else {"from": place.origin}
+    origin = {} if place.parent == SCENARIOS else {"from": str(place.parent)}
     try:
-        scenario = load(str(place.folder))
+        scenario = load(str(place))
     except AvoError as error:
         return {"name": place.name, "error": " ".join(str(error).split())} | origin
     return {"name": scenario.name, "summary": scenario.summary, "targets": list(scenario.targets)} | origin

@@ -23,38 +23,35 @@ def raised(folder: Path, call: str, error: BaseException) -> ScenarioError:
     words = _words(error)
     if not call and not isinstance(error, Changed):
         words = f"cannot be imported: {words}"
-    return _line(_place(folder, error), call, words)
+    return ScenarioError(" ".join(words.split()), *_place(folder, error), call)
 
 
 def wrong(folder: Path, call: str, problem: str, function: object = None) -> ScenarioError:
     """Return the error for a wrong result of a function, with the line of the function's definition."""
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None) if function else None  # type: ignore[arg-type]
-    place = str(folder / "reference.py")
+    file, line = str(folder / "reference.py"), 0
     if code is not None and _within(folder, code.co_filename):
-        place = f"{code.co_filename}:{code.co_firstlineno}"
-    return _line(place, call, problem)
-
-
-def _line(place: str, call: str, problem: str) -> ScenarioError:
-    return ScenarioError(": ".join(filter(None, (place, call, " ".join(problem.split())))))
+        file, line = code.co_filename, code.co_firstlineno
+    return ScenarioError(" ".join(problem.split()), file, line, call)
 
 
 def _within(folder: Path, file: str) -> bool:
     return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
 
 
-def _place(folder: Path, error: BaseException) -> str:
+def _place(folder: Path, error: BaseException) -> tuple[str, int]:
+    """Return file and line; the line is 0 if it is not known."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno and _within(folder, error.filename):
-        return f"{error.filename}:{error.lineno}"
+        return error.filename, error.lineno
     shared = {os.path.realpath(file) for file in sources(folder / "reference.py")}
     known: dict[str, bool] = {}
-    place = str(folder / "reference.py")
+    place = str(folder / "reference.py"), 0
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
         if file not in known:
             known[file] = os.path.realpath(file) in shared or _within(folder, file)
         if known[file]:
-            place = f"{file}:{line}"
+            place = file, line
     return place
 
 

@@ -37,19 +37,20 @@ def layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
     """
     file = path / "scenario.toml"
     if file in above:
-        raise ScenarioError(f"{above[-1]}: extends: a loop: {' -> '.join(p.parent.name for p in (*above, file))}")
+        loop = " -> ".join(p.parent.name for p in (*above, file))
+        raise ScenarioError(f"a loop: {loop}", above[-1], key="extends")
     data = _read(file)
     if given := {"name", "path", "files"} & set(data):
-        raise ScenarioError(f"{file}: unknown key '{min(given)}'; a scenario is called as its folder")
+        raise ScenarioError(f"unknown key '{min(given)}'; a scenario is called as its folder", file)
     base = data.pop("extends", None)
     if base is None:
         return [Layer(file, data)]
     if not isinstance(base, str):
-        raise ScenarioError(f"{file}: extends: name one scenario")
+        raise ScenarioError("name one scenario", file, key="extends")
     try:
         below = folder(str((path / base).resolve()) if "/" in base else base)
     except AvoError as error:
-        raise ScenarioError(f"{file}: extends: {error}") from error
+        raise ScenarioError(str(error), file, key="extends") from error
     return [Layer(file, data), *layers(below, (*above, file))]
 
 
@@ -61,11 +62,10 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ScenarioError(f"{file}:{line}: it has to be UTF-8: {error}") from error
+        raise ScenarioError(f"it has to be UTF-8: {error}", file, line) from error
     except (OSError, ValueError, RecursionError) as error:
         told = AT_LINE.search(str(error))
-        place = f"{file}:{told[1]}" if told else str(file)
-        raise ScenarioError(f"{place}: {error}") from error
+        raise ScenarioError(str(error), file, int(told[1]) if told else 0) from error
 
 
 def merged(found: Sequence[Layer]) -> dict[str, Any]:

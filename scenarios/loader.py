@@ -194,7 +194,7 @@ class Scenario(Strict):
         """reference.py as a module; imports torch. Raises ScenarioError with the line that failed."""
         source = self.path / "reference.py"
         if not source.is_file():
-            raise ScenarioError(f"{source}: missing; it must define make_inputs and reference")
+            raise ScenarioError("missing; it must define make_inputs and reference", source)
         try:
             with contained():
                 return import_reference(self.path)
@@ -266,7 +266,8 @@ def load(name: str) -> Scenario:
         return Scenario.model_validate(merged(found) | own)
     except ValidationError as error:
         problem = _first_problem(error)
-        raise ScenarioError(f"{holder(found, problem['loc'])}: {_line(problem)}") from error
+        key, words = _told(problem)
+        raise ScenarioError(words, holder(found, problem["loc"]), key=key) from error
 
 
 def _first_problem(error: ValidationError) -> ErrorDetails:
@@ -274,13 +275,14 @@ def _first_problem(error: ValidationError) -> ErrorDetails:
     return next((entry for entry in problems if entry["type"] == "extra_forbidden"), problems[0])
 
 
-def _line(problem: ErrorDetails) -> str:
+def _told(problem: ErrorDetails) -> tuple[str, str]:
+    """Return the key, if it is known, and the problem."""
     where = ".".join(str(part) for part in problem["loc"]) or "scenario"
     if problem["type"] == "extra_forbidden":
-        return unknown_key(problem["loc"], _keys_at(problem["loc"][:-1]))
+        return "", unknown_key(problem["loc"], _keys_at(problem["loc"][:-1]))
     if problem["loc"][-1:] == ("[key]",):
-        return f"{where.removesuffix('.[key]')}: a target is cpu or an architecture such as sm_90a"
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+        return where.removesuffix(".[key]"), "a target is cpu or an architecture such as sm_90a"
+    return where, problem["msg"].removeprefix("Value error, ")
 
 
 def _keys_at(location: tuple[Any, ...]) -> list[str]:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 RULES = "2"
@@ -21,7 +22,17 @@ class AvoError(Exception):
 
 
 class ScenarioError(AvoError):
-    """A mistake in a scenario's files: one line that begins with the file, and the line where it is known."""
+    """A mistake in a scenario's files; its text is `file:line: key: problem`, without what is not known."""
+
+    def __init__(self, problem: str, file: Path | str = "", line: int = 0, key: str = "") -> None:
+        """key: a key of scenario.toml, or a call of a function of reference.py. line: 0 if unknown."""
+        self.problem, self.file, self.line, self.key = problem, str(file), line, key
+        place = f"{file}:{line}" if line else self.file
+        super().__init__(": ".join(filter(None, (place, key, problem))))
+
+    def but(self, problem: str) -> ScenarioError:
+        """Return the same mistake, told in other words."""
+        return ScenarioError(problem, self.file, self.line, self.key)
 
 
 class Missing(AvoError):

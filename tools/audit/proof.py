@@ -120,7 +120,7 @@ def _refreshed(judge: Judge, case: Case, inputs: Tensors) -> Iterator[Finding]:
         expected(scenario, case, first)
     except ScenarioError as error:
         what = HOOK if pool.own else "each element from one of two drawn sets"
-        raise ScenarioError(f"{error}: so it is on the inputs of timed launches ({what}): {remedy}") from error
+        raise error.but(f"{error.problem}: so it is on the inputs of timed launches ({what}): {remedy}") from error
     for name in inputs:
         part = float((first[name] == second[name]).double().mean())
         if first[name].numel() > FEW and part > REPEATS:
@@ -230,7 +230,7 @@ def baselines(judge: Judge, remarks: list[str]) -> tuple[list[Finding], dict[str
             problem = f"a baseline that is wrong: {rejected.reason}: mend it"
             found.append(Finding(str(scenario.path / "reference.py"), name, problem, refused=True))
         except ScenarioError as error:
-            found.append(of_the_files(str(error)))
+            found.append(of_the_files(error))
         else:
             right[name] = worst
     return found, right

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -14,12 +13,8 @@ from avo.scenarios.layers import holder, layers
 from avo.scenarios.loader import Scenario, family, shape_of
 from avo.tools.build.seeds import seed_sources
 from avo.tools.score.executor import LocalExecutor
-from avo.types import AvoError, Missing, Status, Verdict
+from avo.types import AvoError, Missing, ScenarioError, Status, Verdict
 
-LINE = re.compile(r"(.*?\.(?:toml|py))(?::(\d+))?: (.*)", re.DOTALL)
-"""A message about a file: its name, the line if known, and the rest."""
-CALL = re.compile(r"(\w+\(case '[^']*'\)):? (.*)", re.DOTALL)
-"""A message about a call of a function of reference.py."""
 MOST_APART = 100.0
 """Largest factor between timed cases in the seed's time per unit of work."""
 NOISY = 1.3
@@ -90,15 +85,11 @@ class Report:
         return [*shown, f"{self.scenario} on {self.target}: {verdict}"]
 
 
-def of_the_files(line: str) -> Finding:
-    """Parse the message of an AvoError, "file:line: key: problem" or less, to a finding."""
-    if not (told := LINE.fullmatch(line)):
-        return Finding("", "", line)
-    file, number, rest = told[1], int(told[2] or 0), told[3]
-    if call := CALL.match(rest):
-        return Finding(file, call[1], call[2], number)
-    key, _, problem = rest.partition(": ")
-    return Finding(file, key, problem, number) if problem and " " not in key else Finding(file, "", rest, number)
+def of_the_files(error: AvoError) -> Finding:
+    """Return an error as a finding, with its place if it is one of a scenario's files."""
+    if isinstance(error, ScenarioError):
+        return Finding(error.file, error.key, error.problem, error.line)
+    return Finding("", "", str(error))
 
 
 def examine(scenario: Scenario, target: str) -> Report:
@@ -119,7 +110,7 @@ def examine(scenario: Scenario, target: str) -> Report:
         except Missing:
             raise
         except AvoError as error:
-            found.append(of_the_files(str(error)))
+            found.append(of_the_files(error))
             if number == 1:
                 break  # nothing can be evaluated
         if number < 2 and any(number == 0 or finding.file.endswith(".py") for finding in found):

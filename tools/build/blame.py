@@ -159,7 +159,5 @@ def _require_a_compiler_that_works(how: Compilation, beside: Path) -> None:
     with trial(*flagged) as (again, folder):
         if well(again, folder) or ended_by_others(again):
             raise Missing(f"the compiler {how.compiler.path} does not always work: {why(first)}")
-    raise ScenarioError(
-        f"{how.scenario.path / 'scenario.toml'}: targets.{how.target}.flags, or a name that becomes one of {HEADER}, "
-        f"keep every candidate from being compiled: {why(again)}"
-    )
+    told = f"they, or a name that becomes one of {HEADER}, keep every candidate from being compiled: {why(again)}"
+    raise ScenarioError(told, how.scenario.path / "scenario.toml", key=f"targets.{how.target}.flags")

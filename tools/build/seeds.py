@@ -7,7 +7,7 @@ from pathlib import Path
 from avo.scenarios.loader import Scenario
 from avo.settings import KERNELS
 from avo.tools.build.sources import read_sources
-from avo.types import AvoError, ToolError
+from avo.types import AvoError, ScenarioError, ToolError
 
 
 def seed_sources(scenario: Scenario, target: str) -> dict[str, bytes]:
@@ -21,7 +21,8 @@ def seed_folder(scenario: Scenario, target: str) -> Path:
     for place in (*(file.parent for file in scenario.files), KERNELS):
         if (place / name).is_dir():
             return place / name
-    raise AvoError(f"{scenario.path / 'scenario.toml'}: targets.{target}.seed: no folder '{name}' here or in kernels/")
+    problem, file = f"no folder '{name}' here or in kernels/", scenario.path / "scenario.toml"
+    raise ScenarioError(problem, file, key=f"targets.{target}.seed")
 
 
 def folder_sources(folder: Path) -> dict[str, bytes]:

@@ -67,7 +67,7 @@ def calling(scenario: Scenario, function: str, case: Case) -> Iterator[Any]:
         told = raised(scenario.path, called(function, case), error)
         if isinstance(error, OSError) and error.errno in FULL:
             raise Missing(str(told)) from error
-        if full := lacking(error, str(told)):
+        if full := lacking(error, told):
             raise full from error
         raise told from error
 

@@ -23,7 +23,7 @@ def drawn(scenario: Scenario, case: Case, seed: int, device: str) -> Tensors:
     except ScenarioError as error:
         if any(own.id == case.id and own.inputs != case.inputs for own in scenario.cases):
             which = f"the family '{case.inputs}': let make_inputs draw it at this shape, or leave it out by `families`"
-            raise ScenarioError(f"{error} ({which})") from error
+            raise error.but(f"{error.problem} ({which})") from error
         raise
 
 

@@ -30,33 +30,35 @@ def require_memory(scenario: Scenario, target: str, device: str) -> None:
     for case in (*scenario.timed(target), *scenario.checked(target)):
         needed = SETS[device] * slot_bytes(scenario, [case])
         if needed > min(whole, free):
-            raise _too_large(f"{_place(scenario, case)}: case '{case.id}'", needed, whole, free)
+            raise _too_large(_place(scenario, case), needed, whole, free)
 
 
-def lacking(error: BaseException, told: str) -> AvoError | None:
+def lacking(error: BaseException, told: ScenarioError) -> AvoError | None:
     """Return the error to raise if a function of reference.py failed because the CPU's memory is full, else None.
 
-    told: the message about `error`.
+    told: `error` as one of the scenario.
     """
     found = ASKED_FOR.search(str(error))
     if not (found or isinstance(error, MemoryError)):
         return None
     whole, free = memory("cpu")
     if not found:
-        return Missing(f"{told.partition(': MemoryError')[0]}: the memory is full: {_size(free)} are free here")
+        return Missing(str(told.but(f"the memory is full: {_size(free)} are free here")))
     needed = int(found[1]) if found[1] else int(float(found[2]) * 2 ** POWERS[found[3]])
-    return _too_large(told.partition(f": {type(error).__name__}")[0], needed, whole, free)
+    return _too_large(told, needed, whole, free)
 
 
-def _too_large(who: str, needed: int, whole: int, free: int) -> AvoError:
+def _too_large(told: ScenarioError, needed: int, whole: int, free: int) -> AvoError:
     if needed > whole:
-        return ScenarioError(f"{who} needs {_size(needed)} of memory, and there are {_size(whole)}: make it smaller")
-    return Missing(f"{who} needs {_size(needed)} of memory, and {_size(free)} of {_size(whole)} are free: free some")
+        return told.but(f"it needs {_size(needed)} of memory, and there are {_size(whole)}: make it smaller")
+    return Missing(str(told.but(f"it needs {_size(needed)} of memory, and {_size(free)} of {_size(whole)} are free")))
 
 
-def _place(scenario: Scenario, case: Case) -> str:
+def _place(scenario: Scenario, case: Case) -> ScenarioError:
+    """Return an error with the place of a case, still without a problem."""
     kind, cases = ("cases", scenario.cases) if case in scenario.cases else ("tests", scenario.tests)
-    return f"{holder(layers(scenario.path), (kind, cases.index(case)))}: {kind}.{cases.index(case)}.dims"
+    number = cases.index(case)
+    return ScenarioError("", holder(layers(scenario.path), (kind, number)), key=f"{kind}.{number}.dims ({case.id})")
 
 
 def _size(size: int) -> str:

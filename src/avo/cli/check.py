@@ -17,7 +17,7 @@ def check(name: ScenarioName, target: Target = "auto", as_json: AsJson = False) 
     try:
         scenario = load(str(place))
     except AvoError as error:
-        report = Report(place.name, target, (of_the_files(str(error)),))
+        report = Report(place.name, target, (of_the_files(error),))
     else:
         report = examine(scenario, resolve_target(target, scenario))
     if as_json:

@@ -139,7 +139,7 @@ def test_what_refresh_makes_of_inputs_is_checked_as_they_are(own_scenario: Path)
 def test_a_case_beyond_the_memory_is_told_before_anything_is_allocated(own_scenario: Path) -> None:
     change(own_scenario, "R = 128, C = 4096", "R = 1048576, C = 4194304", "scenario.toml")
     assert re.match(
-        r"scenario\.toml: cases\.0\.dims: case 'wide' needs 65\d\d\d\.\d GiB \(\d+ bytes\) of memory, and there are",
+        r"scenario\.toml: cases\.0\.dims \(wide\): it needs 65\d\d\d\.\d GiB \(\d+ bytes\) of memory, and there are",
         complaint(own_scenario),
     )
     change(own_scenario, "R = 1048576, C = 4194304", "R = 128, C = 4096", "scenario.toml")
@@ -151,11 +151,13 @@ def test_a_reference_that_needs_more_than_there_is_and_a_machine_that_is_full_ar
 ) -> None:
     change(own_scenario, "(a @ x, ", "(torch.empty(2 ** 50) or a @ x, ")
     assert re.match(
-        r"reference\.py:17: reference\(case 'odd'\) needs 4194304\.0 GiB \(\d+ bytes\) of memory, and there are ",
+        r"reference\.py:17: reference\(case 'odd'\): it needs 4194304\.0 GiB \(\d+ bytes\) of memory, and there are ",
         complaint(own_scenario),
     )
-    assert isinstance(lacking(MemoryError(), "reference.py:3: reference(case 'x'): MemoryError"), Missing)
-    assert lacking(RuntimeError("shapes differ"), "reference.py:3") is None
+    assert isinstance(
+        lacking(MemoryError(), ScenarioError("MemoryError", "reference.py", 3, "reference(case 'x')")), Missing
+    )
+    assert lacking(RuntimeError("shapes differ"), ScenarioError("shapes differ")) is None
 
 
 def test_a_full_disk_is_the_machines(own_scenario: Path) -> None:

@@ -28,6 +28,8 @@ SETS = 3
 """Input sets that are drawn for a case; each launch gets a mixture of two of them."""
 MOST_FAMILIES = 4
 """Maximum number of other families of inputs that the launches of a case see, if the case names none itself."""
+SLOW_SECONDS, FAMILIES_IF_SLOW = 0.05, 2
+"""Seconds of a launch on the CPU above which it sees fewer of them in one evaluation, drawn anew for each."""
 PARTS_OF_OTHERS = 3
 """Additional parts that are checked of a launch on another family."""
 MOST_WHOLE = {"cpu": 4, "cuda": 2}
@@ -233,7 +235,8 @@ def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts
     samples, rows, clocks = list(times), [statistics.mean(times)], judge.clocks()
     families, anew = dict[str, float](), list[float]()
     spent, count = sum(times) * row.group, ROWS if judge.on_gpu else expected_rows(decided, row)
-    waiting = [(secrets.randbelow(count), name) for name in other_families(judge, case)]
+    most = FAMILIES_IF_SLOW if decided > SLOW_SECONDS and not judge.on_gpu and case.families is None else None
+    waiting = [(secrets.randbelow(count), name) for name in other_families(judge, case)[:most]]
     if count > LEAST_SAMPLES:
         waiting += [(secrets.randbelow(count), case.inputs) for _ in range(ANEW)]
     else:  # so few launches, each so slow, that one on data drawn anew has to do: the last of those that are needed

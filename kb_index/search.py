@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from sqlite3 import Row
-from typing import Any
 
 from avo.kb_index.index import lexical
 from avo.kb_index.index.store import Store
@@ -25,61 +24,14 @@ NAMES_WEIGHT = 0.5
 """Weight of a list by title, symbol and path alone; lists by everything have weight 1."""
 BONUS = 0.25
 """Weight of the list of passages that share a word with the scenario's tags; a question's lists have weight 1."""
-TAGGED = 500
-"""Number of passages sharing a word with the tags that are considered."""
 PER_FILE = 2
 """Number of hits from one file, as long as others are left."""
 SNIPPET = 400
 """Longest snippet, in characters."""
 ARCHITECTURE = re.compile(r"(?:sm_?)?(\d{2,3})[af]?", re.IGNORECASE)
 """An architecture as a user writes it; the group is the number."""
-
-
-@dataclass(frozen=True)
-class Filter:
-    """Restrictions on hits; an empty field restricts nothing."""
-
-    source: str = ""
-    """Names of sources, separated by commas."""
-    arch: str = ""
-    """Architecture: sm_90a equals sm_90; passages tagged with no architecture always pass."""
-    kind: str = ""
-
-    @property
-    def sources(self) -> list[str]:
-        """The names of the sources."""
-        return [name.strip() for name in self.source.split(",") if name.strip()]
-
-    @property
-    def tag(self) -> str:
-        """The architecture in the form of the chunks' tags."""
-        found = ARCHITECTURE.fullmatch(self.arch)
-        return f"sm_{found[1]}" if found else self.arch
-
-    def sql(self) -> tuple[str, list[str]]:
-        """Return an SQL condition on chunks and documents, and its values."""
-        parts, values = [], []
-        if self.sources:
-            parts.append(f"documents.source IN ({', '.join('?' * len(self.sources))})")
-            values += self.sources
-        if self.kind:
-            parts.append("chunks.kind = ?")
-            values.append(self.kind)
-        if self.arch:
-            parts.append("(instr(chunks.arch, ?) OR instr(chunks.arch, ' any '))")
-            values.append(f" {self.tag} ")
-        return " AND ".join(parts), values
-
-    def chroma(self) -> dict[str, Any] | None:
-        """Return the restrictions as Chroma's `where`; None without any."""
-        parts: list[dict[str, Any]] = []
-        if self.sources:
-            parts.append({"source": {"$in": self.sources}})
-        if self.kind:
-            parts.append({"kind": self.kind})
-        if self.arch:
-            parts.append({"$or": [{"arch": {"$contains": tag}} for tag in (self.tag, "any")]})
-        return {"$and": parts} if len(parts) > 1 else parts[0] if parts else None
+TABLE_OF = {"source": "documents", "kind": "chunks"}
+"""Filter -> the table that has it as a column."""
 
 
 @dataclass(frozen=True)
@@ -113,12 +65,8 @@ def search(
     """
     asked = [queries] if isinstance(queries, str) else list(queries)
     asked = [text for text in asked if text.strip()]
-    wanted = Filter(source, arch, kind)
-    _check(store, wanted)
-    scores = _ranked(store, asked, wanted)
-    if tags and scores:
-        shared = lexical.nearest(store.db, query_terms(" ".join(tags)), *wanted.sql(), TAGGED)
-        _add(scores, [number for number in shared if number in scores], BONUS)
+    scores = _ranked(store, asked, _among(store, source, arch, kind))
+    _add(scores, lexical.nearest(store.db, query_terms(" ".join(tags)), [*scores], len(scores)), BONUS)
     query = (
         "SELECT chunks.*, source, path, documents.url AS page FROM chunks"
         " JOIN documents ON documents.id = chunks.document WHERE chunks.id=?"
@@ -138,28 +86,39 @@ def advice(store: Store, queries: Sequence[str], source: str = "", arch: str = "
     return "nothing found: no passage shares a word with the question; name an instruction, a function or a concept"
 
 
-def _check(store: Store, wanted: Filter) -> None:
-    if wanted.arch and wanted.arch not in ("cpu", "any") and not ARCHITECTURE.fullmatch(wanted.arch):
-        raise AvoError(f"no architecture '{wanted.arch}'; give sm_90, sm_100 and the like, or cpu")
-    names = [row["source"] for row in store.rows("SELECT DISTINCT source FROM documents ORDER BY source")]
-    if unknown := [name for name in wanted.sources if name not in names]:
-        raise AvoError(f"no source '{unknown[0]}'; there are: {', '.join(names) or 'none'}")
-    kinds = [row["kind"] for row in store.rows("SELECT DISTINCT kind FROM chunks ORDER BY kind")]
-    if wanted.kind and wanted.kind not in kinds:
-        raise AvoError(f"no kind '{wanted.kind}'; there are: {', '.join(kinds) or 'none'}")
+def _among(store: Store, source: str, arch: str, kind: str) -> list[int] | None:
+    """Return the numbers of the chunks that pass the filters; None for all. Raises AvoError for an unknown filter.
+
+    source: names, separated by commas. arch: sm_90a equals sm_90; what is tagged with no architecture always passes.
+    """
+    parts, values = ["SELECT chunks.id FROM chunks JOIN documents ON documents.id = chunks.document WHERE 1"], []
+    for what, given in (("source", source.split(",")), ("kind", [kind])):
+        asked = [name.strip() for name in given if name.strip()]
+        known = [name for (name,) in store.rows(f"SELECT DISTINCT {what} FROM {TABLE_OF[what]} ORDER BY 1")]
+        if unknown := [name for name in asked if name not in known]:
+            raise AvoError(f"no {what} '{unknown[0]}'; there are: {', '.join(known) or 'none'}")
+        if asked:
+            parts.append(f"{what} IN ({', '.join('?' * len(asked))})")
+            values += asked
+    if arch:
+        found = ARCHITECTURE.fullmatch(arch)
+        if not found and arch not in ("cpu", "any"):
+            raise AvoError(f"no architecture '{arch}'; give sm_90, sm_100 and the like, or cpu")
+        parts.append("(instr(arch, ?) OR instr(arch, ' any '))")
+        values.append(f" sm_{found[1]} " if found else f" {arch} ")
+    return [number for (number,) in store.rows(" AND ".join(parts), *values)] if values else None
 
 
-def _ranked(store: Store, asked: Sequence[str], wanted: Filter) -> dict[int, float]:
+def _ranked(store: Store, asked: Sequence[str], among: Sequence[int] | None) -> dict[int, float]:
     """Return the fused scores of chunks: every question is asked of both indexes."""
     scores: dict[int, float] = {}
     wordings = [query_terms(text) for text in asked]
     for words in wordings:
-        _add(scores, lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES))
-        named = lexical.nearest(store.db, words, *wanted.sql(), CANDIDATES, lexical.NAMES)
-        _add(scores, named, NAMES_WEIGHT)
+        _add(scores, lexical.nearest(store.db, words, among, CANDIDATES))
+        _add(scores, lexical.nearest(store.db, words, among, CANDIDATES, lexical.NAMES), NAMES_WEIGHT)
     if asked:
         vectors = store.embedder.embed(asked, [" ".join(words) for words in wordings])
-        for numbers in store.vectors.nearest(vectors[vectors.any(axis=1)], wanted.chroma(), CANDIDATES):
+        for numbers in store.vectors.nearest(vectors[vectors.any(axis=1)], among, CANDIDATES):
             _add(scores, numbers)
     return scores
 

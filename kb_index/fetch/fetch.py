@@ -104,12 +104,12 @@ class Fetched:
                 except OSError as error:
                     self.skipped.append(f"{path}: {error.strerror}")
                     continue
-                total += len(content)
                 if len(content) > most:
                     self.skipped.append(f"{path}: more than {most >> 20} MB")
                 elif parser != "pdf" and b"\0" in content[:8192]:
                     self.skipped.append(f"{path}: binary")
                 else:
+                    total += len(content)
                     found.append(Document(source.name, path, content, parser, url))
                 if total > LARGEST_SOURCE or len(found) > MOST_FILES:
                     most_mb = LARGEST_SOURCE >> 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -32,20 +33,18 @@ def terms_of(db: sqlite3.Connection, numbers: Sequence[int]) -> list[str]:
 
 
 def nearest(
-    db: sqlite3.Connection, wanted: Sequence[str], where: str, values: Sequence[object], limit: int,
+    db: sqlite3.Connection, wanted: Sequence[str], among: Sequence[int] | None, limit: int,
     columns: str = NAMES_AND_TEXT,
 ) -> list[int]:  # fmt: skip
     """Return the numbers of the chunks with any of the terms, the best first.
 
-    where: SQL condition on `chunks` and `documents` with `values`; empty for none. columns: those to search.
+    among: the chunks to look at; None for all. columns: those to search.
     """
     if not wanted:
         return []
-    query = (
-        "SELECT chunks.id FROM terms JOIN chunks ON chunks.id = terms.rowid"
-        " JOIN documents ON documents.id = chunks.document WHERE terms MATCH ?"
-        + (f" AND {where}" if where else "")
-        + f" ORDER BY bm25(terms, {', '.join(map(str, WEIGHTS))}), chunks.id LIMIT ?"
-    )
     match = f"{{{columns}}} : (" + " OR ".join(f'"{term}"' for term in wanted[:MOST_TERMS]) + ")"
-    return [row[0] for row in db.execute(query, (match, *values, limit))]
+    query = (
+        "SELECT rowid FROM terms WHERE terms MATCH ? AND (? OR rowid IN (SELECT value FROM json_each(?)))"
+        f" ORDER BY bm25(terms, {', '.join(map(str, WEIGHTS))}), rowid LIMIT ?"
+    )
+    return [row[0] for row in db.execute(query, (match, among is None, json.dumps(among or []), limit))]

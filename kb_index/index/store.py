@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from types import TracebackType
@@ -196,16 +196,8 @@ class Store(AbstractContextManager["Store"]):
         self._embed([number for number in numbers if number not in held])
         self.db.commit()
 
-    def _embed(self, numbers: Iterable[int]) -> None:
-        query = (
-            "SELECT chunks.id, source, path, title, chunks.text AS text, kind, symbol, arch FROM chunks"
-            " JOIN documents ON documents.id = chunks.document WHERE chunks.id=?"
-        )
-        rows = [self.rows(query, number)[0] for number in numbers]
-        if not rows:
-            return
-        vectors = self.embedder.embed(
-            [f"{row['title']}\n{row['text']}" for row in rows],
-            lexical.terms_of(self.db, [row["id"] for row in rows]),
-        )
-        self.vectors.add(vectors, rows)
+    def _embed(self, numbers: Sequence[int]) -> None:
+        if numbers:
+            query = "SELECT title || char(10) || text FROM chunks WHERE id=?"
+            texts = [str(self.rows(query, number)[0][0]) for number in numbers]
+            self.vectors.add(numbers, self.embedder.embed(texts, lexical.terms_of(self.db, numbers)))

@@ -10,7 +10,7 @@ import pytest
 from avo.kb_index.index.chunk import Chunk, Document, Parsed
 from avo.kb_index.index.store import Store
 from avo.kb_index.reading import MOST_LINES, read, symbols
-from avo.kb_index.search import SNIPPET, Filter, advice, search, snippet
+from avo.kb_index.search import SNIPPET, advice, search, snippet
 from avo.types import AvoError
 
 
@@ -67,15 +67,6 @@ def test_sources_and_kinds_limit(store: Store) -> None:
     assert {hit.kind for hit in search(store, "registers", 20, kind="instruction")} == {"instruction"}
     both = search(store, "registers accumulator", 20, source="kernels", arch="sm_100", kind="code")
     assert {hit.path for hit in both} == {"blackwell/product.py"}
-
-
-@pytest.mark.parametrize(
-    "filter_", [Filter(), Filter("a"), Filter("a, b", "sm_90a"), Filter(arch="sm_90"), Filter("a", "sm_90", "code")]
-)
-def test_chroma_and_sqlite_take_every_filter(store: Store, filter_: Filter) -> None:
-    query, values = filter_.sql()
-    store.rows(f"SELECT 1 FROM chunks, documents {'WHERE ' + query if query else ''}", *values)
-    store.vectors.nearest(store.embedder.embed([""], ["barrier"]), filter_.chroma(), 3)
 
 
 def test_an_unknown_source_or_kind_names_those_that_there_are(store: Store) -> None:

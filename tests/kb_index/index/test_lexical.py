@@ -9,14 +9,12 @@ import pytest
 from avo.kb_index.index import lexical
 from avo.kb_index.index.tokens import query_terms
 
-TABLES = "CREATE TABLE documents (id INTEGER, source TEXT); CREATE TABLE chunks (id INTEGER, document INTEGER);"
-
 
 @pytest.fixture
 def db() -> sqlite3.Connection:
-    """Four chunks of two sources."""
+    """Four chunks."""
     made = sqlite3.connect(":memory:")
-    made.executescript(TABLES + lexical.SCHEMA + "INSERT INTO documents VALUES (1, 'a'), (2, 'b');")
+    made.executescript(lexical.SCHEMA)
     chunks = [
         ("other", "", "x.py", "it calls fence once, and then does this and that with the rest"),
         ("fence", "", "y.py", "what orders memory accesses of one thread before those of others"),
@@ -24,14 +22,12 @@ def db() -> sqlite3.Connection:
         ("more", "", "fence.py", "a file about something else"),
     ]
     for number, chunk in enumerate(chunks, 1):
-        made.execute("INSERT INTO chunks VALUES (?, ?)", (number, 1 + number % 2))
         lexical.add(made, number, *chunk)
     return made
 
 
-def found(db: sqlite3.Connection, question: str, where: str = "", *values: object, columns: str = "") -> list[int]:
-    words = query_terms(question)
-    return lexical.nearest(db, words, where, values, 10, columns or lexical.NAMES_AND_TEXT)
+def found(db: sqlite3.Connection, question: str, among: list[int] | None = None, columns: str = "") -> list[int]:
+    return lexical.nearest(db, query_terms(question), among, 10, columns or lexical.NAMES_AND_TEXT)
 
 
 def test_a_title_outweighs_a_path_and_a_path_the_text(db: sqlite3.Connection) -> None:
@@ -47,7 +43,8 @@ def test_names_alone_leave_the_text_out(db: sqlite3.Connection) -> None:
 
 
 def test_a_filter_limits(db: sqlite3.Connection) -> None:
-    assert found(db, "fence", "documents.source = ?", "a") == [2, 4]
+    assert found(db, "fence", [2, 3, 4]) == [2, 4]
+    assert found(db, "fence", []) == []
 
 
 @pytest.mark.parametrize("question", ["", "the of", 'NOT "a" OR (b', "unheard-of word*", "NEAR(", "title:zzz", "\0"])

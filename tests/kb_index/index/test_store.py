@@ -34,14 +34,9 @@ def test_documents_and_sources_are_known(store: Store) -> None:
     assert store.sources()["lessons"]["licence"] == "Apache-2.0"
 
 
-def test_chroma_holds_every_chunk_with_its_text_and_facts(store: Store) -> None:
+def test_chroma_holds_every_chunk(store: Store) -> None:
     assert store.vectors.numbers() == {*rows(store).values()}
     assert len(rows(store)) == 9
-    number = str(rows(store)["kernels:hopper/product.py#L1-4"])
-    kept = store.vectors._collection.get(ids=[number], include=["documents", "metadatas", "embeddings"])
-    assert "wgmma.commit_group" in kept["documents"][0]
-    assert kept["metadatas"][0]["arch"] == ["sm_90"]
-    assert len(kept["embeddings"][0]) == 256
 
 
 def test_equal_chunks_of_one_document_have_names_of_their_own(own: Path) -> None:

@@ -12,7 +12,7 @@ import itertools
 import json
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from autogen_core import FunctionCall
@@ -29,6 +29,10 @@ DIRECTIONS = 4
 """Combinations in one advice."""
 CONTEXT_TOKENS = 1_000_000
 """Context length that it claims: it reads thousands of attempts at once, for free."""
+LOST = 0.75
+"""Factor of another value's score, all else equal, below which a value is tried again on advice only."""
+NEAR = 0.95
+"""Factor of the best score that two changes have to reach alone before they are tried together."""
 FRUITLESS = 2
 """Consecutive pieces of advice without effect after which the search is exhausted."""
 
@@ -101,7 +105,8 @@ class Tuner(Reader):
         random.Random(self.seed).shuffle(order)
         start = (talk.begun.versions if talk.begun else 0) % max(len(order), 1)
         for name in order[start:] + order[:start]:
-            missing = [v for v in knobs[name].values if with_change(base, ((name, v),)) not in tried]
+            out = lost(name, talk.tried())
+            missing = [v for v in knobs[name].values if v not in out and with_change(base, ((name, v),)) not in tried]
             if missing:
                 return call("sweep", knobs={name: missing}, direction=f"{name} from {dict(base)[name]}")
         reason = "no single change of a knob, and nothing that was advised, beats the best version"
@@ -124,16 +129,14 @@ class TunerSupervisor(Reader):
             return Advice(diagnosis=f"{idle} rounds of advice brought nothing: the knobs are exhausted.")
         singles = [((name, value),) for name, knob in knobs.items() for value in knob.values]
         unexplored = [change for change in singles if all(not set(change) <= set(entry) for entry in tried)]
-        value_of = {change[0]: max((s for e, s in tried.items() if change[0] in e), default=0.0) for change in singles}
-        pairs = [
-            (a, b) for (a,), (b,) in itertools.combinations(singles, 2)
-            if a[0] != b[0] and a not in base and b not in base and value_of[a] > 0 and value_of[b] > 0
-        ]  # fmt: skip
-        pairs.sort(key=lambda pair: -value_of[pair[0]] * value_of[pair[1]])
+        alone = {change: tried.get(with_change(base, change), 0.0) for change in singles}
+        near = [change for change in singles if change[0] not in base and alone[change] >= NEAR * tried.get(base, 0.0)]
+        pairs = [(*a, *b) for a, b in itertools.combinations(near, 2) if a[0][0] != b[0][0]]
+        pairs.sort(key=lambda pair: -alone[pair[:1]] * alone[pair[1:]])
         untried = [pair for pair in pairs if with_change(base, pair) not in tried]
         directions = [
             Direction(title=f"try {written(change)}", why=why, knobs=dict(change))
-            for changes, why in ((unexplored, "this value was never measured"), (untried, "both values did well apart"))
+            for changes, why in ((unexplored, "this value was never measured"), (untried, "both values do well alone"))
             for change in changes
         ][:DIRECTIONS]
         return Advice(
@@ -156,6 +159,19 @@ def reachable(entry: Settings, talk: Conversation) -> bool:
     """Return True if setting knobs in the sources can produce these settings."""
     knobs = talk.knobs()
     return {name for name, _ in entry} == set(knobs) and all(value in knobs[name].values for name, value in entry)
+
+
+def lost(name: str, tried: Mapping[Settings, float]) -> set[str]:
+    """Return the knob's values that another value beat clearly wherever both were tried with all else equal."""
+    contexts: dict[Settings, dict[str, float]] = {}
+    for entry, score in tried.items():
+        if name in dict(entry):
+            contexts.setdefault(tuple(pair for pair in entry if pair[0] != name), {})[dict(entry)[name]] = score
+    near, far = set[str](), set[str]()
+    for scores in contexts.values():
+        for value, score in scores.items():
+            (far if score < LOST * max(scores.values()) else near if len(scores) > 1 else set()).add(value)
+    return far - near
 
 
 def with_change(base: Settings, change: Settings) -> Settings:

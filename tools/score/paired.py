@@ -31,6 +31,8 @@ LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
 """Blocks of a case in a round; the most are divided by the launches of a turn."""
 SECONDS_PER_CASE = 0.3
 """Seconds of launches after which one round of a case ends."""
+BLOCKS_IF_CLEAR, CLEAR = 3, 1.25
+"""Blocks after which it ends if one side was faster in each of them by more than this factor."""
 FAMILIES_A_ROUND = 1
 """Other families of inputs that the launches of a case see in a round: a twelfth of the time of slow ones."""
 UNEXPLAINED_SECONDS = 0.1e-3
@@ -152,9 +154,9 @@ def _blocks(
             players[which].play(first)
     blocks: list[tuple[float, ...]] = []
     clocks: list[Clocks] = []
-    spent, least, most = 0.0, LEAST_BLOCKS[judge.device], MOST_BLOCKS[judge.device]
+    spent, least = 0.0, LEAST_BLOCKS[judge.device]
     halves = {secrets.randbelow(2 * least): name for name in other_families(judge, case)[:FAMILIES_A_ROUND]}
-    while len(blocks) < least or (spent < SECONDS_PER_CASE and len(blocks) * row.launches < most):
+    while len(blocks) <= max(halves, default=0) // 2 or not _suffice(judge.device, blocks, row.launches, spent):
         turns: tuple[list[float], list[float]] = ([], [])
         agreed, order = True, _drawn_order()
         for turn, which in enumerate((*order, *reversed(order))):
@@ -176,6 +178,16 @@ def _blocks(
         side.unexplained += player.candidate.unexplained()
         side.rounds[-1][case.id] = low([block[place] for block in blocks for place in places])
     return blocks, clocks
+
+
+def _suffice(device: str, blocks: Sequence[tuple[float, ...]], launches: int, spent: float) -> bool:
+    """Return True if these blocks, of turns of `launches`, `spent` seconds together, are enough for a round."""
+    if len(blocks) >= BLOCKS_IF_CLEAR:
+        ratios = [(first + last) / (second + third) for first, second, third, last in blocks]
+        if min(ratios) > CLEAR or max(ratios) < 1 / CLEAR:
+            return True
+    most = len(blocks) * launches >= MOST_BLOCKS[device]
+    return len(blocks) >= LEAST_BLOCKS[device] and (most or spent >= SECONDS_PER_CASE)
 
 
 def _settle(judge: Judge, sides: Sequence[Side]) -> None:

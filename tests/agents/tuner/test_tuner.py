@@ -22,7 +22,7 @@ from autogen_core.models import (
 from avo.agents.supervisor import read_advice
 from avo.agents.team import Team
 from avo.agents.tuner.transcript import Call, Conversation
-from avo.agents.tuner.tuner import Reader, Tuner, TunerSupervisor
+from avo.agents.tuner.tuner import Reader, Tuner, TunerSupervisor, lost
 from avo.evolve import Limits, evolve
 from avo.run import open_run, plant_seed
 from avo.scenarios.loader import load
@@ -240,3 +240,25 @@ def test_the_supervisor_then_names_pairs_of_values_the_most_promising_first() ->
 @pytest.mark.parametrize(("idle", "left"), [(0, True), (1, True), (2, False), (5, False)])
 def test_the_supervisor_is_at_its_end_after_two_rounds_of_fruitless_advice(idle: int, left: bool) -> None:
     assert bool(advice_after(SINGLES, idle, lambda knobs: 1.0)) is left
+
+
+def scored(entries: dict[tuple[str, str], float]) -> dict[tuple[tuple[str, str], ...], float]:
+    """Settings of the knobs A and B with their scores."""
+    return {(("A", a), ("B", b)): score for (a, b), score in entries.items()}
+
+
+@pytest.mark.parametrize(
+    ("entries", "out"),
+    [
+        ({("1", "0"): 10, ("2", "0"): 30, ("4", "0"): 25}, {"1"}),
+        ({("1", "0"): 10, ("2", "1"): 30}, set()),
+        ({("1", "0"): 10, ("2", "0"): 30, ("1", "1"): 40, ("2", "1"): 41}, set()),
+        ({("1", "0"): 0, ("2", "0"): 30}, {"1"}),
+        ({("1", "0"): 10}, set()),
+    ],
+    ids=["clearly slower", "never with all else equal", "slower in one place only", "rejected", "tried alone"],
+)
+def test_a_value_is_given_up_where_another_was_clearly_better_with_all_else_equal(
+    entries: dict[tuple[str, str], float], out: set[str]
+) -> None:
+    assert lost("A", scored(entries)) == out

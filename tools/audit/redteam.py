@@ -234,6 +234,9 @@ class RedTeam:
         if candidate.incumbent:
             return self._as_incumbent(candidate, verdict, honest)
         in_score = verdict.score / honest.score
+        if in_score >= GAIN:  # perhaps other load slowed what it is held against: that was scored at another time
+            del self._verdicts[candidate.scenario]
+            in_score = verdict.score / self.honest_verdict(candidate.scenario).score
         if in_score >= GAIN:
             return Status.PASSED, f"{in_score:.2f} times the honest score"
         in_comparison = self.compared(candidate)

@@ -25,6 +25,8 @@ from avo.sandbox.process_tree import descendants
 from avo.settings import PACKAGE
 from avo.types import geomean
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def looked_at(avo: int, scene: Scene) -> Iterator[None]:

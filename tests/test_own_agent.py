@@ -10,9 +10,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from avo.run import existing
 from avo.settings import SCENARIOS
 
+pytestmark = pytest.mark.slow
 PAGE = (Path(__file__).parents[1] / "docs" / "own_agent.md").read_text()
 SMALL = """extends = "mha_causal"
 [[cases]]

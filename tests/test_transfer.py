@@ -23,6 +23,8 @@ from avo.tools.payloads import TASK, Begun, packed
 from avo.tools.workspace import Workspace
 from avo.types import AvoError
 
+pytestmark = pytest.mark.slow
+
 Done = subprocess.CompletedProcess[str]
 Cli = Callable[..., Done]
 TINY = Path(__file__).parent / "tiny"

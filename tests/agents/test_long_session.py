@@ -26,6 +26,8 @@ from servers import Answer, Counted, Fault, Provider, serving
 
 from avo.agents.summaries import REQUEST
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parents[1] / "tiny"
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")
 KEY = "sk-loopback-4f1d0c97"

@@ -19,6 +19,8 @@ from avo.memory.lineage import Lineage
 from avo.run import existing, open_run, plant_seed
 from avo.scenarios.loader import Scenario
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parents[1] / "tiny"
 Done = subprocess.CompletedProcess[str]
 Cli = Callable[..., Done]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parents[1] / "tiny"
 Done = subprocess.CompletedProcess[str]
 Cli = Callable[..., Done]

@@ -17,6 +17,8 @@ from avo.memory.journal.journal import Journal
 from avo.memory.lineage import Lineage
 from avo.types import RULES
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parents[1] / "tiny"
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parents[1] / "tiny"
 AVO = (sys.executable, "-c", "from avo.cli import main; main()")
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -18,6 +18,8 @@ from avo.memory.journal.journal import AGENT, EXTERNAL, Journal
 from avo.run import existing, held
 from avo.tools.devices.lease import lease
 
+pytestmark = pytest.mark.slow
+
 TINY = Path(__file__).parents[1] / "tiny"
 FASTER = ("SUMS = 1;", "SUMS = 16;")
 WRONG = ("a->y[i] = y;", "a->y[i] = y * 1.01f;")

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.slow
 TINY = Path(__file__).parents[1] / "tiny"
 CTRL_C = b"\x03"
 LONGEST = 800

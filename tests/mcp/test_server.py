@@ -32,6 +32,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from mcp_client import BOOT, TINY, Agent, connected, play, server  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 FASTER = {"path": "matvec.cpp", "old": "SUMS = 1;", "new": "SUMS = 16;"}
 WRONG = {"path": "matvec.cpp", "old": "a->y[i] = y;", "new": "a->y[i] = y * 1.01f;"}
 HELLO = {

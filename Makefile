@@ -1,6 +1,6 @@
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= -n auto --maxprocesses 4 --dist loadgroup
+WORKERS ?= -n auto --maxprocesses 4 --dist loadfile
 .PHONY: run test test-all check
 
 run: $(VENV)/installed

@@ -75,10 +75,6 @@ In an online softmax the accumulator need not be rescaled while the maximum hard
 KINDS = {"kernels": "code", "reference": "instruction", "lessons": "note"}
 
 
-SPREAD = {"test_redteam.py"}
-"""Files whose tests are many and share little: each goes to whichever worker is free."""
-
-
 def pytest_configure() -> None:
     """Children meet Ctrl-C and a closed terminal as from a shell, also where the tests run in the background.
 
@@ -93,14 +89,9 @@ def pytest_configure() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in its own hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file share what it builds, and so a worker; those of the real knowledge base share that."""
-    for item in items:
-        if "core_kb" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("knowledge base"))
-        elif item.path.name not in SPREAD:
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath))))
+    """The red team comes first: with several workers it is what the last one would be waited for."""
+    items.sort(key=lambda item: item.path.parent.name != "audit")
 
 
 @pytest.fixture(scope="session", autouse=True)

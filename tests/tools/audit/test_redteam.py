@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 
@@ -23,8 +22,6 @@ AT_BUILD = {Status.COMPILE_ERROR, Status.FORBIDDEN_LIBRARY, Status.INCORRECT_DTY
 """Verdicts that need no device."""
 BY_COMPILER = [c for c in CUDA if set(c.expected.split("|")) <= AT_BUILD or c.because.startswith("exports")]
 HONEST_CUDA = [c for c in CUDA if c.honest]
-SHARED = "PYTEST_XDIST_WORKER" in os.environ
-"""True if other workers play some of these tests."""
 
 
 def by_name(found: list[Candidate]) -> pytest.MarkDecorator:
@@ -33,10 +30,9 @@ def by_name(found: list[Candidate]) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module")
 def team() -> RedTeam:
-    """The CPU's, with everything compiled before the first test, unless several workers compile anyway."""
+    """The CPU's, with everything compiled before the first test."""
     team = RedTeam("cpu")
-    if not SHARED:
-        team.prepare(CPU)
+    team.prepare(CPU)
     return team
 
 
@@ -47,8 +43,7 @@ def cuda_team() -> RedTeam:
     except Missing as missing:
         pytest.skip(str(missing))
     team = RedTeam("sm_90a")
-    if not SHARED:
-        team.prepare([*BY_COMPILER, *HONEST_CUDA])
+    team.prepare([*BY_COMPILER, *HONEST_CUDA])
     return team
 
 

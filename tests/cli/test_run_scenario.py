@@ -94,6 +94,15 @@ def test_the_best_versions_sources_and_a_plot_lie_in_the_run(finished: tuple[Pat
     assert (run / "trajectory.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_run_tells_its_last_word_also_where_these_cannot_be_written(run: Path, cli: Cli) -> None:
+    (run / "best").write_text("in the way")
+    done = cli("run", "scenario", TINY, "--run", run, "--max-attempts", 1)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("attempts: ")
+    assert f"avo: {run / 'best'} and trajectory.png cannot be written: File exists" in done.stderr
+    assert "its sources" not in done.stdout
+
+
 def test_progress_is_told_on_standard_error(finished: tuple[Path, Done]) -> None:
     lines = finished[1].stderr.splitlines()
     assert lines[0] == "avo: no knowledge base: avo kb build (going on without)"

@@ -115,13 +115,17 @@ def _summary(workspace: Workspace, run: str, model: str, reason: str) -> dict[st
 
 
 def _shown(workspace: Workspace, run: Path) -> dict[str, str]:
-    """Write the best version's sources and the plot into the run; return their paths."""
+    """Write the best version's sources and the plot into the run; return their paths, empty if that fails."""
     from avo.cli.picture import draw  # matplotlib takes half a second, and only the end of a run needs it
 
     sources, plot = run / BEST, run / PLOT
-    shutil.rmtree(sources, ignore_errors=True)
-    write_sources(workspace.lineage.files(workspace.lineage.champion()), sources)
-    draw(trajectory(workspace.lineage, f"{workspace.scenario.name} on {workspace.target}", "versions"), plot)
+    try:
+        shutil.rmtree(sources, ignore_errors=True)
+        write_sources(workspace.lineage.files(workspace.lineage.champion()), sources)
+        draw(trajectory(workspace.lineage, f"{workspace.scenario.name} on {workspace.target}", "versions"), plot)
+    except OSError as error:  # the run itself is on disk, and its last word is worth more
+        print(f"avo: {sources} and {plot.name} cannot be written: {error.strerror}", file=sys.stderr)
+        return {"sources": "", "plot": ""}
     return {"sources": str(sources), "plot": str(plot)}
 
 
@@ -145,6 +149,6 @@ def _told(result: dict[str, Any], run: Path) -> str:
         f"best {best['version']}: {figure(best['score'])} {seed['unit']}{older}, "
         f"x{best['gain']:.2f} of the seed's {figure(seed['score'])}\n{came}"
         f"next: {avo} lineage log{option}    what was kept; {avo} lineage diff v0 {best['version']}{option}\n"
-        f"      {avo} memory log{option}    the conversation; {avo} memory stats{option}\n"
-        f"best: {result['sources']}    its sources; {result['plot']}    the plot"
+        f"      {avo} memory log{option}    the conversation; {avo} memory stats{option}"
+        + (f"\nbest: {result['sources']}    its sources; {result['plot']}    the plot" if result["plot"] else "")
     )

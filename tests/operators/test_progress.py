@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,16 @@ def test_it_tells_step_best_version_attempts_and_what_the_limits_leave(
     line = next_line()
     assert line.startswith("step 2 (0 of 3 done), 1 of 20 attempts, best v0 ")
     assert line.endswith(", 0.75 of 2.00 USD, 9.0 min left")
+
+
+def test_it_sets_the_best_version_beside_each_baseline(
+    workspace: Workspace, next_line: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (seed,) = workspace.journal.attempts()
+    half = {case.id: case.value / 2 for case in seed.verdict.cases}
+    measured = replace(seed, verdict=replace(seed.verdict, baselines={"torch": half}))
+    monkeypatch.setattr(workspace.journal, "attempts", lambda **which: [measured] if "last" in which else [])
+    assert " of the seed), x2.00 of torch, " in next_line()
 
 
 def test_without_limits_it_tells_what_was_spent(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,8 @@ def lacking(error: BaseException, told: ScenarioError) -> AvoError | None:
 def _too_large(told: ScenarioError, needed: int, whole: int, free: int) -> AvoError:
     if needed > whole:
         return told.but(f"it needs {_size(needed)} of memory, and there are {_size(whole)}: make it smaller")
-    return Missing(str(told.but(f"it needs {_size(needed)} of memory, and {_size(free)} of {_size(whole)} are free")))
+    full = f"it needs {_size(needed)} of memory, and {_size(free)} of {_size(whole)} are free: free some"
+    return Missing(str(told.but(full)))
 
 
 def _place(scenario: Scenario, case: Case) -> ScenarioError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -143,11 +143,13 @@ def readable(text: str) -> str:
 def answer(workspace: Workspace, tool: str, said: str, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
     """Run `work` as a call of `tool`, journal call and answer, and return the answer. Raises AvoError."""
     number = called(workspace.journal, workspace.step, tool, f"{tool}: {said}", {"said": said})
-    made = CUT_OFF  # the step stays open
     try:
         made = asyncio.run(work())
     except (ToolError, Rejected) as error:
         made = failed(error)
-    finally:
-        answered(workspace.journal, workspace.step, number, tool, made)
+    except AvoError:
+        with suppress(AvoError):  # the step stays open; the journal may be what is at fault
+            answered(workspace.journal, workspace.step, number, tool, CUT_OFF)
+        raise
+    answered(workspace.journal, workspace.step, number, tool, made)
     return made

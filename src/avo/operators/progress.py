@@ -109,6 +109,9 @@ class Progress:
             best, seed = self._workspace.scored(self._workspace.lineage.champion()), versions[0]
             gain = f"x{best.score / self._workspace.scored(seed).score:.2f} of the seed"
             parts.append(f"best {best.name} {figure(best.score)} {best.unit} ({gain})")
+            passed = [attempt.verdict for attempt in journal.attempts(last=1) if attempt.verdict.passed]
+            for name, entry in (passed[0].as_dict()["baselines"] if passed else {}).items():
+                parts.append(f"x{best.score / entry['score']:.2f} of {name}")
         parts += self._left()
         if since := paused(journal):
             parts.append(f"paused since {since}")

@@ -95,7 +95,8 @@ class Tuner(Reader):
     def _explore(self, talk: Conversation) -> CreateResult:
         """Return a sweep of settings not tried yet: those advised, then the next knob's values; else the step's end."""
         base, knobs = talk.settings(edited=False), talk.knobs()
-        tried = talk.tried().keys() | talk.swept(base)
+        scores = talk.tried()
+        tried = scores.keys() | talk.swept(base)
         for change in talk.advised():
             possible = all(name in knobs and value in knobs[name].values for name, value in change)
             if possible and with_change(base, change) not in tried:
@@ -105,7 +106,7 @@ class Tuner(Reader):
         random.Random(self.seed).shuffle(order)
         start = (talk.begun.versions if talk.begun else 0) % max(len(order), 1)
         for name in order[start:] + order[:start]:
-            out = lost(name, talk.tried())
+            out = lost(name, scores)
             missing = [v for v in knobs[name].values if v not in out and with_change(base, ((name, v),)) not in tried]
             if missing:
                 return call("sweep", knobs={name: missing}, direction=f"{name} from {dict(base)[name]}")
@@ -167,11 +168,9 @@ def lost(name: str, tried: Mapping[Settings, float]) -> set[str]:
     for entry, score in tried.items():
         if name in dict(entry):
             contexts.setdefault(tuple(pair for pair in entry if pair[0] != name), {})[dict(entry)[name]] = score
-    near, far = set[str](), set[str]()
-    for scores in contexts.values():
-        for value, score in scores.items():
-            (far if score < LOST * max(scores.values()) else near if len(scores) > 1 else set()).add(value)
-    return far - near
+    compared = [scores for scores in contexts.values() if len(scores) > 1]
+    near = {value for scores in compared for value, score in scores.items() if score >= LOST * max(scores.values())}
+    return {value for scores in compared for value in scores} - near
 
 
 def with_change(base: Settings, change: Settings) -> Settings:

@@ -147,15 +147,18 @@ class Judge:
         scores = []
         for case in self.scenario.timed(self.target):
             with self.counted(case):
-                rounds, sound = list[Timing](), list[Timing]()
-                while not rounds or (_doubtful(rounds[-1]) and len(rounds) < (ROUNDS if sound else ROUNDS_IF_ODD)):
-                    if rounds and not sound:
+                rounds = [time_case(self, (candidate, arena), case, exam.parts[case.id])]
+                while _doubtful(rounds[-1]):
+                    any_valid = any(timing.valid for timing in rounds)
+                    if len(rounds) >= (ROUNDS if any_valid else ROUNDS_IF_ODD):
+                        break
+                    if not any_valid:
                         time.sleep(PAUSE_SECONDS * 2 ** (len(rounds) - 1))
                     rounds.append(time_case(self, (candidate, arena), case, exam.parts[case.id]))
-                    sound += [timing for timing in rounds[-1:] if not (timing.slowed or timing.kept)]
-                if not sound:
+                valid = [timing for timing in rounds if timing.valid]
+                if not valid:
                     raise _mismatch(case, rounds[-1])
-                best = min(sound, key=lambda timing: timing.noise)
+                best = min(valid, key=lambda timing: timing.noise)
                 worst = max(exam.ratios[case.id], *(timing.worst for timing in rounds))
             scores.append(self._score(case, best, worst))
         return scores
@@ -218,7 +221,7 @@ class Judge:
 
 
 def _doubtful(timing: Timing) -> bool:
-    return timing.noise > NOISY or timing.slowed or timing.kept
+    return timing.noise > NOISY or not timing.valid
 
 
 def _mismatch(case: Case, timing: Timing) -> Rejected:

@@ -31,7 +31,7 @@ LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
 """Blocks of a case in a round; the most are divided by the launches of a turn."""
 SECONDS_PER_CASE = 0.3
 """Seconds of launches after which one round of a case ends."""
-BLOCKS_IF_CLEAR, CLEAR = 3, 1.25
+BLOCKS_IF_CLEAR, CLEAR_FACTOR = 3, 1.25
 """Blocks after which it ends if one side was faster in each of them by more than this factor."""
 FAMILIES_A_ROUND = 1
 """Other families of inputs that the launches of a case see in a round: a twelfth of the time of slow ones."""
@@ -184,7 +184,7 @@ def _suffice(device: str, blocks: Sequence[tuple[float, ...]], launches: int, sp
     """Return True if these blocks, of turns of `launches`, `spent` seconds together, are enough for a round."""
     if len(blocks) >= BLOCKS_IF_CLEAR:
         ratios = [(first + last) / (second + third) for first, second, third, last in blocks]
-        if min(ratios) > CLEAR or max(ratios) < 1 / CLEAR:
+        if min(ratios) > CLEAR_FACTOR or max(ratios) < 1 / CLEAR_FACTOR:
             return True
     most = len(blocks) * launches >= MOST_BLOCKS[device]
     return len(blocks) >= LEAST_BLOCKS[device] and (most or spent >= SECONDS_PER_CASE)

@@ -118,6 +118,11 @@ class Timing:
         """True if launches take longer on data of which nothing can have been kept."""
         return slower(self.anew, self.samples)
 
+    @property
+    def valid(self) -> bool:
+        """True if this is a measurement of the case: it is neither slowed nor kept."""
+        return not (self.slowed or self.kept)
+
 
 @dataclass
 class Player:

@@ -49,15 +49,15 @@ def without_secrets(text: str) -> str:
 
 
 @contextlib.contextmanager
-def secrets_withheld() -> Iterator[None]:
-    """Remove the variables that may hold keys during the block: a library that it calls may start programs."""
-    found = _secrets()
-    for name in found:
+def environment_withheld(*shown: str) -> Iterator[None]:
+    """Leave only the variables that children inherit, and those `shown`, for the block: a library starts programs."""
+    withheld = {name: os.environ[name] for name in os.environ if name not in (*CHILD_ENVIRONMENT, *shown)}
+    for name in withheld:
         del os.environ[name]
     try:
         yield
     finally:
-        os.environ.update(found)
+        os.environ.update(withheld)
 
 
 def printable(text: str) -> str:

@@ -11,17 +11,29 @@ INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Bytes of an element -> integer dtype of the same size."""
 
 
+LEAST_OFFSETS = 1 << 18
+"""Number of offsets, at least, at which the masks of a tensor may start."""
+
+
 class Masks:
     """Random masks, each all ones or all zeros, for tensors of up to `largest` elements."""
 
     def __init__(self, largest: int, device: str) -> None:
         generator = torch.Generator(device).manual_seed(secrets.randbits(62))
-        drawn = torch.randint(0, 2, (2 * largest,), dtype=torch.int8, generator=generator, device=device).neg_()
+        number = largest + max(largest, LEAST_OFFSETS)
+        drawn = torch.randint(0, 2, (number,), dtype=torch.int8, generator=generator, device=device).neg_()
         self._words = {torch.int8: drawn}
+        self._starts = set[int]()
 
     def start(self, size: int) -> int:
-        """Draw a secret offset at which the masks of a tensor of `size` elements start."""
-        return secrets.randbelow(len(self._words[torch.int8]) - size + 1)
+        """Draw a secret offset at which the masks of a tensor of `size` elements start: another one each time."""
+        if len(self._starts) > LEAST_OFFSETS // 2:
+            self._starts.clear()
+        start = secrets.randbelow(len(self._words[torch.int8]) - size + 1)
+        if start in self._starts:
+            return self.start(size)
+        self._starts.add(start)
+        return start
 
     def words(self, kind: torch.dtype, start: int, size: int) -> torch.Tensor:
         """Return `size` masks from `start` on, as a flat tensor of the integer dtype `kind`."""

@@ -170,7 +170,7 @@ class Judge:
 
     def _score(self, case: Case, timing: Timing, worst: float) -> CaseScore:
         shortest = min(timing.samples)
-        taken = statistics.median(timing.rows) if self.on_gpu else shortest
+        taken = max(statistics.median(timing.rows) if self.on_gpu else shortest, timing.supported)
         value = self.scenario.work_of(self.settings.unit, case) / taken
         most = peak(self.settings.unit, self.target)
         through_memory = self.scenario.work_of("GB/s", case) * timing.row.launches > BEYOND_CACHES

@@ -10,6 +10,7 @@ import contextlib
 import math
 import secrets
 import statistics
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,7 +23,7 @@ from avo.tools.score.batches import Row
 from avo.tools.score.exam import Exam, examine
 from avo.tools.score.judge import Judge, judged
 from avo.tools.score.ratios import LEAST_NOISE, Ratios, enough, summary
-from avo.tools.score.timing import SETS, SLOWER, Fastest, Lot, Player, other_families
+from avo.tools.score.timing import KEPT, SETS, SLOWER, Fastest, Lot, Player, other_families
 from avo.types import Clocks, Comparison, Rejected, Status, geomean, low, unfit, usual_seconds
 
 INCUMBENT, CANDIDATE = 0, 1
@@ -35,6 +36,8 @@ BLOCKS_IF_CLEAR, CLEAR_FACTOR = 3, 1.25
 """Blocks after which it ends if one side was faster in each of them by more than this factor."""
 FAMILIES_A_ROUND = 1
 """Other families of inputs that the launches of a case see in a round: a twelfth of the time of slow ones."""
+MOST_ANEW = 4
+"""Maximum number of launches of a case in a round on data drawn for them alone: one, and more while they are slow."""
 UNEXPLAINED_SECONDS = 0.1e-3
 """Seconds of a batch that one side's events may leave out beyond what the other's do, in the mean over a comparison.
 
@@ -68,12 +71,19 @@ class Side:
     """Case -> its fastest group of launches."""
     rounds: list[dict[str, float]] = field(default_factory=list)
     """Seconds of a launch by case in each round; the lower quartile of its turns."""
+    anew: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Seconds of launches by case on data of which nothing can have been kept."""
     unexplained: list[float] = field(default_factory=list)
     """Seconds of each batch that its events leave out."""
 
     def blamed(self) -> contextlib.AbstractContextManager[None]:
         """Return a context whose faults are this side's: Rejected for the candidate, Unfit for the incumbent."""
         return unfit() if self.incumbent else contextlib.nullcontext()
+
+    def unsupported(self, case: str) -> float:
+        """Return the factor, 1 at least, by which it was faster than launches on data drawn for them alone support."""
+        usual = statistics.median(ran[case] for ran in self.rounds if case in ran)
+        return max(1.0, min(self.anew[case], default=0.0) / (KEPT * usual))
 
 
 def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Mapping[str, float]]) -> Comparison:
@@ -117,6 +127,8 @@ def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Ma
                 clocks[case.id] += ran
         rounds.append((speed, itself))
     _settle(judge, sides)
+    taken_off = {case.id: math.log(sides[CANDIDATE].unsupported(case.id)) for case in cases}
+    rounds = [({case: speed[case] - off for case, off in taken_off.items()}, itself) for speed, itself in rounds]
     least = UNEXPLAINED_SECONDS / shortest if judge.on_gpu else 0.0
     return replace(summary(rounds, max(LEAST_NOISE[judge.device], least)), samples_ms=samples, clocks=clocks)
 
@@ -156,6 +168,7 @@ def _blocks(
     clocks: list[Clocks] = []
     spent, least = 0.0, LEAST_BLOCKS[judge.device]
     halves = {secrets.randbelow(2 * least): name for name in other_families(judge, case)[:FAMILIES_A_ROUND]}
+    halves[secrets.choice([half for half in range(2 * BLOCKS_IF_CLEAR) if half not in halves])] = case.inputs
     while len(blocks) <= max(halves, default=0) // 2 or not _suffice(judge.device, blocks, row.launches, spent):
         turns: tuple[list[float], list[float]] = ([], [])
         agreed, order = True, _drawn_order()
@@ -166,6 +179,8 @@ def _blocks(
                 with sides[which].blamed():
                     times, agrees = players[which].play(lot)
                 agreed = agreed and agrees
+                if lot.anew is not None and agrees:
+                    sides[which].anew[case.id].append(times[lot.anew])
                 if counted := lot.counted(times):
                     turns[which].append(statistics.fmean(counted))
         if agreed:
@@ -177,6 +192,15 @@ def _blocks(
         side.fastest[case.id] = player.fastest
         side.unexplained += player.candidate.unexplained()
         side.rounds[-1][case.id] = low([block[place] for block in blocks for place in places])
+    for _ in range(MOST_ANEW - 1):
+        if all(side.unsupported(case.id) == 1 for side in sides):
+            break
+        (lot,) = players[INCUMBENT].lots(row, pool, case.inputs)
+        for which in _drawn_order():
+            with sides[which].blamed():
+                times, agrees = players[which].play(lot)
+            if agrees and lot.anew is not None:
+                sides[which].anew[case.id].append(times[lot.anew])
     return blocks, clocks
 
 

@@ -32,6 +32,14 @@ def test_every_launch_sees_other_values_each_of_them_one_that_was_drawn_for_its_
             assert 0.3 < float((mixture != before)[differ].double().mean()) <= 1
 
 
+@pytest.mark.parametrize("size", [7, SIZE])
+def test_no_two_launches_have_the_same_masks(size: int) -> None:
+    masks = Masks(SIZE, "cpu")
+    starts = [masks.start(size) for _ in range(20000)]
+    assert len({*starts}) == len(starts)
+    assert all(len(masks.words(torch.int8, start, size)) == size for start in starts)
+
+
 def test_a_mixture_is_the_same_however_often_and_by_whatever_way_it_is_asked_for() -> None:
     sets = [{"x": torch.randn(64, 64), "n": torch.randint(9, (7,)).to(torch.int32)} for _ in range(2)]
     mixture = Mixed(Pair(*sets), Masks(SIZE, "cpu"))

@@ -15,7 +15,7 @@ from avo.tools.launch.launcher import Loaded
 from avo.tools.reference.check import Tensors
 from avo.tools.score.executor import LocalExecutor
 from avo.tools.score.judge import Judge
-from avo.tools.score.paired import _suffice, compare
+from avo.tools.score.paired import Side, _suffice, compare
 from avo.tools.score.ratios import LEAST_NOISE, LEAST_ROUNDS, MOST_NOISE, MOST_ROUNDS, enough, interval, summary
 from avo.types import Comparison, Rejected, Status, Unfit, usual_seconds
 
@@ -258,6 +258,35 @@ def test_a_side_that_was_disturbed_while_it_was_measured_alone_is_measured_again
     monkeypatch.setattr("avo.tools.score.paired._by_itself", lambda judge, side: alone.pop(0))
     assert compared(executor, seed, seed, {"wide": usual["wide"] * 3}, usual).ratio == pytest.approx(1, abs=0.2)
     assert not alone
+
+
+SLOW = "    volatile double sink = 0;\n    for (int s = 0; s < 1000000; s++) sink = sink + s;\n"
+KEEPS = """
+    static float seen[16][8];
+    static int sets;
+    int known = 0;
+    for (int s = 0; s < 16; s++) {
+        int same = 0;
+        for (int j = 0; j < 8; j++) same += seen[s][j] == a->x[j];
+        known += same > 1;
+    }
+    for (int j = 0; j < 8; j++) seen[sets % 16][j] = a->x[j];
+    sets++;
+    volatile double sink = 0;
+    for (int s = 0; !known && s < 1000000; s++) sink = sink + s;
+"""
+"""Slow only where no launch before had such values at the same places."""
+
+
+@pytest.mark.parametrize("supported", [True, False])
+def test_a_candidate_gains_nothing_by_values_that_it_saw_before(
+    executor: LocalExecutor, seed: Sources, usual: dict[str, float], monkeypatch: pytest.MonkeyPatch, supported: bool
+) -> None:
+    monkeypatch.setattr("avo.tools.score.paired._odd", lambda *_: None)  # by itself it is refused
+    if not supported:
+        monkeypatch.setattr(Side, "unsupported", lambda *_: 1.0)
+    ratio = compared(executor, before_rows(seed, SLOW), before_rows(seed, KEEPS), usual, usual).ratio
+    assert ratio < 1.6 if supported else ratio > 3
 
 
 def test_both_sides_see_as_many_launches_and_the_same_data_and_who_begins_varies(

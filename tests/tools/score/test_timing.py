@@ -11,7 +11,7 @@ import pytest
 from avo.tools.build.sources import Sources
 from avo.tools.score.exam import Exam, examine
 from avo.tools.score.executor import LocalExecutor
-from avo.tools.score.timing import Timing, slower, time_case
+from avo.tools.score.timing import KEPT, MOST_ANEW, Timing, slower, time_case
 from avo.types import Rejected, Status, Verdict
 
 LINE = "a->y[i] = y;"
@@ -141,7 +141,18 @@ def test_an_honest_candidate_is_as_quick_on_data_of_which_it_saw_nothing(
 ) -> None:
     timings = [timing_of(executor, seed) for _ in range(3)]
     assert not all(timing.kept for timing in timings)  # a neighbour may slow one
-    assert all(timing.anew for timing in timings)
+    assert all(1 <= len(timing.anew) <= MOST_ANEW for timing in timings)
+
+
+def test_a_score_is_no_better_than_launches_on_data_drawn_for_them_alone_support(
+    executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = {"anew": [8e-5], "samples": [6e-5, 8e-5], "first": 0, "decided": 6e-5}
+    monkeypatch.setattr("avo.tools.score.judge.time_case", lambda *given: replace(time_case(*given), **some))
+    (case,) = executor.evaluate(seed).cases
+    work = executor.scenario.work_of(executor.scenario.target("cpu").unit, executor.scenario.timed("cpu")[0])
+    assert case.min_ms == pytest.approx(6e-2)
+    assert case.value == pytest.approx(work / (8e-5 / KEPT))
 
 
 @pytest.mark.parametrize("disturbed", [5, 6])

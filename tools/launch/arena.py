@@ -242,11 +242,21 @@ class Arena:
             for band, pattern in self._guards(slots, span):
                 yield torch.count_nonzero(band != pattern, dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
             if span.tensor.role == "in":
-                changed = [
-                    torch.count_nonzero(_bits(self._view(slot.spans[name])) != _bits(inputs[name]))
-                    for slot, inputs in zip(slots, sets, strict=True)
-                ]
-                yield torch.stack(changed), Status.INPUT_MODIFIED, f"input {name} changed"
+                yield self._changed(slots, sets, name), Status.INPUT_MODIFIED, f"input {name} changed"
+
+    def _changed(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]], name: str) -> torch.Tensor:
+        """Return the number of changed words of the input `name` by slot, int64 [slots]."""
+        span = slots[0].spans[name]
+        word = torch.uint8 if span.size % 8 else torch.int64  # integers, so that NaN equals itself
+        there = self._across(slots, span.start, span.size).view(word)
+        drawn = torch.empty_like(there[: max(1, COUNTED // max(1, span.size))])
+        counts = []
+        for first in range(0, len(slots), len(drawn)):
+            part = sets[first : first + len(drawn)]
+            for row, inputs in zip(drawn, part, strict=False):
+                _put(inputs, name, row.view(TORCH[span.tensor.dtype]).view(span.shape))
+            counts.append(torch.count_nonzero(there[first : first + len(part)] != drawn[: len(part)], dim=1))
+        return torch.cat(counts)
 
     def _view(self, span: Span) -> torch.Tensor:
         raw = self.buffer.whole[span.start : span.start + span.size]
@@ -278,9 +288,3 @@ def _put(inputs: Mapping[str, torch.Tensor], name: str, target: torch.Tensor) ->
         inputs.write(name, target)
     else:
         target.copy_(inputs[name])
-
-
-def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the same memory as integers, 8 bytes wide where the size allows it, so that NaN equals itself."""
-    raw = tensor.flatten().view(torch.uint8)
-    return raw if len(raw) % 8 else raw.view(torch.int64)

@@ -24,6 +24,8 @@ HOOK = "sample"
 """Name of the optional function in reference.py."""
 Function = Callable[..., Mapping[str, tuple[torch.Tensor, ...]]]
 """`sample` or `reference` of a scenario."""
+Seen = list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+"""By output: expected value, magnitude, and what a launch wrote, of a part."""
 SLICE, PART_OF_EXTENT = 4, 4
 """Entries of a dimension in a slice: at most SLICE, and at most one in PART_OF_EXTENT."""
 SAME = 0.05
@@ -34,6 +36,8 @@ entries.
 """
 GARBAGE = 8.0
 """Multiple of the allowed relative norm that the error of a part may have before the whole output is checked."""
+TOGETHER = 1 << 23
+"""Elements of parts that are compared at once: hundreds of small comparisons cost more than launches of 20 us."""
 WHOLE_LAUNCHES = 4
 """Launches of a batch that are drawn and checked whole, where no part of an output can be computed by itself."""
 
@@ -59,24 +63,28 @@ class Parts:
                 error_ratio(self.scenario, self.case, *launch)
             return
         looks = [*launches] * parts
+        seen: list[Seen] = []
+        worst: list[torch.Tensor] = []
         with calling(self.scenario, HOOK if self.sampled else "reference", self.case) as function:
-            worst = torch.stack([self._ratio(function, *launch) for launch in looks])
-        for launch, ratio in zip(looks, worst.tolist(), strict=True):
+            for launch in looks:
+                seen.append(self._seen(function, *launch))
+                if sum(value.numel() for value, _, _ in seen[-1]) * len(seen) > TOGETHER:
+                    worst.append(_ratios(self.scenario.tolerance, seen))
+                    seen = []
+        worst += [_ratios(self.scenario.tolerance, seen)] if seen else []
+        for launch, ratio in zip(looks, torch.cat(worst).tolist(), strict=True):
             if ratio > 1:
                 error_ratio(self.scenario, self.case, *launch)
 
-    def _ratio(self, function: Function, inputs: Tensors, outputs: Tensors) -> torch.Tensor:
-        """Return the largest ratio of an error to the allowed one in a part, as a scalar still on the device."""
-        tolerance = self.scenario.tolerance
+    def _seen(self, function: Function, inputs: Tensors, outputs: Tensors) -> Seen:
+        """Return a drawn part of a launch's outputs."""
         if self.sampled:
             drawn = function(self.case, dict(inputs), secrets.randbits(62)).items()
-            seen = [(value, size, outputs[name].flatten()[index]) for name, (index, value, size) in drawn]
-        else:
-            starts = self._starts(self.dims)
-            wanted = function(*self._slice(inputs, starts)).items()
-            cut = {name: self._cut(self._tensor(name), whole, starts) for name, whole in outputs.items()}
-            seen = [(value, size, cut[name]) for name, (value, size) in wanted]
-        return torch.stack([_worst(tolerance, (value, size.to(value.dtype)), got) for value, size, got in seen]).max()
+            return [(value, size, outputs[name].flatten()[index]) for name, (index, value, size) in drawn]
+        starts = self._starts(self.dims)
+        wanted = function(*self._slice(inputs, starts)).items()
+        cut = {name: self._cut(self._tensor(name), whole, starts) for name, whole in outputs.items()}
+        return [(value, size, cut[name]) for name, (value, size) in wanted]
 
     # ---- samples -------------------------------------------------------------------------------
 
@@ -166,13 +174,26 @@ def _elements(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got
     return error.masked_fill(got == value, 0.0).nan_to_num(torch.inf, torch.inf)
 
 
+def _ratios(tolerance: Tolerance, seen: Sequence[Seen]) -> torch.Tensor:
+    """Return by launch the largest ratio of an error to the allowed one in its part, [launches], on the device."""
+    if len({tuple(value.shape for value, _, _ in part) for part in seen}) > 1:  # samples may differ in number
+        return torch.cat([_ratios(tolerance, [part]) for part in seen])
+    by_output = [
+        tuple(torch.stack([part.flatten() for part in parts]) for parts in zip(*launches, strict=True))
+        for launches in zip(*seen, strict=True)
+    ]
+    return torch.stack([_worst(tolerance, (value, size), got) for value, size, got in by_output]).amax(0)
+
+
 def _worst(tolerance: Tolerance, pair: tuple[torch.Tensor, torch.Tensor], got: torch.Tensor) -> torch.Tensor:
-    """Return the largest of these ratios; or the norm's error over GARBAGE times the allowed one, if that is larger."""
+    """Return by row the largest of these ratios; or the norm's error over GARBAGE times the allowed one, if larger."""
     value = pair[0]
+    pair = (value, pair[1].to(value.dtype))
     if not value.is_floating_point():
         value, pair = value.double(), (value.double(), pair[1].double())
-    worst = _elements(tolerance, pair, got).max()
+    worst = _elements(tolerance, pair, got).amax(1)
     if not tolerance.frobenius:
         return worst
-    norm = (got.to(value.dtype) - value).norm() / (GARBAGE * tolerance.frobenius * value.norm())
+    error = got.to(value.dtype) - value
+    norm = error.norm(dim=1) / (GARBAGE * tolerance.frobenius * value.norm(dim=1))
     return torch.maximum(worst, norm.nan_to_num(0.0, 0.0))

@@ -159,8 +159,9 @@ class Judge:
                 if not valid:
                     raise _mismatch(case, rounds[-1])
                 best = min(valid, key=lambda timing: timing.noise)
+                supported = min(timing.supported for timing in rounds)
                 worst = max(exam.ratios[case.id], *(timing.worst for timing in rounds))
-            scores.append(self._score(case, best, worst))
+            scores.append(self._score(case, best, supported, worst))
         return scores
 
     def clocks(self) -> list[Clocks]:
@@ -168,9 +169,9 @@ class Judge:
         now = clocks(self.identity) if self.on_gpu else None
         return [now] if now else []
 
-    def _score(self, case: Case, timing: Timing, worst: float) -> CaseScore:
+    def _score(self, case: Case, timing: Timing, supported: float, worst: float) -> CaseScore:
         shortest = min(timing.samples)
-        taken = max(statistics.median(timing.rows) if self.on_gpu else shortest, timing.supported)
+        taken = max(statistics.median(timing.rows) if self.on_gpu else shortest, supported)
         value = self.scenario.work_of(self.settings.unit, case) / taken
         most = peak(self.settings.unit, self.target)
         through_memory = self.scenario.work_of("GB/s", case) * timing.row.launches > BEYOND_CACHES
@@ -221,7 +222,7 @@ class Judge:
 
 
 def _doubtful(timing: Timing) -> bool:
-    return timing.noise > NOISY or not timing.valid
+    return timing.noise > NOISY or not timing.valid or timing.supported > min(timing.samples)
 
 
 def _mismatch(case: Case, timing: Timing) -> Rejected:

@@ -50,7 +50,8 @@ def test_the_seed_passes_with_every_figure(executor: LocalExecutor, seed: Source
     assert (verdict.status, verdict.reason, verdict.unit) == (Status.PASSED, "", "GFLOP/s")
     [case] = verdict.cases
     assert case.id == "wide"
-    assert case.value == pytest.approx(2 * 128 * 4096 / case.min_ms / 1e6)
+    at_best = 2 * 128 * 4096 / case.min_ms / 1e6
+    assert at_best / 1.4 < case.value <= at_best * 1.000001  # a neighbour may have slowed what has to bear it out
     assert min(case.samples_ms) == pytest.approx(case.min_ms, abs=1e-5)
     assert case.noise == pytest.approx(case.median_ms / case.min_ms)
     assert 0 < case.error_ratio <= 1

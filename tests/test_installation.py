@@ -65,6 +65,7 @@ def test_the_documents_print_commands_that_can_be_looked_at() -> None:
     assert not [command for command in printed() if re.search(r"\bavo(-kernels)?\[", command)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [line for line in printed() if "-e" in line.split()])
 def test_a_command_of_the_documents_installs_this_checkout(command: str) -> None:
     done = resolved(command, ROOT)

@@ -70,6 +70,7 @@ def test_a_command_that_the_shell_put_into_the_background_goes_on() -> None:
     assert "mha_causal" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--run", "run")], ids=["alone", "in a run"])
 def test_who_waits_for_a_device_is_told_who_holds_it_and_leaves_at_once(
     tmp_path: Path, options: tuple[str, ...]
@@ -89,6 +90,7 @@ def test_who_waits_for_a_device_is_told_who_holds_it_and_leaves_at_once(
     assert (process.returncode, err) == INTERRUPTED
 
 
+@pytest.mark.slow
 def test_a_run_that_waits_for_a_device_ends_by_the_first_one(tmp_path: Path) -> None:
     with (
         lease("cpu"),

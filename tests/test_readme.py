@@ -21,6 +21,7 @@ def commands() -> list[str]:
     return [line for line in lines if line.startswith("avo ")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [line for line in commands() if line.startswith("avo kb ")])
 def test_a_command_of_the_readme_finds_what_it_looks_for(command: str, cli: Any, core_kb: Path) -> None:
     done = cli(*shlex.split(command)[1:], AVO_KB=str(core_kb))

@@ -288,6 +288,7 @@ def test_an_unknown_key_of_a_component_is_named(tmp_path: Path, monkeypatch: pyt
         clients(str(component(tmp_path, temprature=1)))
 
 
+@pytest.mark.slow
 def test_a_model_behind_the_openai_protocol_plays_a_step_and_its_key_is_written_nowhere(
     tmp_path: Path, planted_run: Path, tiny: Any, provider: Provider, cli: Callable[..., CompletedProcess[str]]
 ) -> None:

@@ -84,6 +84,7 @@ def run(tmp_path: Path, planted_run: Path) -> Path:
     return Path(shutil.copytree(planted_run, tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_turns_model_calls_tools_and_evaluations_arrive_as_one_tree(collector: Collector, run: Path, cli: Any) -> None:
     done = cli(
         "run", "scenario", TINY, "--target", "cpu", "--run", run, "--steps", 1,
@@ -195,6 +196,7 @@ def test_a_variable_that_cannot_be_followed_is_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_not_there_changes_no_result(run: Path, cli: Any) -> None:
     source = run / "lineage" / "matvec.cpp"
     source.write_text(source.read_text() + "// something new\n")

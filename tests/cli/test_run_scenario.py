@@ -125,6 +125,7 @@ def test_the_same_command_resumes_and_evaluates_nothing_twice(finished: tuple[Pa
     assert done.stdout.endswith(f" {run / 'best'}    its sources; {run / 'trajectory.png'}    the plot\n")
 
 
+@pytest.mark.slow
 def test_the_steps_asked_for_are_done_and_no_more(run: Path, cli: Cli) -> None:
     for _ in range(2):
         done = cli("run", "scenario", TINY, "--run", run, "--steps", 1, "--json")
@@ -133,6 +134,7 @@ def test_the_steps_asked_for_are_done_and_no_more(run: Path, cli: Cli) -> None:
         assert (told["stop_reason"], told["steps"]) == ("steps", 1)
 
 
+@pytest.mark.slow
 def test_a_goal_that_is_reached_ends_the_run(run: Path, cli: Cli, tiny: Scenario) -> None:
     seed = rows(run, "SELECT score FROM attempts")[0][0]
     told = json.loads(cli("run", "scenario", TINY, "--run", run, "--goal", seed * 1.3, "--json").stdout)
@@ -158,6 +160,7 @@ def test_a_wrong_option_is_named(cli: Cli, option: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [1, 3])
 def test_ctrl_c_ends_the_run_so_that_it_can_be_resumed(run: Path, cli: Cli, signals: int) -> None:
     with start("run", "scenario", TINY, "--run", run, "--json") as process:

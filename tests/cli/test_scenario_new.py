@@ -21,6 +21,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_what_it_writes_is_sound_and_runs_at_once(cli: Any, tmp_path: Path) -> None:
     done = cli("scenario", "new", "my_rows")
     assert done.returncode == 0, done.stderr

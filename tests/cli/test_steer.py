@@ -60,6 +60,7 @@ def line_with(process: subprocess.Popen[str], text: str) -> str:
     return next(line for line in lines if text in line)
 
 
+@pytest.mark.slow
 def test_a_text_reaches_the_worker_of_another_process_before_its_next_call(run: Path, cli: Cli) -> None:
     said = []
 
@@ -81,6 +82,7 @@ def test_a_text_reaches_the_worker_of_another_process_before_its_next_call(run: 
     assert kinds[:5] == ["task", "call", "result", "steering", "call"]
 
 
+@pytest.mark.slow
 def test_a_text_that_nobody_was_there_for_waits_for_the_next_start(run: Path, cli: Cli) -> None:
     assert cli("steer", TEXT, "--run", run).returncode == 0
     assert "steering: 1 said to the worker, 1 not seen yet" in cli("memory", "stats", "--run", run).stdout
@@ -92,6 +94,7 @@ def test_a_text_that_nobody_was_there_for_waits_for_the_next_start(run: Path, cl
         assert db.execute("SELECT COUNT(*) FROM messages WHERE kind='steering'").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_a_pause_outlasts_a_kill_and_ctrl_c_until_the_run_is_told_to_go_on(run: Path, cli: Cli) -> None:
     paused = threading.Event()
 

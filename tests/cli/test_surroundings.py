@@ -44,6 +44,7 @@ def test_a_home_where_nothing_can_be_kept_is_one_line_that_names_the_variable(cl
     assert (listed.returncode, listed.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_ends_a_run_as_ctrl_c_does(tmp_path: Path, planted_run: Path) -> None:
     run = Path(shutil.copytree(planted_run, tmp_path / "run"))
     master, terminal = os.openpty()
@@ -63,6 +64,7 @@ def test_a_terminal_that_is_closed_ends_a_run_as_ctrl_c_does(tmp_path: Path, pla
     assert "Exception ignored" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
 def test_it_ends_any_other_command_with_a_last_line(tmp_path: Path, number: signal.Signals) -> None:
     from avo.tools.devices.lease import lease
@@ -79,6 +81,7 @@ def test_it_ends_any_other_command_with_a_last_line(tmp_path: Path, number: sign
     assert (process.returncode, err) == (130, "avo: interrupted\n")
 
 
+@pytest.mark.slow
 def test_nohup_outlives_its_terminal(tmp_path: Path, planted_run: Path) -> None:
     run = Path(shutil.copytree(planted_run, tmp_path / "run"))
     command = ["nohup", *AVO, "run", "scenario", str(TINY), "--run", str(run), "--max-attempts", "2"]

@@ -61,6 +61,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_the_call_that_would_go_beyond_the_budget_is_not_made_and_none_is_paid_twice(
     run: Path, cli: Cli, priced: dict[str, str]
 ) -> None:
@@ -113,6 +114,7 @@ def test_what_has_no_price_is_counted_in_tokens_and_said_to_be_unknown(run: Path
     assert "price not known" in cli("memory", "stats", "--run", run).stdout
 
 
+@pytest.mark.slow
 def test_the_evaluations_asked_for_are_made_and_no_more(run: Path, cli: Cli) -> None:
     for most in (2, 4):
         done = cli("run", "scenario", TINY, "--run", run, "--max-attempts", most, "--json")
@@ -134,6 +136,7 @@ def test_a_sweep_is_cut_at_the_limit_and_says_so(run: Path, cli: Cli, priced: di
     assert answer == "sweep: a limit of this run ends it here: 1 of 2 were scored just now"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["minutes", "ctrl-c"])
 def test_a_model_that_hangs_is_left_at_the_limit_and_at_ctrl_c(
     run: Path, cli: Cli, priced: dict[str, str], how: str

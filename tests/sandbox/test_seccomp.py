@@ -338,6 +338,7 @@ print(json.dumps(told))
 """
 
 
+@pytest.mark.slow
 @filtered
 @pytest.mark.parametrize(
     ("system", "lacks"),

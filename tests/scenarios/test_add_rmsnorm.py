@@ -147,6 +147,7 @@ def test_the_cuda_seed_compiles_and_keeps_rows_in_registers_without_spills(targe
         assert all(kernel.spill_stores == kernel.stack == 0 for kernel in built.kernels)
 
 
+@pytest.mark.slow
 def test_every_knob_of_the_cuda_seed_compiles_for_hopper() -> None:
     executor = LocalExecutor(SCENARIO, "sm_90a")
     for name, knob in knobs_of(CUDA_SEED).items():
@@ -248,6 +249,7 @@ def test_r_has_to_be_exact_and_y_may_be_rounded_once() -> None:
             error_ratio(SCENARIO, case, inputs, {**right, name: wrong})
 
 
+@pytest.mark.slow
 def test_it_is_sound() -> None:
     """With the smallest of its timed cases, for time."""
     report = examine(SCENARIO.model_copy(update={"cases": SCENARIO.cases[:1]}), "cpu")

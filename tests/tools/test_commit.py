@@ -72,6 +72,7 @@ def test_what_is_slower_is_refused(workspace: Workspace) -> None:
     assert workspace.journal.comparisons()[-1]["accepted"] == 0
 
 
+@pytest.mark.slow
 def test_what_is_slower_than_the_champion_is_refused_though_it_beats_the_seed(workspace: Workspace) -> None:
     change(workspace, "SUMS = 1;", "SUMS = 16;")
     asyncio.run(commit(workspace, "Sixteen sums"))
@@ -140,6 +141,7 @@ TWICE_UNEXAMINED = """static int launches, times = 1;
 """Slow in processes that begin with a timed shape, which those of later rounds of a comparison do."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -116,6 +116,7 @@ def test_a_huge_file_and_a_huge_folder_are_one_line(workspace: Workspace) -> Non
     assert shown[-1].endswith("more files]")
 
 
+@pytest.mark.slow
 def test_a_folder_that_turns_into_a_link_between_check_and_use_is_not_followed(
     workspace: Workspace, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_name_that_is_not_there_is_answered_with_those_that_are(begun: Workspa
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_by_command_it_is_shown_against_a_version_and_measured_against_it(begun: Workspace, cli: Cli) -> None:
     run = begun.lineage.folder.parent
     done = cli("lineage", "diff", "seed-from", "v0", "--run", run)

@@ -31,6 +31,7 @@ def measured(shown: str) -> bool:
     return shown.startswith("time goes to ")
 
 
+@pytest.mark.slow
 def test_the_hottest_function_and_line_of_a_candidate_are_named(workspace: Workspace) -> None:
     path = workspace.work_tree / "matvec.cpp"
     slow = "float y = 0; for (int k = 0; k < 20000; k++) y += __builtin_sqrtf(y + k);"
@@ -63,6 +64,7 @@ def test_without_perf_the_machine_code_is_counted(
     assert "instructions" in shown
 
 
+@pytest.mark.slow
 def test_a_case_is_chosen_by_its_id(workspace: Workspace) -> None:
     assert ask(workspace, "profile", case="wide")[1]
     shown, worked = ask(workspace, "profile", case="odd")  # a test, not a timed case
@@ -106,6 +108,7 @@ def test_a_candidate_that_crashes_leaves_the_machine_code(executor: LocalExecuto
         assert "Illegal instruction" in found.text
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_same_as_json(cli: Any, seed: Seed, own_scenario: Path) -> None:
     done = cli("profile", own_scenario, "--target", "cpu", "--output", "kept", "--json")
     assert done.returncode == 0, done.stderr

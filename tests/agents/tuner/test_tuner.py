@@ -120,6 +120,7 @@ def run(workspace: Workspace) -> str:
     return asyncio.run(evolve(workspace, team.vary, Limits(steps=9).reached, repr))
 
 
+@pytest.mark.slow
 def test_it_improves_a_real_scenario_and_ends_exhausted(workspace: Workspace) -> None:
     assert run(workspace) == "exhausted"
     versions = workspace.lineage.versions()

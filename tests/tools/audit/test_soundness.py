@@ -246,6 +246,7 @@ def test_a_key_that_a_base_holds_is_found_in_the_bases_file(own_scenario: Path, 
     assert only(made).file == str(own_scenario / "scenario.toml")
 
 
+@pytest.mark.slow
 def test_the_command_tells_findings_and_ends_with_1(own_scenario: Path, cli: Any) -> None:
     toml = own_scenario / "scenario.toml"
     widen(own_scenario)

@@ -178,6 +178,7 @@ def test_whichever_side_of_a_comparison_is_wrong_is_named(executor: LocalExecuto
         executor.compare(wrong, seed, {"wide": 1e-3})  # whatever it was scored elsewhere
 
 
+@pytest.mark.slow
 def test_a_side_that_was_not_scored_here_is_scored_before_a_comparison_and_one_that_was_is_not(
     tiny: Scenario, seed: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:

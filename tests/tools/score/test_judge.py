@@ -169,6 +169,7 @@ def test_no_two_launches_of_an_evaluation_see_the_same_data(executor: LocalExecu
     assert (verdict.status, verdict.reason) == (Status.RUNTIME_ERROR, "avo_launch returned 7 (case wide)")
 
 
+@pytest.mark.slow
 def test_no_two_launches_of_a_comparison_see_the_same_data(executor: LocalExecutor, seed: Sources) -> None:
     checks = agreements(executor)
     usual = usual_seconds(executor.evaluate(seed).cases)

@@ -170,6 +170,7 @@ def test_sixteen_sums_beat_the_seed_and_the_seed_does_not_beat_them(executor: Lo
     assert forth.blocks >= 6
 
 
+@pytest.mark.slow
 def test_a_candidate_does_not_improve_on_itself(executor: LocalExecutor, seed: Sources) -> None:
     results = [executor.compare(seed, seed) for _ in range(3)]
     assert sum(result.improved for result in results) <= 1  # a neighbour may slow one side of one
@@ -234,6 +235,7 @@ def test_each_side_is_checked_alike_and_the_one_that_is_wrong_is_named_whatever_
         compared(executor, wrong, seed, usual, usual)
 
 
+@pytest.mark.slow
 def test_a_side_that_takes_longer_in_a_comparison_than_by_itself_is_named(
     executor: LocalExecutor, seed: Sources, usual: dict[str, float]
 ) -> None:
@@ -244,6 +246,7 @@ def test_a_side_that_takes_longer_in_a_comparison_than_by_itself_is_named(
         compared(executor, slow, seed, usual, usual)
 
 
+@pytest.mark.slow
 def test_a_side_whose_score_is_out_of_date_is_scored_again_before_anything_is_said_of_it(
     executor: LocalExecutor, seed: Sources, usual: dict[str, float]
 ) -> None:
@@ -251,6 +254,7 @@ def test_a_side_whose_score_is_out_of_date_is_scored_again_before_anything_is_sa
     assert compared(executor, seed, seed, half, usual).ratio == pytest.approx(1, abs=0.2)
 
 
+@pytest.mark.slow
 def test_a_side_that_was_disturbed_while_it_was_measured_alone_is_measured_again(
     executor: LocalExecutor, seed: Sources, usual: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:

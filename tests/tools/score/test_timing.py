@@ -128,6 +128,7 @@ def test_launches_that_take_much_longer_than_those_that_decide_are_no_measuremen
     assert verdict.reason.endswith("ms while it is decided how many are timed as one")
 
 
+@pytest.mark.slow
 def test_a_candidate_that_is_quick_only_where_it_saw_some_of_the_values_before_is_refused(
     executor: LocalExecutor, seed: Sources
 ) -> None:

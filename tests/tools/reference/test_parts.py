@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from avo.scenarios.loader import Case, Scenario, load
+from avo.scenarios.loader import Case, Scenario, Tolerance, load
 from avo.tools.reference.check import Tensors, expected
 from avo.tools.reference.inputs import drawn
-from avo.tools.reference.parts import Parts
+from avo.tools.reference.parts import GARBAGE, Parts, _ratios
 from avo.types import Rejected, ScenarioError
 
 CAUSAL = '''
@@ -166,3 +166,27 @@ def test_a_part_that_is_nan_is_wrong(tiny: Scenario) -> None:
     parts, inputs, outputs = right(tiny, tiny.cases[0])
     with pytest.raises(Rejected):
         parts.check([(inputs, {"y": torch.full_like(outputs["y"], torch.nan)})])
+
+
+def part(error: float, value: float = 1.0, count: int = 100) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Expected values, magnitudes and what a launch wrote, of one output: all of it wrong by `error`."""
+    right = torch.full((count,), value, dtype=torch.float64)
+    return [(right, right.abs(), (right + error).float())]
+
+
+@pytest.mark.parametrize("counts", [(100, 100, 100), (100, 50, 7)])
+def test_of_many_launches_each_has_the_ratio_of_its_own_part(counts: tuple[int, ...]) -> None:
+    tolerance = Tolerance(magnitude=0, relative=0, absolute=0.1, frobenius=0)
+    seen = [part(error, count=count) for error, count in zip((0.05, 0.2, 0.0), counts, strict=True)]
+    assert _ratios(tolerance, seen).tolist() == pytest.approx([0.5, 2.0, 0.0], abs=1e-5)
+    lost = part(0.0)
+    lost[0][2][3] = torch.nan
+    assert _ratios(tolerance, [part(0.0), lost]).tolist() == [0.0, torch.inf]
+
+
+def test_a_part_that_is_wrong_by_far_more_than_the_norm_allows_is_looked_at_whole_whatever_its_elements_may_be() -> (
+    None
+):
+    tolerance = Tolerance(magnitude=0, relative=0, absolute=10.0, frobenius=0.01)
+    ratios = _ratios(tolerance, [part(0.02), part(2 * GARBAGE * 0.01), part(0.02, value=0.0)])
+    assert ratios.tolist() == pytest.approx([0.02 / 0.01 / GARBAGE, 2.0, 0.002], rel=1e-3)

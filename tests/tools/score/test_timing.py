@@ -11,7 +11,7 @@ import pytest
 from avo.tools.build.sources import Sources
 from avo.tools.score.exam import Exam, examine
 from avo.tools.score.executor import LocalExecutor
-from avo.tools.score.timing import KEPT, MOST_ANEW, Timing, slower, time_case
+from avo.tools.score.timing import KEPT, MOST_ANEW, Player, Timing, slower, time_case
 from avo.types import Rejected, Status, Verdict
 
 LINE = "a->y[i] = y;"
@@ -179,6 +179,20 @@ def test_slow_launches_are_few_and_see_all_of_it_nevertheless(executor: LocalExe
     assert set(timing.families) == {"large"}
     assert len(timing.anew) == 1
     assert 3 <= len(timing.samples) <= 5
+
+
+@pytest.mark.parametrize(("launch", "families"), [("if (launch) spin(60000000);", 2), ("", 4)])
+def test_slow_launches_see_fewer_of_the_other_families_in_one_evaluation(
+    executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch, launch: str, families: int
+) -> None:
+    played: list[str] = []
+    lots = Player.lots
+    monkeypatch.setattr("avo.tools.score.timing.other_families", lambda *_: ["large", "ones", "large", "ones"])
+    monkeypatch.setattr(Player, "lots", lambda self, row, pool, name="", **how: (
+        played.append(name) or lots(self, row, pool, name, **how)
+    ))  # fmt: skip
+    timing_of(executor, changed(seed, launch))
+    assert len([name for name in played if name in ("large", "ones")]) == families
 
 
 def test_a_candidate_that_fails_in_a_timed_launch_is_refused_with_its_code(

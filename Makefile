@@ -24,9 +24,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "avo needs Python 3.11 or later, as PYTHON=…"; exit 3; }
 	@$(PYTHON) -m venv $(VENV) || { echo "avo needs the venv module; on Debian: apt-get install python3-venv"; exit 3; }
 	@echo "installing into $(VENV) (1.5 GB, a minute or two)"
-	@$(VENV)/bin/pip install --quiet -c constraints.txt -e .
+	@$(VENV)/bin/pip install --quiet --no-compile -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	@$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[dev,nvcc]'
+	@$(VENV)/bin/pip install --quiet --no-compile -c constraints.txt -e '.[dev,nvcc]'
 	@touch $@

@@ -23,7 +23,7 @@ from avo.agents.models.client import Client
 from avo.agents.tuner.transcript import Conversation, Settings, read, written
 from avo.types import ToolError, figure
 
-MARGIN = 1.01
+MARGIN = 1.02
 """Factor by which a score has to exceed the best version's before a commit is worth its time."""
 DIRECTIONS = 4
 """Combinations in one advice."""

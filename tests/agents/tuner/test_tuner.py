@@ -162,7 +162,7 @@ def test_a_better_setting_is_made_by_edits_and_committed() -> None:
 
 @pytest.mark.parametrize("scale", [1e-9, 1e-3, 1e6])
 def test_a_score_is_read_however_small_or_large_it_is(scale: float) -> None:
-    world = World(lambda knobs: scale * (1.02 if knobs["B"] == "1" else 1.0))
+    world = World(lambda knobs: scale * (1.03 if knobs["B"] == "1" else 1.0))
     world.converse(Tuner(), BRIEF)
     assert world.called("edit_file") == [
         {"path": "k.cpp", "old": "constexpr auto B = 0;", "new": "constexpr auto B = 1;"}

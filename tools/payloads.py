@@ -93,13 +93,13 @@ class Begun:
 
     step: int
     resumed: bool
-    """True if the work tree may contain a half-finished edit."""
+    """True if the work tree may hold something other than the best version: a half-finished edit, or a match."""
     versions: int
     """Number of versions so far."""
     task: str
     """The scenario's task."""
     refused: tuple[Mapping[str, str], ...] = ()
-    """Knob settings that the gate found slower."""
+    """Knob settings that the gate found no faster."""
 
 
 @dataclass(frozen=True)

@@ -115,11 +115,11 @@ class Trials(Table):
         query = "SELECT * FROM messages WHERE step=? AND kind='result' AND tool LIKE ? ORDER BY id"
         return [message_from(row) for row in self.rows(query, step, f"%{tool}%")]
 
-    def slower(self) -> list[Mapping[str, str]]:
-        """Return the knob settings, if any, of every tree that the gate refused for being slower."""
+    def no_faster(self) -> list[Mapping[str, str]]:
+        """Return the knob settings, if any, of every tree that the gate found slower than the best, or a match."""
         rows = self.rows(
             "SELECT DISTINCT knobs FROM comparisons JOIN attempts USING (tree) WHERE knobs <> '{}'"
-            " AND NOT json_extract(result, '$.improved') AND NOT json_extract(result, '$.matched')"
+            " AND NOT json_extract(result, '$.improved')"
         )
         return [json.loads(row["knobs"]) for row in rows]
 

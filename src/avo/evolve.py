@@ -117,7 +117,7 @@ async def brief(workspace: Workspace, resumed: bool) -> Answer:
         f"The work tree holds {workspace.lineage.best().name}{' and the edits since' if edited(workspace) else ''}. "
         "Make it faster.",
     ]
-    versions, refused = len(workspace.lineage.versions()), tuple(workspace.journal.slower())
-    return Answer(
-        "\n\n".join(parts), Begun(workspace.step, resumed, versions, workspace.scenario.task.strip(), refused)
-    )
+    kept, no_faster = workspace.lineage, tuple(workspace.journal.no_faster())
+    elsewhere = resumed or kept.best() != kept.champion()
+    begun = Begun(workspace.step, elsewhere, len(kept.versions()), workspace.scenario.task.strip(), no_faster)
+    return Answer("\n\n".join(parts), begun)

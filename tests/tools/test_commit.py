@@ -7,9 +7,11 @@ import subprocess
 
 import pytest
 
+from avo.evolve import brief
 from avo.tools.build.sources import digest
 from avo.tools.commit import commit
 from avo.tools.devices.lease import lease
+from avo.tools.payloads import Begun
 from avo.tools.workspace import Workspace
 from avo.types import ToolError, Unfit
 
@@ -98,6 +100,10 @@ def test_what_is_equal_is_kept_as_a_match_and_never_the_champion(workspace: Work
     assert not workspace.lineage.best().improved
     assert workspace.lineage.best().name == "v1"
     assert workspace.lineage.champion().name == "v0"
+    begun = asyncio.run(brief(workspace, resumed=False)).data
+    assert isinstance(begun, Begun)
+    assert begun.resumed  # a search starts from the champion
+    assert begun.refused == ({"SUMS": "1", "BACKWARDS": "0"},)  # and does not commit these settings again
 
 
 def test_other_text_of_the_same_code_is_refused_before_anything_is_measured(workspace: Workspace) -> None:

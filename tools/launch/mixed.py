@@ -9,8 +9,6 @@ import torch
 
 INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 """Bytes of an element -> integer dtype of the same size."""
-
-
 LEAST_OFFSETS = 1 << 18
 """Number of offsets, at least, at which the masks of a tensor may start."""
 

@@ -127,6 +127,7 @@ def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Ma
                 clocks[case.id] += ran
         rounds.append((speed, itself))
     _settle(judge, sides)
+    # Of the candidate alone: other load that slowed the incumbent's few launches on such data is no improvement.
     taken_off = {case.id: math.log(sides[CANDIDATE].unsupported(case.id)) for case in cases}
     rounds = [({case: speed[case] - off for case, off in taken_off.items()}, itself) for speed, itself in rounds]
     least = UNEXPLAINED_SECONDS / shortest if judge.on_gpu else 0.0
@@ -192,7 +193,7 @@ def _blocks(
         side.fastest[case.id] = player.fastest
         side.unexplained += player.candidate.unexplained()
         side.rounds[-1][case.id] = low([block[place] for block in blocks for place in places])
-    for _ in range(MOST_ANEW - 1):
+    for _ in range(MOST_ANEW - 1):  # other load may have slowed the few so far
         if all(side.unsupported(case.id) == 1 for side in sides):
             break
         (lot,) = players[INCUMBENT].lots(row, pool, case.inputs)

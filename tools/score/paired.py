@@ -82,8 +82,16 @@ class Side:
 
     def unsupported(self, case: str) -> float:
         """Return the factor, 1 at least, by which it was faster than launches on data drawn for them alone support."""
-        usual = statistics.median(ran[case] for ran in self.rounds if case in ran)
+        usual = statistics.median(ran[case] for ran in self.rounds)
         return max(1.0, min(self.anew[case], default=0.0) / (KEPT * usual))
+
+    def play(self, player: Player, lot: Lot) -> tuple[list[float], bool]:
+        """Run one batch as `Player.play` does, and remember what launches on data drawn for them alone took."""
+        with self.blamed():
+            times, agrees = player.play(lot)
+        if lot.anew is not None and agrees:
+            self.anew[player.case.id].append(times[lot.anew])
+        return times, agrees
 
 
 def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Mapping[str, float]]) -> Comparison:
@@ -163,8 +171,7 @@ def _blocks(
     first = Lot([pool.fresh() for _ in range(used or 1)], 1)
     for which in _drawn_order():  # a first launch in a process pays for pages and caches; it is not counted
         players[which].slots = players[which].slots[:used]
-        with sides[which].blamed():
-            players[which].play(first)
+        sides[which].play(players[which], first)
     blocks: list[tuple[float, ...]] = []
     clocks: list[Clocks] = []
     spent, least = 0.0, LEAST_BLOCKS[judge.device]
@@ -177,11 +184,8 @@ def _blocks(
             if turn in (0, 2):  # each side sees data once: a result that was kept is of no use
                 lots = players[which].lots(row, pool, halves.get(2 * len(blocks) + turn // 2, ""))
             for lot in lots:
-                with sides[which].blamed():
-                    times, agrees = players[which].play(lot)
+                times, agrees = sides[which].play(players[which], lot)
                 agreed = agreed and agrees
-                if lot.anew is not None and agrees:
-                    sides[which].anew[case.id].append(times[lot.anew])
                 if counted := lot.counted(times):
                     turns[which].append(statistics.fmean(counted))
         if agreed:
@@ -198,10 +202,7 @@ def _blocks(
             break
         (lot,) = players[INCUMBENT].lots(row, pool, case.inputs)
         for which in _drawn_order():
-            with sides[which].blamed():
-                times, agrees = players[which].play(lot)
-            if agrees and lot.anew is not None:
-                sides[which].anew[case.id].append(times[lot.anew])
+            sides[which].play(players[which], lot)
     return blocks, clocks
 
 

@@ -88,7 +88,7 @@ def test_what_lies_between_fences_takes_no_memory(arena: Arena) -> None:
 
 
 def test_bands_are_not_a_number_in_any_type_and_new_for_each_launch(arena: Arena) -> None:
-    slots, before = arena.slots(ODD, BASE)[:2], b""
+    slots, seen = arena.slots(ODD, BASE)[:2], [b""]
     for _ in range(8):
         arena.prepare(slots, [{"a": torch.zeros(5, 7), "x": torch.zeros(7)}] * 2)
         for slot in slots:
@@ -99,9 +99,9 @@ def test_bands_are_not_a_number_in_any_type_and_new_for_each_launch(arena: Arena
                         assert band.view(kind).isnan().all()
                     assert band.view(torch.int32).min() > 1 << 30
         start = slots[0].spans["a"].start
-        now = bytes(arena.buffer.bytes[start - GUARD : start].tolist())
-        assert now != before
-        before = now
+        seen.append(bytes(arena.buffer.bytes[start - GUARD : start].tolist()))
+        assert seen[-1] != seen[-2]
+    assert len({*seen}) > 3
 
 
 @pytest.mark.parametrize("edge", Edge)

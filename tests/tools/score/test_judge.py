@@ -13,6 +13,7 @@ from avo.tools.build.sources import Sources
 from avo.tools.score.executor import LocalExecutor
 from avo.tools.score.judge import Judge
 from avo.tools.score.paired import compare
+from avo.tools.score.timing import Timing
 from avo.types import Rejected, Status, Unfit, usual_seconds, verdict_from
 
 LINE = "a->y[i] = y;"
@@ -45,13 +46,15 @@ def agreements(executor: LocalExecutor) -> int:
     return len(executor.scenario.checked("cpu")) + len(executor.scenario.timed("cpu"))
 
 
-def test_the_seed_passes_with_every_figure(executor: LocalExecutor, seed: Sources) -> None:
+def test_the_seed_passes_with_every_figure(
+    executor: LocalExecutor, seed: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Timing, "supported", 0.0)  # a neighbour may slow the launches that have to bear a score out
     verdict = executor.evaluate(seed)
     assert (verdict.status, verdict.reason, verdict.unit) == (Status.PASSED, "", "GFLOP/s")
     [case] = verdict.cases
     assert case.id == "wide"
-    at_best = 2 * 128 * 4096 / case.min_ms / 1e6
-    assert at_best / 1.4 < case.value <= at_best * 1.000001  # a neighbour may have slowed what has to bear it out
+    assert case.value == pytest.approx(2 * 128 * 4096 / case.min_ms / 1e6)
     assert min(case.samples_ms) == pytest.approx(case.min_ms, abs=1e-5)
     assert case.noise == pytest.approx(case.median_ms / case.min_ms)
     assert 0 < case.error_ratio <= 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import mmap
 import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +15,7 @@ import torch
 from avo.scenarios.abi import ITEM_BYTES, pack
 from avo.scenarios.loader import Case, Scenario, Tensor, shape_of
 from avo.tools.launch.buffers import DeviceBuffer, HostBuffer
-from avo.tools.launch.mixed import Mixed
+from avo.tools.launch.mixed import INTEGERS, Mixed, bits_of
 from avo.tools.launch.runner import COMMAND, LARGEST_COMMAND
 from avo.types import Rejected, Status
 
@@ -31,7 +32,7 @@ and, twice, as fp32, and a large integer.
 PAGE = mmap.PAGESIZE
 """Bytes of a memory page."""
 COUNTED = 1 << 26
-"""Maximum number of elements that are compared at a time; counting them takes nine bytes of memory for each."""
+"""Maximum number of elements that are compared at a time, which takes a byte of memory for each."""
 TORCH = {"bf16": torch.bfloat16, "fp32": torch.float32, "int32": torch.int32, "uint8": torch.uint8}
 """A scenario's dtype -> torch's."""
 POISON = {
@@ -82,9 +83,9 @@ class Slot:
     """Offset and length in bytes of the regions that no launch may touch; empty for ordinary slots and on a GPU."""
 
 
-Problem = tuple[torch.Tensor, Status, str]
-"""A check after launches: the number of wrong elements by slot, int64, still on the device; the status if one is not 0;
-and the reason, with a placeholder for that number.
+Problem = tuple[torch.Tensor, Status, Callable[[int], str]]
+"""A check after launches: uint8 by slot, still on the device, not 0 where something is wrong; the status if it is; and
+a function from the position of the slot to the reason.
 """
 
 
@@ -187,8 +188,9 @@ class Arena:
             for band, pattern in self._guards(slots, span):
                 band.fill_(pattern)
             if span.tensor.role == "in":
-                for slot, inputs in zip(slots, sets, strict=True):
-                    _put(inputs, name, self._view(slot.spans[name]))
+                into = self._across(slots, span.start, span.size).view(_integer(span))
+                for row, inputs in zip(into.unbind(), sets, strict=True):
+                    _put(inputs, name, row)
             else:
                 kind, pattern = POISON[span.tensor.dtype]
                 self._across(slots, span.start, span.size).view(kind).fill_(pattern)
@@ -202,65 +204,67 @@ class Arena:
         still poison. Raises Rejected: OUT_OF_BOUNDS, INPUT_MODIFIED or NOT_WRITTEN.
         """
         written = [name for name, span in slots[0].spans.items() if span.tensor.role == "out"]
-        outputs = {i: {name: self._view(slots[i].spans[name]).clone() for name in written} for i in kept}
+        views = self.written(slots) if kept else []
+        outputs = {i: {name: view.clone() for name, view in views[i].items()} for i in kept}
         unwritten = [problem for name in written for problem in self._unwritten(slots, name, outputs)]
         problems = [*self._damaged(slots, sets), *unwritten]
-        counts = torch.cat([counts for counts, _, _ in problems]).tolist()  # one wait for the device
-        told = [(status, reason) for counts, status, reason in problems for _ in counts]
-        for count, (status, reason) in zip(counts, told, strict=True):
-            if count:
-                raise Rejected(status, f"{reason.format(count=count)} (case {slots[0].case.label})")
+        found = torch.cat([wrong for wrong, _, _ in problems]).tolist()  # one wait for the device
+        told = [(status, reason, place) for wrong, status, reason in problems for place in range(len(wrong))]
+        for wrong, (status, reason, place) in zip(found, told, strict=True):
+            if wrong:
+                raise Rejected(status, f"{reason(place)} (case {slots[0].case.label})")
         return outputs
 
-    def written(self, slot: Slot) -> dict[str, torch.Tensor]:
-        """Return the outputs by name as views of the arena, invalid once the slot is prepared again."""
-        return self._of(slot, "out")
+    def written(self, slots: Sequence[Slot]) -> list[dict[str, torch.Tensor]]:
+        """Return the outputs of adjacent slots by name, as views of the arena, invalid once they are prepared again."""
+        return self._of(slots, "out")
 
-    def given(self, slot: Slot) -> dict[str, torch.Tensor]:
-        """Return the inputs by name as views of the arena; unchanged once `take` has returned."""
-        return self._of(slot, "in")
+    def given(self, slots: Sequence[Slot]) -> list[dict[str, torch.Tensor]]:
+        """Return the inputs of adjacent slots by name, as views of the arena; unchanged once `take` has returned."""
+        return self._of(slots, "in")
 
-    def _of(self, slot: Slot, role: str) -> dict[str, torch.Tensor]:
-        return {name: self._view(span) for name, span in slot.spans.items() if span.tensor.role == role}
+    def _of(self, slots: Sequence[Slot], role: str) -> list[dict[str, torch.Tensor]]:
+        views = {}
+        for name, span in slots[0].spans.items():
+            if span.tensor.role == role:
+                elements = self._across(slots, span.start, span.size).view(TORCH[span.tensor.dtype])
+                views[name] = elements.view(-1, *span.shape).unbind()
+        return [{name: rows[i] for name, rows in views.items()} for i in range(len(slots))]
 
     def _unwritten(
         self, slots: Sequence[Slot], name: str, outputs: Mapping[int, Mapping[str, torch.Tensor]]
     ) -> Iterator[Problem]:
-        """Yield the number of elements that are still poison, in the copies that are kept and in all slots."""
+        """Yield whether elements are still poison, in the copies that are kept and in all slots."""
         span = slots[0].spans[name]
         kind, pattern = POISON[span.tensor.dtype]
-        reason = f"left {{count}} of {math.prod(span.shape)} elements of {name} unwritten"
-        for copies in outputs.values():
-            yield torch.count_nonzero(copies[name].view(kind) == pattern).view(1), Status.NOT_WRITTEN, reason
         everywhere = self._across(slots, span.start, span.size).view(kind)
-        for part in torch.split(everywhere, max(1, COUNTED // everywhere.shape[1])):
-            yield torch.count_nonzero(part == pattern, dim=1), Status.NOT_WRITTEN, reason
+        copied = (copies[name].view(1, -1).view(kind) for copies in outputs.values())
+        for part in (*copied, *torch.split(everywhere, max(1, COUNTED // everywhere.shape[1]))):
+            yield _any(part == pattern), Status.NOT_WRITTEN, functools.partial(_left, name, part, pattern)
 
     def _damaged(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]]) -> Iterator[Problem]:
-        """Yield the number of changed elements in guard bands and inputs."""
+        """Yield whether elements of guard bands and inputs changed."""
         for name, span in slots[0].spans.items():
             for band, pattern in self._guards(slots, span):
-                yield torch.count_nonzero(band != pattern, dim=1), Status.OUT_OF_BOUNDS, f"wrote outside of {name}"
+                yield _any(band != pattern), Status.OUT_OF_BOUNDS, _always(f"wrote outside of {name}")
             if span.tensor.role == "in":
-                yield self._changed(slots, sets, name), Status.INPUT_MODIFIED, f"input {name} changed"
+                changed = self._changed(slots, sets, name)
+                yield changed, Status.INPUT_MODIFIED, _always(f"input {name} changed")
 
     def _changed(self, slots: Sequence[Slot], sets: Sequence[Mapping[str, torch.Tensor]], name: str) -> torch.Tensor:
-        """Return the number of changed words of the input `name` by slot, int64 [slots]."""
+        """Return uint8 [slots], not 0 where the input `name` changed."""
         span = slots[0].spans[name]
         word = torch.uint8 if span.size % 8 else torch.int64  # integers, so that NaN equals itself
         there = self._across(slots, span.start, span.size).view(word)
         drawn = torch.empty_like(there[: max(1, COUNTED // max(1, span.size))])
-        counts = []
+        rows = drawn.view(_integer(span)).unbind()
+        changed = []
         for first in range(0, len(slots), len(drawn)):
             part = sets[first : first + len(drawn)]
-            for row, inputs in zip(drawn, part, strict=False):
-                _put(inputs, name, row.view(TORCH[span.tensor.dtype]).view(span.shape))
-            counts.append(torch.count_nonzero(there[first : first + len(part)] != drawn[: len(part)], dim=1))
-        return torch.cat(counts)
-
-    def _view(self, span: Span) -> torch.Tensor:
-        raw = self.buffer.whole[span.start : span.start + span.size]
-        return raw.view(TORCH[span.tensor.dtype]).view(span.shape)
+            for row, inputs in zip(rows, part, strict=False):
+                _put(inputs, name, row)
+            changed.append(_any(there[first : first + len(part)] != drawn[: len(part)]))
+        return torch.cat(changed)
 
     def _across(self, slots: Sequence[Slot], start: int, size: int) -> torch.Tensor:
         """Return a view, uint8 [slots, size], of `size` bytes from `start` on in the first slot, and of their
@@ -278,13 +282,34 @@ class Arena:
             if odd := first % 2:
                 yield self._across(slots, first, 1), high
             pairs = (last - first - odd) // 2 * 2
-            yield self._across(slots, first + odd, pairs).view(torch.int16), self._band
+            if pairs:
+                yield self._across(slots, first + odd, pairs).view(torch.int16), self._band
             if first + odd + pairs < last:
                 yield self._across(slots, last - 1, 1), low
 
 
+def _any(wrong: torch.Tensor) -> torch.Tensor:
+    """Return uint8 [slots], 1 where one of the slot's elements, bool [slots, elements], is true."""
+    # To count them would take 80 times as long: torch makes a 64-bit integer of each.
+    return wrong.view(torch.uint8).amax(dim=1)
+
+
+def _always(reason: str) -> Callable[[int], str]:
+    return lambda _: reason
+
+
+def _left(name: str, part: torch.Tensor, poison: int, place: int) -> str:
+    return f"left {int(torch.count_nonzero(part[place] == poison))} of {part.shape[1]} elements of {name} unwritten"
+
+
+def _integer(span: Span) -> torch.dtype:
+    """Return the integer dtype whose elements are as large as the tensor's."""
+    return INTEGERS[ITEM_BYTES[span.tensor.dtype]]
+
+
 def _put(inputs: Mapping[str, torch.Tensor], name: str, target: torch.Tensor) -> None:
+    """Write the bits of an input into `target`, flat."""
     if isinstance(inputs, Mixed):
         inputs.write(name, target)
     else:
-        target.copy_(inputs[name])
+        target.copy_(bits_of(inputs[name]))

@@ -14,12 +14,12 @@ LEAST_OFFSETS = 1 << 18
 
 
 class Masks:
-    """Random masks, each all ones or all zeros, for tensors of up to `largest` elements."""
+    """Random masks, each 0 or 1, for tensors of up to `largest` elements."""
 
     def __init__(self, largest: int, device: str) -> None:
         generator = torch.Generator(device).manual_seed(secrets.randbits(62))
         number = largest + max(largest, LEAST_OFFSETS)
-        drawn = torch.randint(0, 2, (number,), dtype=torch.int8, generator=generator, device=device).neg_()
+        drawn = torch.randint(0, 2, (number,), dtype=torch.int8, generator=generator, device=device)
         self._words = {torch.int8: drawn}
         self._starts = set[int]()
 
@@ -41,12 +41,12 @@ class Masks:
 
 
 class Pair:
-    """Two drawn sets of inputs, as flat integers: the bits of one, and their difference (exclusive or) to the other."""
+    """Two drawn sets of inputs, as flat integers: the bits of one, and what to add to them for those of the other."""
 
     def __init__(self, one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> None:
         self.one = one
-        self.bits = {name: _bits(tensor) for name, tensor in one.items()}
-        self.difference = {name: self.bits[name] ^ _bits(tensor) for name, tensor in other.items()}
+        self.bits = {name: bits_of(tensor) for name, tensor in one.items()}
+        self.difference = {name: bits_of(tensor) - self.bits[name] for name, tensor in other.items()}
 
 
 class Mixed(Mapping[str, torch.Tensor]):
@@ -61,17 +61,15 @@ class Mixed(Mapping[str, torch.Tensor]):
         self._starts = {name: masks.start(bits.numel()) for name, bits in pair.bits.items()}
 
     def write(self, name: str, target: torch.Tensor) -> None:
-        """Write the input `name` into `target`, which has its shape and dtype, without a temporary copy."""
-        # Bits under a mask take a twentieth of what drawing takes.
-        bits, into = self._pair.bits[name], _bits(target)
-        torch.bitwise_and(
-            self._pair.difference[name], self._masks.words(bits.dtype, self._starts[name], len(bits)), out=into
-        )
-        into.bitwise_xor_(bits)
+        """Write the bits of the input `name` into `target`, as from `bits_of`, without a temporary copy."""
+        # One operation, which takes a twentieth of what drawing takes. Integers wrap around.
+        bits = self._pair.bits[name]
+        masks = self._masks.words(bits.dtype, self._starts[name], bits.numel())
+        torch.addcmul(bits, masks, self._pair.difference[name], out=target)
 
     def __getitem__(self, name: str) -> torch.Tensor:
         made = torch.empty_like(self._pair.one[name], memory_format=torch.contiguous_format)
-        self.write(name, made)
+        self.write(name, bits_of(made))
         return made
 
     def __iter__(self) -> Iterator[str]:
@@ -81,6 +79,6 @@ class Mixed(Mapping[str, torch.Tensor]):
         return len(self._starts)
 
 
-def _bits(tensor: torch.Tensor) -> torch.Tensor:
+def bits_of(tensor: torch.Tensor) -> torch.Tensor:
     """Return the tensor as flat integers of its element size: the same memory if it is contiguous, else a copy."""
     return tensor.contiguous().flatten().view(INTEGERS[tensor.element_size()])

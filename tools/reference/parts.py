@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from avo.scenarios.loader import Case, Scenario, Tensor, Tolerance
+from avo.scenarios.loader import Case, Scenario, Tolerance
 from avo.tools.reference.asked import asked, calling, fault
 from avo.tools.reference.check import Tensors, Wanted, allowed_error, error_ratio, expected
 from avo.types import ScenarioError
@@ -48,6 +48,9 @@ class Parts:
     def __init__(self, scenario: Scenario, case: Case, inputs: Tensors, wanted: Wanted) -> None:
         """Choose the way of checking, from one drawn set of inputs and its expected outputs. Raises ScenarioError."""
         self.scenario, self.case = scenario, case
+        self._axes = {tensor.name: [str(extent) for extent in tensor.shape] for tensor in scenario.tensors}
+        self._sliced: dict[tuple[str, ...], Case] = {}
+        """Dimensions to slice -> the case of a slice: its extents are the same wherever it starts."""
         self.sampled = callable(getattr(scenario.reference, HOOK, None))
         if self.sampled:
             self._agrees(inputs, wanted)
@@ -83,7 +86,7 @@ class Parts:
             return [(value, size, outputs[name].flatten()[index]) for name, (index, value, size) in drawn]
         starts = self._starts(self.dims)
         wanted = function(*self._slice(inputs, starts)).items()
-        cut = {name: self._cut(self._tensor(name), whole, starts) for name, whole in outputs.items()}
+        cut = {name: self._cut(name, whole, starts) for name, whole in outputs.items()}
         return [(value, size, cut[name]) for name, (value, size) in wanted]
 
     # ---- samples -------------------------------------------------------------------------------
@@ -123,7 +126,7 @@ class Parts:
             except ScenarioError:  # the reference does not take such a shape
                 return False
             for name, (value, magnitude) in wanted.items():
-                right, scale = (self._cut(self._tensor(name), whole, starts) for whole in (value, magnitude))
+                right, scale = (self._cut(name, whole, starts) for whole in (value, magnitude))
                 got, size = (part.to(scale.dtype) for part in of_slice[name])
                 if float(_elements(self.scenario.tolerance, (right, scale), got).max()) > SAME:
                     return False
@@ -138,18 +141,17 @@ class Parts:
 
     def _slice(self, inputs: Tensors, starts: Mapping[str, tuple[int, int]]) -> tuple[Case, Tensors]:
         """Return the case and the inputs of a slice."""
-        dims = self.case.dims | {dim: length for dim, (_, length) in starts.items()}
-        cut = {name: self._cut(self._tensor(name), tensor, starts) for name, tensor in inputs.items()}
-        return self.case.model_copy(update={"dims": dims}), cut
+        if (dims := tuple(starts)) not in self._sliced:
+            extents = self.case.dims | {dim: length for dim, (_, length) in starts.items()}
+            self._sliced[dims] = self.case.model_copy(update={"dims": extents})
+        cut = {name: self._cut(name, tensor, starts) for name, tensor in inputs.items()}
+        return self._sliced[dims], cut
 
-    def _cut(self, tensor: Tensor, whole: torch.Tensor, starts: Mapping[str, tuple[int, int]]) -> torch.Tensor:
-        for axis, extent in enumerate(tensor.shape):
+    def _cut(self, name: str, whole: torch.Tensor, starts: Mapping[str, tuple[int, int]]) -> torch.Tensor:
+        for axis, extent in enumerate(self._axes[name]):
             if extent in starts:
-                whole = whole.narrow(axis, *starts[str(extent)])
+                whole = whole.narrow(axis, *starts[extent])
         return whole
-
-    def _tensor(self, name: str) -> Tensor:
-        return next(tensor for tensor in self.scenario.tensors if tensor.name == name)
 
 
 def independent(scenario: Scenario) -> list[str]:

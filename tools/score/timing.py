@@ -173,7 +173,7 @@ class Player:
 
     def _check(self, lot: Lot, used: Sequence[Slot]) -> None:
         """Check a part of each launch, and more of those that are of another family."""
-        launches = [(self.arena.given(slot), self.arena.written(slot)) for slot in used]
+        launches = list(zip(self.arena.given(used), self.arena.written(used), strict=True))
         self.parts.check(launches)
         if lot.other is not None:
             foreign = launches[lot.other * lot.group :][: lot.group]

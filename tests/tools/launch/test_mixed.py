@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from avo.tools.launch.mixed import Masks, Mixed, Pair
+from avo.tools.launch.mixed import Masks, Mixed, Pair, bits_of
 
 SIZE = 4096
 KINDS = {
@@ -47,7 +47,7 @@ def test_a_mixture_is_the_same_however_often_and_by_whatever_way_it_is_asked_for
     assert len(mixture) == 2
     for name, tensor in mixture.items():
         written = torch.zeros_like(tensor)
-        mixture.write(name, written)
+        mixture.write(name, bits_of(written))
         assert torch.equal(written, tensor)
         assert torch.equal(mixture[name], tensor)
 

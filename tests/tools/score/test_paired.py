@@ -301,7 +301,7 @@ def test_both_sides_see_as_many_launches_and_the_same_data_and_who_begins_varies
 
     def noted(self: Judge, candidate: Loaded, arena: Arena, slots: list[Slot], sets: list[Tensors], **how: Any) -> Any:
         times = launch(self, candidate, arena, slots, sets, **how)
-        seen.append((id(candidate), tuple(float(arena.given(slot)["a"].double().sum()) for slot in slots)))
+        seen.append((id(candidate), tuple(float(given["a"].double().sum()) for given in arena.given(slots))))
         return times
 
     monkeypatch.setattr(Judge, "launch", noted)

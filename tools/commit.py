@@ -8,12 +8,12 @@ import time
 from avo.memory.journal.journal import Attempt
 from avo.spans import span
 from avo.tools.answer import Answer
-from avo.tools.answers import comparison_text, verdict_text
 from avo.tools.build.compilers import compiler_of
 from avo.tools.build.knobs import settings_of
 from avo.tools.build.sources import Sources, digest
 from avo.tools.payloads import Committed, Refusal
 from avo.tools.sanitize import sanitized
+from avo.tools.texts import comparison_text, verdict_text
 from avo.tools.workspace import Workspace
 from avo.types import RULES, Comparison, Rejected, ToolError, Unfit, Version, usual_seconds
 

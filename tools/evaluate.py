@@ -6,10 +6,10 @@ import itertools
 import math
 
 from avo.tools.answer import Answer
-from avo.tools.answers import attempt_line, build_text, verdict_text
 from avo.tools.build.knobs import with_settings
 from avo.tools.build.sources import Sources
 from avo.tools.payloads import evaluations
+from avo.tools.texts import attempt_line, build_text, verdict_text
 from avo.tools.workspace import Workspace
 from avo.types import ToolError, figure
 

@@ -10,12 +10,12 @@ from avo.memory.journal.origin import Brought
 from avo.memory.lineage import Lineage
 from avo.sandbox.process import elide
 from avo.tools.answer import Answer
-from avo.tools.answers import attempt_line, verdict_text
 from avo.tools.build.knobs import knobs_of
 from avo.tools.build.sources import Sources, digest, read_sources, write_sources
 from avo.tools.origin import SEED_FROM, brought
 from avo.tools.payloads import Ended, Tree, evaluations
 from avo.tools.plan import LARGEST_NUMBER, plan_text
+from avo.tools.texts import attempt_line, verdict_text
 from avo.tools.workspace import OLDER, Workspace, unified_diff
 from avo.types import RULES, ToolError, Unknown, Version, figure
 

@@ -76,10 +76,10 @@ def profiled(
 
 
 def _on_gpu(built: Build, files: Sources, scenario: Scenario, target: str, case: Case, keep: Path | None) -> Profile:
-    from avo.tools.answers import build_text
     from avo.tools.devices.gpu import require_gpu
     from avo.tools.instruments import ncu, ncu_text
     from avo.tools.instruments.harness import Unread
+    from avo.tools.texts import build_text
 
     static = {"kernels": [asdict(kernel) for kernel in built.kernels], "sass": dict(built.sass)}
     try:

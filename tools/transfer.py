@@ -13,11 +13,11 @@ from avo.memory.journal.origin import Brought
 from avo.memory.lineage import Lineage
 from avo.sandbox.process import elide
 from avo.scenarios.abi import HEADER, header
-from avo.tools.answers import verdict_text
 from avo.tools.build.knobs import settings_of
 from avo.tools.build.sources import digest
 from avo.tools.origin import SEED_FROM, brought, first_of_line
 from avo.tools.payloads import TASK, Begun, payloads_of
+from avo.tools.texts import verdict_text
 from avo.tools.workspace import Workspace
 from avo.types import AvoError, Missing, figure
 

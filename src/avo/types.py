@@ -179,9 +179,11 @@ class Verdict:
     unit: str
     cases: tuple[CaseScore, ...] = ()
     baselines: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Baseline -> case -> throughput in `unit`, measured in the same lease."""
+    """Baseline -> case -> throughput in `unit`, in the order of scenario.toml, measured on the same device."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Baseline that could not be measured -> the reason."""
+    baselines_age: float = 0.0
+    """Seconds between the measurement of the baselines and this one."""
     device: str = ""
     compiler: str = ""
     log: str = ""

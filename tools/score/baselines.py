@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
 
 CALLS = 5
-"""Timed calls of a case, in each evaluation."""
+"""Timed calls of a case."""
 HEAD_START, LONGEST_HEAD_START = 8, 128
 """Times that a GPU clears SCRATCH_BYTES before a batch of calls; meanwhile this process enqueues the whole batch. The
 number is doubled while the GPU finishes first (0.6 to 9e-3 s on an H200), up to the longest.
@@ -107,18 +107,18 @@ def _row(
 
 
 def measured(judge: Judge) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
-    """Return the throughput, in the target's unit by case, of the first baseline that is available, by its name, and
-    the reasons why those before it are not, by theirs.
+    """Return the throughput of each baseline that is available, in the target's unit by case, by its name, and the
+    reasons why the others are not, by theirs.
 
     The least CPU time of CALLS calls counts; on a GPU the median.
     """
-    missing: dict[str, str] = {}
+    values, missing = dict[str, dict[str, float]](), dict[str, str]()
     for name in judge.settings.baselines:
         try:
-            return {name: _throughput(judge, name)}, missing
+            values[name] = _throughput(judge, name)
         except Absent as absent:
             missing[name] = str(absent)
-    return {}, missing
+    return values, missing
 
 
 def _throughput(judge: Judge, name: str) -> dict[str, float]:

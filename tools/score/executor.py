@@ -126,7 +126,7 @@ class LocalExecutor:
         """Build, check and time one tree; return its verdict, also if it is rejected. Raises Missing, ScenarioError."""
         from avo.tools.devices.gpu import gpu
         from avo.tools.devices.roofline import device
-        from avo.tools.score.baselines import measured as baselines_of
+        from avo.tools.score.baseline_cache import baselines_of
         from avo.tools.score.judge import judged
 
         started = time.monotonic()
@@ -145,12 +145,15 @@ class LocalExecutor:
                 if judge.on_gpu:
                     verdict = replace(verdict, device=gpu(judge.index))
                 try:
-                    baselines, missing = baselines_of(judge)
+                    baselines = baselines_of(judge, self.say)
                     cost |= {"wait": got - asked, "baselines": time.monotonic() - got}
                     scores, phases = judged(judge, built)
                 finally:
                     cost["lease"] = time.monotonic() - got
-            verdict = replace(verdict, cases=tuple(scores), baselines=baselines, missing=missing)
+            verdict = replace(
+                verdict, cases=tuple(scores), baselines=baselines.values, missing=baselines.missing,
+                baselines_age=baselines.age,
+            )  # fmt: skip
             self._alone[digest(files)] = usual_seconds(scores)
             cost |= phases
         except Rejected as rejected:

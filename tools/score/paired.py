@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import random
 import secrets
 import statistics
 from collections import defaultdict
@@ -32,7 +33,7 @@ LEAST_BLOCKS, MOST_BLOCKS = {"cpu": 6, "cuda": 3}, {"cpu": 40, "cuda": 3}
 """Blocks of a case in a round; the most are divided by the launches of a turn."""
 SECONDS_PER_CASE = 0.3
 """Seconds of launches after which one round of a case ends."""
-BLOCKS_IF_CLEAR, CLEAR_FACTOR = 3, 1.25
+BLOCKS_IF_CLEAR, CLEAR_FACTOR = 2, 1.25
 """Blocks after which it ends if one side was faster in each of them by more than this factor."""
 FAMILIES_A_ROUND = 1
 """Other families of inputs that the launches of a case see in a round: a twelfth of the time of slow ones."""
@@ -55,6 +56,8 @@ COLD_SPEED = {"cpu": 20.0, "cuda": math.inf}
 
 (A matrix of 2 MB: 0.11 ms alone, 0.12 to 0.21 ms beside another process.)
 """
+
+_random = random.SystemRandom()
 
 
 @dataclass
@@ -175,9 +178,9 @@ def _blocks(
     blocks: list[tuple[float, ...]] = []
     clocks: list[Clocks] = []
     spent, least = 0.0, LEAST_BLOCKS[judge.device]
-    halves = {secrets.randbelow(2 * least): name for name in other_families(judge, case)[:FAMILIES_A_ROUND]}
-    halves[secrets.choice([half for half in range(2 * BLOCKS_IF_CLEAR) if half not in halves])] = case.inputs
-    while len(blocks) <= max(halves, default=0) // 2 or not _suffice(judge.device, blocks, row.launches, spent):
+    families = [*other_families(judge, case)[:FAMILIES_A_ROUND], case.inputs]
+    halves = dict(zip(_random.sample(range(2 * least), len(families)), families, strict=True))
+    while not _suffice(judge.device, blocks, row.launches, spent):
         turns: tuple[list[float], list[float]] = ([], [])
         agreed, order = True, _drawn_order()
         for turn, which in enumerate((*order, *reversed(order))):
@@ -193,6 +196,11 @@ def _blocks(
             blocks.append((ours[0], theirs[0], theirs[1], ours[1]))
             clocks += judge.clocks()
             spent += sum(ours + theirs) * row.launches
+    for family in (name for half, name in halves.items() if half // 2 >= len(blocks)):  # it was clear before
+        lots = players[INCUMBENT].lots(row, pool, family, enough=True)
+        for which in _drawn_order():
+            for lot in lots:
+                sides[which].play(players[which], lot)
     for side, player, places in zip(sides, players, ((0, 3), (1, 2)), strict=True):
         side.fastest[case.id] = player.fastest
         side.unexplained += player.candidate.unexplained()

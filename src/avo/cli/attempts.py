@@ -9,7 +9,7 @@ import typer
 from avo.cli.options import AsJson, RunFolder, latest_run, print_json, printable
 from avo.memory.journal.journal import Attempt
 from avo.run import existing, held
-from avo.tools.answers import attempt_line, verdict_text
+from avo.tools.texts import attempt_line, verdict_text
 from avo.tools.workspace import OLDER
 from avo.types import RULES, AvoError
 

@@ -14,11 +14,11 @@ from avo.cli.named import scenario_place
 from avo.cli.options import AsJson, RunFolder, ScenarioName, Target, latest_run, print_json, resolve_target
 from avo.run import existing
 from avo.scenarios.loader import load
-from avo.tools.answers import comparison_text
 from avo.tools.build.seeds import folder_sources
 from avo.tools.build.sources import Sources
 from avo.tools.origin import sources_of
 from avo.tools.score.executor import LocalExecutor
+from avo.tools.texts import comparison_text
 from avo.types import AvoError, Comparison, Rejected, Unfit
 
 VERSION = re.compile(r"v\d+|best|seed-from")

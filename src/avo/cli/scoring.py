@@ -11,12 +11,12 @@ import typer
 from avo.cli.options import print_json, printable, resolve_target
 from avo.operators.external import answer, external_step
 from avo.scenarios.loader import load
-from avo.tools.answers import build_text, verdict_text
 from avo.tools.build.compilers import compiler_of
 from avo.tools.build.seeds import folder_sources, seed_sources
 from avo.tools.build.sources import digest
 from avo.tools.evaluate import evaluate as tool
 from avo.tools.score.executor import LocalExecutor
+from avo.tools.texts import build_text, verdict_text
 from avo.types import AvoError, Rejected, Status, Verdict
 
 

@@ -110,7 +110,7 @@ class Progress:
             gain = f"x{best.score / self._workspace.scored(seed).score:.2f} of the seed"
             parts.append(f"best {best.name} {figure(best.score)} {best.unit} ({gain})")
             passed = [attempt.verdict for attempt in journal.attempts(last=1) if attempt.verdict.passed]
-            for name, entry in (passed[0].as_dict()["baselines"] if passed else {}).items():
+            for name, entry in [*(passed[0].as_dict()["baselines"] if passed else {}).items()][:1]:
                 parts.append(f"x{best.score / entry['score']:.2f} of {name}")
         parts += self._left()
         if since := paused(journal):

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from avo.scenarios.loader import load
-from avo.tools.answers import build_text
 from avo.tools.build import cache, compilers
 from avo.tools.build.knobs import knobs_of, with_settings
 from avo.tools.build.seeds import seed_sources
 from avo.tools.score.executor import LocalExecutor
+from avo.tools.texts import build_text
 from avo.types import Missing, Rejected, Status
 
 PACKAGED = Path(sysconfig.get_path("purelib")) / "nvidia" / "cu13" / "bin" / "nvcc"

@@ -91,7 +91,7 @@ def test_a_ratio_far_from_1_needs_no_more_rounds_however_the_incumbent_differs_f
 @pytest.mark.parametrize(
     ("ratios", "spent", "suffices"),
     [
-        ([3.7] * 3, 0.1, True), ([0.3] * 3, 0.1, True), ([3.7] * 2, 9.0, False), ([3.7, 3.7, 1.1], 9.0, False),
+        ([3.7] * 2, 0.1, True), ([0.3] * 2, 0.1, True), ([3.7], 9.0, False), ([3.7, 1.1], 9.0, False),
         ([1.2] * 5, 9.0, False), ([1.2] * 6, 0.2, False), ([1.2] * 6, 0.4, True), ([1.0] * 20, 0.1, False),
     ],
 )  # fmt: skip
@@ -167,7 +167,7 @@ def test_sixteen_sums_beat_the_seed_and_the_seed_does_not_beat_them(executor: Lo
     assert not back.improved
     assert not back.matched
     assert set(forth.cases) == {"wide"}
-    assert forth.blocks >= 6
+    assert forth.blocks == 4, "two in each round: it is clear"
 
 
 @pytest.mark.slow

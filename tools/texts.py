@@ -23,7 +23,8 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
     against = []
     if best and best.score:
         against.append(f"x{verdict.score / best.score:.3f} of {best.name}, the latest version")
-    for name, entry in verdict.as_dict()["baselines"].items():
+    baselines = verdict.as_dict()["baselines"]
+    for name, entry in [*baselines.items()][:1]:
         against.append(f"x{verdict.score / entry['score']:.3f} of {name}")
     lines = [f"PASSED {figure(verdict.score)} {verdict.unit}" + (f" ({'; '.join(against)})" if against else "")]
     lines.append(f"{'case':10} {verdict.unit:>10} {'min ms':>9} {'median ms':>9} {'noise':>6} {'error':>6}")
@@ -32,11 +33,22 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
             f"{case.id:10} {figure(case.value):>10} {figure(case.min_ms):>9} {figure(case.median_ms):>9} "
             f"{case.noise:6.3f} {case.error_ratio:6.2f}"
         )
+    if baselines:
+        lines.append(f"baselines, measured {_ago(verdict.baselines_age)}:")
+    for name, entry in baselines.items():
+        by_case = ", ".join(f"{case} {figure(value)}" for case, value in entry["cases"].items())
+        ratio = f"x{verdict.score / entry['score']:.3f}"
+        lines.append(f"{name:16} {figure(entry['score']):>8} {verdict.unit}, {ratio} ({by_case})")
     lines += [f"note: {remark}" for case in verdict.cases for remark in _unlike(case)]
     lines += [*(f"not measured: {reason}" for reason in verdict.missing.values()), *unisolated]
     if verdict.log:
         lines += ["compiler:", verdict.log]
     return "\n".join(lines)
+
+
+def _ago(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return "now" if not minutes else f"{minutes} min before" if minutes < 100 else f"{minutes / 60:.1f} h before"
 
 
 def _unlike(case: CaseScore) -> list[str]:

@@ -232,7 +232,8 @@ def verdict_from(data: Mapping[str, Any]) -> Verdict:
     ]  # fmt: skip
     baselines = {name: entry["cases"] for name, entry in data["baselines"].items()}
     known = {key: data[key] for key in ("reason", "unit", "device", "compiler", "log", "cost")}
-    known |= {"missing": data.get("missing", {})} | {key: data.get(key, "") for key in ("code", "rules", "unisolated")}
+    known |= {"missing": data.get("missing", {}), "baselines_age": data.get("baselines_age", 0.0)}
+    known |= {key: data.get(key, "") for key in ("code", "rules", "unisolated")}
     return Verdict(Status(data["status"]), cases=tuple(cases), baselines=baselines, **known)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ SIGNATURES = {
     "reference": "(case, inputs) -> {output: (value, magnitude)}",
 }
 """Functions that reference.py has to define -> signature."""
+CORES = min(len(os.sched_getaffinity(0)), 8)
+"""Cores that a function of reference.py gets."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 """Values of errno for which the machine is to blame."""
 
@@ -73,7 +76,21 @@ def calling(scenario: Scenario, function: str, case: Case) -> Iterator[Any]:
 
 
 def asked(scenario: Scenario, function: str, case: Case, *arguments: object) -> Any:
-    """Call a function of reference.py with copies of the case and the dicts of inputs. Raises what `calling` does."""
+    """Call a function of reference.py, on all cores, with copies of the case and the dicts of inputs.
+
+    Raises what `calling` does.
+    """
     given = [dict(one) if isinstance(one, Mapping) else one for one in arguments]
-    with calling(scenario, function, case) as made:
+    with _on_all_cores(), calling(scenario, function, case) as made:
         return made(case.model_copy(deep=True), *given)
+
+
+@contextlib.contextmanager
+def _on_all_cores() -> Iterator[None]:
+    """Give PyTorch all cores in the block, beside which nothing is timed."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(CORES)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,10 +16,15 @@ from avo.tools.launch.launcher import Loaded
 from avo.tools.reference.check import Tensors, Wanted, expected, ratio_to
 from avo.tools.reference.hidden import kept_back
 from avo.tools.reference.parts import Parts
+from avo.tools.reference.refresh import Pool
 from avo.types import Rejected, Status
 
 if TYPE_CHECKING:
     from avo.tools.score.judge import Judge
+
+
+SETS = {"cpu": 2, "cuda": 3}
+"""Input sets that are drawn for a timed case; each launch gets a mixture of two of them."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,13 @@ class Exam:
     """True to keep the questions."""
     parts: dict[str, Parts] = field(default_factory=dict)
     """Timed case -> the partial check of its outputs."""
+    drawing: dict[str, float] = field(default_factory=dict)
+    """Timed case -> seconds that it takes to draw its inputs, on the CPU."""
     ratios: dict[str, float] = field(default_factory=dict)
     """Case -> the largest ratio of an error to the allowed one, over all candidates that passed."""
     _kept: list[Question] = field(default_factory=list)
+    _pools: dict[str, Pool] = field(default_factory=dict)
+    """Timed case -> its pool, on the CPU."""
 
     def questions(self) -> Iterator[Question]:
         """Yield the tests, then the timed shapes."""
@@ -59,6 +69,13 @@ class Exam:
         """Drop the questions that are kept, to free their memory."""
         self._kept = []
 
+    def pool(self, case: Case) -> Pool:
+        """Return a pool from which the inputs of a timed case's launches are made.
+
+        On the CPU, where drawing can take longer than launches, it is always the same one, and holds the exam's inputs.
+        """
+        return self._pools.get(case.id) or self.judge.pool(case, SETS[self.judge.device])
+
     def _drawn(self) -> Iterator[Question]:
         scenario, target = self.judge.scenario, self.judge.target
         for case in scenario.checked(target):
@@ -66,6 +83,10 @@ class Exam:
         for case in scenario.timed(target):
             question = self._question(case)
             self.parts[case.id] = Parts(scenario, case, question.inputs, question.wanted)
+            if not self.judge.on_gpu:
+                begun = time.monotonic()
+                self._pools[case.id] = self.judge.pool(case, SETS["cpu"], question.inputs)
+                self.drawing[case.id] = time.monotonic() - begun
             yield question
 
     def _question(self, case: Case) -> Question:

@@ -147,14 +147,14 @@ class Judge:
         scores = []
         for case in self.scenario.timed(self.target):
             with self.counted(case):
-                rounds = [time_case(self, (candidate, arena), case, exam.parts[case.id])]
+                rounds = [time_case(exam, (candidate, arena), case)]
                 while _doubtful(rounds[-1]):
                     any_valid = any(timing.valid for timing in rounds)
                     if len(rounds) >= (ROUNDS if any_valid else ROUNDS_IF_ODD):
                         break
                     if not any_valid:
                         time.sleep(PAUSE_SECONDS * 2 ** (len(rounds) - 1))
-                    rounds.append(time_case(self, (candidate, arena), case, exam.parts[case.id]))
+                    rounds.append(time_case(exam, (candidate, arena), case))
                 valid = [timing for timing in rounds if timing.valid]
                 if not valid:
                     raise _mismatch(case, rounds[-1])
@@ -216,9 +216,13 @@ class Judge:
         if self.on_gpu:
             torch.cuda.synchronize()
 
-    def pool(self, case: Case, count: int) -> Pool:
-        """Return a pool of `count` drawn sets, two at least, from which the inputs of launches are made."""
-        return Pool(self.scenario, case, [self.draw(case) for _ in range(count)], self._masks)
+    def pool(self, case: Case, count: int, *sets: Tensors) -> Pool:
+        """Return a pool of `count` drawn sets, two at least, from which the inputs of launches are made.
+
+        sets: drawn ones that are among them.
+        """
+        drawn_now = [self.draw(case) for _ in range(count - len(sets))]
+        return Pool(self.scenario, case, [*sets, *drawn_now], self._masks)
 
 
 def _doubtful(timing: Timing) -> bool:

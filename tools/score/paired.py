@@ -24,7 +24,7 @@ from avo.tools.score.batches import Row
 from avo.tools.score.exam import Exam, examine
 from avo.tools.score.judge import Judge, judged
 from avo.tools.score.ratios import LEAST_NOISE, Ratios, enough, summary
-from avo.tools.score.timing import KEPT, SETS, SLOWER, Fastest, Lot, Player, other_families
+from avo.tools.score.timing import KEPT, SLOWER, Fastest, Lot, Player, other_families
 from avo.types import Clocks, Comparison, Rejected, Status, geomean, low, unfit, usual_seconds
 
 INCUMBENT, CANDIDATE = 0, 1
@@ -129,7 +129,7 @@ def compare(judge: Judge, incumbent: Build, candidate: Build, alone: Sequence[Ma
                     Player(judge, *loaded[which], case, exam.parts[case.id], side.fastest.get(case.id, Fastest()))
                     for which, side in enumerate(sides)
                 ]
-                blocks, ran = _blocks(judge, sides, players, longest[case.id])
+                blocks, ran = _blocks(exam, sides, players, longest[case.id])
                 shortest = min(shortest, min(map(min, blocks)) * longest[case.id].launches)
                 times = np.array(blocks)  # [block, (a1, b1, b2, a2)]
                 speed[case.id] = np.log((times[:, 0] + times[:, 3]) / (times[:, 1] + times[:, 2]))
@@ -155,21 +155,21 @@ def _decide(judge: Judge, side: Side, loaded: tuple[Loaded, Arena], exam: Exam, 
     """Decide the length of the batches of each case, for both sides: that which the faster one needs."""
     for case in judge.scenario.timed(judge.target):
         player = Player(judge, *loaded, case, exam.parts[case.id])
-        row, _, side.decided[case.id] = player.decide(judge.pool(case, 2))
+        row, _, side.decided[case.id] = player.decide(exam.pool(case))
         side.fastest[case.id] = player.fastest
         longest[case.id] = max(row, longest.get(case.id, row), key=lambda one: one.launches)
 
 
 def _blocks(
-    judge: Judge, sides: Sequence[Side], players: Sequence[Player], row: Row
+    exam: Exam, sides: Sequence[Side], players: Sequence[Player], row: Row
 ) -> tuple[list[tuple[float, ...]], list[Clocks]]:
     """Return the seconds of a launch in blocks of four turns, and the GPU's clocks after each block.
 
     A block is (incumbent, candidate, candidate, incumbent), in whatever order they were taken. A turn is the mean of a
     batch of launches, as many for either side, on the same inputs in each half of a block.
     """
-    case = players[INCUMBENT].case
-    pool = judge.pool(case, SETS if judge.on_gpu else 2)
+    judge, case = exam.judge, players[INCUMBENT].case
+    pool = exam.pool(case)
     used = None if judge.on_gpu else max(2, row.launches)
     first = Lot([pool.fresh() for _ in range(used or 1)], 1)
     for which in _drawn_order():  # a first launch in a process pays for pages and caches; it is not counted

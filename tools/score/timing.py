@@ -20,16 +20,17 @@ from avo.tools.score.batches import DECIDING, LEAST_SAMPLES, Row, enough, expect
 from avo.types import Clocks
 
 if TYPE_CHECKING:
+    from avo.tools.score.exam import Exam
     from avo.tools.score.judge import Judge
 
 ROWS = 6
 """Batches of a case on a GPU."""
-SETS = 3
-"""Input sets that are drawn for a case; each launch gets a mixture of two of them."""
 MOST_FAMILIES = 4
 """Maximum number of other families of inputs that the launches of a case see, if the case names none itself."""
 SLOW_SECONDS, FAMILIES_IF_SLOW = 0.05, 2
-"""Seconds of a launch on the CPU above which it sees fewer of them in one evaluation, drawn anew for each."""
+"""Seconds on the CPU of a launch, or of drawing its inputs, above which it sees fewer of them in one evaluation, drawn
+anew for each.
+"""
 PARTS_OF_OTHERS = 3
 """Additional parts that are checked of a launch on another family."""
 MOST_WHOLE = {"cpu": 4, "cuda": 2}
@@ -38,8 +39,8 @@ SLOWER = 2.0
 """Factor over the time of a launch in the deciding batch that the quickest of the later launches may take."""
 ANEW, MOST_ANEW = 2, 8
 """Batches of a case with launches on data drawn for them alone: elsewhere each position holds one of a few drawn
-values, so that an order or a maximum could be kept. ANEW of them are timed, more while they are slow, up to MOST_ANEW,
-because other load on the machine slows some but not all.
+values, so that an order or a maximum could be kept. ANEW of them are timed, or one where drawing is slow; more while
+they are slow, up to MOST_ANEW, because other load on the machine slows some but not all.
 """
 KEPT, KEPT_AT_BEST = 1.15, 1.6
 """Factor over the median, and over the quickest, of all launches that the quickest of those may take. (Kernels that
@@ -236,19 +237,20 @@ def other_families(judge: Judge, case: Case) -> list[str]:
     return _random.sample(others, len(others) if case.families is not None else min(MOST_FAMILIES, len(others)))
 
 
-def time_case(judge: Judge, side: tuple[Loaded, Arena], case: Case, parts: Parts) -> Timing:
+def time_case(exam: Exam, side: tuple[Loaded, Arena], case: Case) -> Timing:
     """Time one case. Launches on its own family count; launches on others are among them. Raises Rejected."""
-    started = time.monotonic()
-    player, pool = Player(judge, *side, case, parts), judge.pool(case, SETS)
+    judge, pool, started = exam.judge, exam.pool(case), time.monotonic()
+    player = Player(judge, *side, case, exam.parts[case.id])
     row, times, decided = player.decide(pool)
     first = len(times)
     samples, rows, clocks = list(times), [statistics.mean(times)], judge.clocks()
     families, anew = dict[str, float](), list[float]()
     spent, count = sum(times) * row.group, ROWS if judge.on_gpu else expected_rows(decided, row)
-    most = FAMILIES_IF_SLOW if decided > SLOW_SECONDS and not judge.on_gpu and case.families is None else None
+    slow = max(decided, exam.drawing.get(case.id, 0.0)) > SLOW_SECONDS and not judge.on_gpu
+    most = FAMILIES_IF_SLOW if slow and case.families is None else None
     waiting = [(secrets.randbelow(count), name) for name in other_families(judge, case)[:most]]
     if count > LEAST_SAMPLES:
-        waiting += [(secrets.randbelow(count), case.inputs) for _ in range(ANEW)]
+        waiting += [(secrets.randbelow(count), case.inputs) for _ in range(1 if slow else ANEW)]
     else:  # so few launches, each so slow, that one on data drawn anew has to do: the last of those that are needed
         waiting.insert(0, (count - 1, case.inputs))
 

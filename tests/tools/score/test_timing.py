@@ -60,7 +60,7 @@ def timing_of(executor: LocalExecutor, files: Sources) -> Timing:
     with executor.held() as judge, judge.load(executor.build(files)) as (candidate, arena):
         exam = Exam(judge)
         examine(exam, candidate, arena)
-        return time_case(judge, (candidate, arena), case, exam.parts[case.id])
+        return time_case(exam, (candidate, arena), case)
 
 
 def test_one_wrong_element_of_the_launch_that_decides_how_long_rows_are_is_found(

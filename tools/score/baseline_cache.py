@@ -58,7 +58,7 @@ class Baselines:
 def baselines_of(judge: Judge, say: Callable[[str], None]) -> Baselines:
     """Return the baselines of the judge's scenario on its device, as kept, or measured now.
 
-    say: called with a line before they are measured, which may take minutes where they are compiled. Raises
+    say: called with a line before they are measured on a GPU, where libraries may compile for minutes. Raises
     ScenarioError.
     """
     names = judge.settings.baselines
@@ -68,7 +68,8 @@ def baselines_of(judge: Judge, say: Callable[[str], None]) -> Baselines:
     before = next(iter(judge.clocks()), None)
     kept = _read(path)
     if kept is None or not kept.holds(before):
-        say(f"measuring the baselines: {', '.join(names)}")
+        if judge.on_gpu:
+            say(f"measuring the baselines, some of which compile first: {', '.join(names)}")
         kept = Baselines(*measured(judge), time.time(), before)
         _write(path, kept)
     return kept

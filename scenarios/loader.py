@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -30,6 +31,8 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$"
 
 UNITS = {"GFLOP/s": ("flops", 1e9), "TFLOPS": ("flops", 1e12), "GB/s": ("bytes", 1e9)}
 """Unit -> the kind of work that it counts (flops or bytes), and the number of them that make one."""
+GLANCED = 2
+"""Tests of a quick look."""
 TargetName = Annotated[str, StringConstraints(pattern=r"^(cpu|sm_\d{2,3}a?)$")]
 """`cpu`, or a GPU architecture in nvcc's form."""
 
@@ -89,6 +92,11 @@ class Case(Strict):
     def largest(self) -> Case:
         """The case with the largest dimensions of its ranges."""
         return self.model_copy(update={"dims": self.dims | {name: last for name, (_, last) in self.ranges.items()}})
+
+    @property
+    def alias(self) -> str:
+        """Its id; of a hidden one a digest, which tells nothing about it."""
+        return f"hidden {hashlib.sha256(self.id.encode()).hexdigest()[:8]}" if self.hidden else self.id
 
     @property
     def label(self) -> str:
@@ -223,6 +231,19 @@ class Scenario(Strict):
     def checked(self, target: str) -> tuple[Case, ...]:
         """Return the tests for a target."""
         return tuple(case for case in self.tests if case.family in ("any", family(target)))
+
+    def glance(self, target: str, first: Collection[str] = ()) -> Scenario:
+        """Return the scenario with the timed case of least work alone, and GLANCED tests.
+
+        first: aliases of tests that come before others.
+        """
+        unit = self.target(target).unit
+        case = min(self.timed(target), key=lambda case: self.work_of(unit, case))
+        names = list(first)
+        tests = sorted(
+            self.checked(target), key=lambda one: names.index(one.alias) if one.alias in names else len(names)
+        )
+        return self.model_copy(update={"cases": (case,), "tests": tuple(tests[:GLANCED])})
 
     def families(self, case: Case) -> tuple[str, ...]:
         """Return the families of inputs on which a timed case is launched: its own first, then the further ones.

@@ -9,7 +9,7 @@ from avo.tools.answer import Answer
 from avo.tools.build.knobs import with_settings
 from avo.tools.build.sources import Sources
 from avo.tools.payloads import evaluations
-from avo.tools.texts import attempt_line, build_text, verdict_text
+from avo.tools.texts import attempt_line, build_text, look_text, verdict_text
 from avo.tools.workspace import Workspace
 from avo.types import ToolError, figure
 
@@ -25,12 +25,16 @@ async def build(workspace: Workspace) -> str:
     return build_text(await workspace.blocking(lambda: workspace.executor.build(files)))
 
 
-async def evaluate(workspace: Workspace, direction: str) -> Answer:
+async def evaluate(workspace: Workspace, direction: str, quick: bool = False) -> Answer:
     """Score the work tree: compile, check every case against the reference, time it. Nothing is committed.
 
     direction: in a few words, what you changed and why it should be faster; it is kept with the result.
+    quick: true for a look at one timed case and two tests in a fraction of the time: no score, no attempt.
     The same sources are never scored twice: you get the first result again.
     """
+    if quick and not workspace.known(workspace.sources()):
+        verdict = await workspace.look(workspace.sources())
+        return Answer(look_text(verdict, workspace.scored(workspace.lineage.best())))
     attempt, new = await workspace.evaluate(workspace.sources(), direction)
     if not new:
         workspace.journal.add_revisit(workspace.step, attempt.id)

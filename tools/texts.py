@@ -46,6 +46,18 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
     return "\n".join(lines)
 
 
+def look_text(verdict: Verdict, best: Version | None = None) -> str:
+    """Return the verdict of a quick look as text; with the ratio to `best` in its case."""
+    rest = "no score, and no attempt"
+    if not verdict.passed:
+        return f"quick look: {verdict.status}: {verdict.reason}; {rest}" + f"\n{verdict.log}" * bool(verdict.log)
+    (case,) = verdict.cases
+    against = [(f"{best.name}", best.scores[case.id])] if best and best.scores.get(case.id) else []
+    against += [(name, values[case.id]) for name, values in [*verdict.baselines.items()][:1]]
+    ratios = "".join(f", x{case.value / value:.3f} of {name}" for name, value in against)
+    return f"quick look: {figure(case.value)} {verdict.unit} in case {case.id}{ratios}; two tests passed; {rest}"
+
+
 def _ago(seconds: float) -> str:
     minutes = round(seconds / 60)
     return "now" if not minutes else f"{minutes} min before" if minutes < 100 else f"{minutes / 60:.1f} h before"

@@ -149,6 +149,16 @@ class Workspace:
             told |= {"avo.status": str(verdict.status), "avo.score": verdict.score, "avo.unit": verdict.unit}
         return verdict
 
+    async def look(self, files: Sources) -> Verdict:
+        """Return the verdict of a quick look, which is no attempt: only its cost is journalled."""
+        first = self.journal.refusing()
+        verdict = await self.blocking(lambda: self.executor.look(files, first))
+        self.journal.spend(
+            self.step, "worker", "look", seconds=verdict.cost.get("total", 0.0),
+            device=round(verdict.cost.get("lease", 0.0), 3),
+        )  # fmt: skip
+        return verdict
+
     def record(self, files: Sources, direction: str, verdict: Verdict, knobs: Mapping[str, str]) -> Attempt:
         """Journal an evaluation and its cost. knobs: the settings that it is evidence about."""
         parent = self.lineage.versions()[-1] if self.lineage.versions() else None

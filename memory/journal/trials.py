@@ -61,6 +61,14 @@ class Trials(Table):
         """Return the number of trees with a valid attempt; `count("attempts")` is the number of the last one."""
         return int(self.value("SELECT COUNT(*) FROM attempts WHERE forgotten IS NULL"))
 
+    def refusing(self) -> list[str]:
+        """Return the aliases of the tests and cases that candidates failed, most often failed first."""
+        rows = self.rows(
+            "SELECT json_extract(verdict, '$.case') AS refusing FROM attempts WHERE forgotten IS NULL AND refusing > ''"
+            " GROUP BY refusing ORDER BY COUNT(*) DESC"
+        )
+        return [row["refusing"] for row in rows]
+
     def add_revisit(self, step: int, attempt: int) -> None:
         """Record a return to sources that attempt `attempt` had scored."""
         self.insert("revisits", step=step, attempt=attempt, at=now())

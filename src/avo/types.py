@@ -118,6 +118,8 @@ class Rejected(Exception):
         self.status = status
         self.reason = one_line(reason)
         self.log = "\n".join(one_line(line, LONGEST_LOG) for line in log.split("\n"))
+        self.case = ""
+        """Alias of the test or timed case that the examined candidate failed."""
 
     def __str__(self) -> str:
         return f"{self.status}: {self.reason}"
@@ -194,6 +196,8 @@ class Verdict:
     """Digest of the compiled machine code and constants; empty if nothing was compiled, or from older avo versions."""
     rules: str = ""
     """Version of the judge's rules; empty from older versions of avo."""
+    case: str = ""
+    """Alias of the test or timed case that it failed in the exam; empty if none, or from older versions of avo."""
     unisolated: str = ""
     """The reason why the candidate ran without a system call filter, as the user allowed; empty if it had one."""
 
@@ -233,7 +237,7 @@ def verdict_from(data: Mapping[str, Any]) -> Verdict:
     baselines = {name: entry["cases"] for name, entry in data["baselines"].items()}
     known = {key: data[key] for key in ("reason", "unit", "device", "compiler", "log", "cost")}
     known |= {"missing": data.get("missing", {}), "baselines_age": data.get("baselines_age", 0.0)}
-    known |= {key: data.get(key, "") for key in ("code", "rules", "unisolated")}
+    known |= {key: data.get(key, "") for key in ("code", "rules", "case", "unisolated")}
     return Verdict(Status(data["status"]), cases=tuple(cases), baselines=baselines, **known)
 
 

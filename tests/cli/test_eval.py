@@ -50,6 +50,17 @@ def test_the_seed_is_scored_case_by_case_against_every_baseline(cli: Cli) -> Non
     assert told["baselines"]["torch_mv"]["score"] == pytest.approx(told["baselines"]["torch_mv"]["cases"]["wide"])
 
 
+def test_a_quick_look_is_marked_as_one_and_is_kept_nowhere(cli: Cli, tmp_path: Path) -> None:
+    done = cli("eval", TINY, "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["quick"], [case["id"] for case in told["cases"]]) == (True, ["wide"])
+    assert cli("eval", TINY, "--quick").stdout.startswith("quick look: ")
+    line = one_line(cli("eval", TINY, "--quick", "--run", tmp_path / "run"), 2)
+    assert line == "avo: --quick keeps nothing: leave out --run, or --quick"
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_wrong_candidate_is_rejected_with_its_reason(cli: Cli, candidate: Path) -> None:
     source = candidate / "matvec.cpp"
     source.write_text(source.read_text().replace("a->y[i] = y;", "a->y[i] = y * 1.01f;"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -101,6 +102,36 @@ def test_no_answer_names_a_hidden_test(workspace: Workspace, status: Status, lin
 def test_a_visible_test_is_named(workspace: Workspace) -> None:
     change(workspace, "a->y[i] = y;", "a->y[i] = a->C == 77 ? 3 : y;")
     assert "(case odd)" in ask(workspace, "evaluate", direction="wrong")
+
+
+def test_a_quick_look_is_no_attempt_and_can_be_taken_again(workspace: Workspace) -> None:
+    change(workspace, "SUMS = 1;", "SUMS = 16;")
+    for _ in range(2):
+        shown = ask(workspace, "evaluate", direction="sixteen sums", quick=True)
+        assert re.fullmatch(
+            r"quick look: [\d.]+ GFLOP/s in case wide, x[\d.]+ of v0, x[\d.]+ of torch_mv; two tests passed; "
+            "no score, and no attempt", shown
+        )  # fmt: skip
+    assert workspace.journal.count("attempts") == 1
+    assert [row["entries"] for row in workspace.journal.spent() if row["kind"] == "look"] == [2]
+    scored = ask(workspace, "evaluate", direction="sixteen sums")
+    assert ask(workspace, "evaluate", direction="again", quick=True).endswith(scored), "it has a score by now"
+
+
+def test_a_quick_look_begins_with_the_tests_that_refused_most_often(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = workspace.scenario.tests[0]
+    more = tuple(small.model_copy(update={"id": f"more {number}"}) for number in range(3))
+    longer = workspace.scenario.model_copy(update={"tests": (*more, *workspace.scenario.tests)})
+    monkeypatch.setattr(workspace.executor, "scenario", longer)
+    change(workspace, "a->y[i] = y;", "a->y[i] = a->C == 300 ? 3 : y;")
+    assert ask(workspace, "evaluate", direction="wrong", quick=True).startswith("quick look: "), "more 0 and more 1"
+    assert "INCORRECT_NUMERICAL" in ask(workspace, "evaluate", direction="wrong in the hidden test")
+    assert workspace.journal.refusing() == [workspace.scenario.tests[1].alias]
+    change(workspace, "? 3 : y;", "? 4 : y;")
+    shown = ask(workspace, "evaluate", direction="wrong", quick=True)
+    assert shown.startswith("quick look: INCORRECT_NUMERICAL: an output is wrong (case a hidden test); no score")
 
 
 def test_a_sweep_scores_every_combination_and_leaves_the_work_tree(workspace: Workspace) -> None:

@@ -77,7 +77,8 @@ def baselines_of(judge: Judge, say: Callable[[str], None]) -> Baselines:
 
 def _key(judge: Judge) -> str:
     place = judge.identity if judge.on_gpu else device()
-    made_of = (judge.scenario.digest, judge.target, judge.settings.baselines, judge.settings.unit, place, RULES)
+    cases = [case.id for case in judge.scenario.timed(judge.target)]
+    made_of = (judge.scenario.digest, cases, judge.target, judge.settings.baselines, judge.settings.unit, place, RULES)
     return hashlib.sha256(json.dumps([made_of, _installed()]).encode()).hexdigest()[:32]
 
 

@@ -97,8 +97,12 @@ class Exam:
 def examine(exam: Exam, candidate: Loaded, arena: Arena) -> None:
     """Put all questions to a candidate. Raises Rejected for a fault in any launch."""
     for question in exam.questions():
-        with exam.judge.counted(question.case), kept_back(question.case):
-            worst = _answer(exam.judge, candidate, arena, question)
+        try:
+            with exam.judge.counted(question.case), kept_back(question.case):
+                worst = _answer(exam.judge, candidate, arena, question)
+        except Rejected as rejected:
+            rejected.case = question.case.alias
+            raise
         exam.ratios[question.case.id] = max(worst, exam.ratios.get(question.case.id, 0.0))
 
 

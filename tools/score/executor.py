@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -35,6 +35,10 @@ class Executor(Protocol):
 
     def evaluate(self, files: Sources) -> Verdict:
         """Return the verdict f on one tree; a rejection is a verdict, too."""
+        ...
+
+    def look(self, files: Sources, first: Collection[str] = ()) -> Verdict:
+        """Return a verdict on one timed case and two tests: no score of the scenario. first: tests to prefer."""
         ...
 
     def compare(self, incumbent: Sources, candidate: Sources, usual: Mapping[str, float] | None = None) -> Comparison:
@@ -72,6 +76,8 @@ class LocalExecutor:
         self._alone: dict[str, Mapping[str, float]] = {}
         """Tree -> seconds of a launch by case, if it passed here."""
         self._here: list[str] = []
+        self._looks: dict[tuple[str, ...], LocalExecutor] = {}
+        """Tests of a look -> the executor of the scenario with these and one timed case."""
 
     def judge_on(self, device: int) -> Judge:
         """Return the judge on one device; loads torch. Raises Missing without the target's device."""
@@ -158,8 +164,17 @@ class LocalExecutor:
             cost |= phases
         except Rejected as rejected:
             log = rejected.log or verdict.log
-            verdict = replace(verdict, status=rejected.status, reason=rejected.reason, log=log)
+            verdict = replace(verdict, status=rejected.status, reason=rejected.reason, log=log, case=rejected.case)
         return replace(verdict, cost=cost | {"total": time.monotonic() - started})
+
+    def look(self, files: Sources, first: Collection[str] = ()) -> Verdict:
+        """See `Executor.look`."""
+        small = self.scenario.glance(self.target, first)
+        shown = tuple(case.id for case in small.tests)
+        if shown not in self._looks:
+            self._looks[shown] = LocalExecutor(small, self.target)
+        self._looks[shown].say = self.say
+        return self._looks[shown].evaluate(files)
 
     def compare(self, incumbent: Sources, candidate: Sources, usual: Mapping[str, float] | None = None) -> Comparison:
         """See `Executor.compare`."""

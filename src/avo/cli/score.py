@@ -26,6 +26,9 @@ def evaluate(
         typer.Option("--run", envvar="AVO_RUN", metavar="DIR", help="Keep the attempt in the journal of this run."),
     ] = None,
     direction: Direction = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at one timed case and two tests: no score, and no attempt.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a candidate: every case against the reference, then throughput. Exit code 1 when it is rejected.
@@ -36,7 +39,7 @@ def evaluate(
     # The judge's side is loaded once the name is known to be right: a mistake is answered without it.
     from avo.cli.scoring import evaluate as carry_out
 
-    carry_out(place, path, target, run, direction, as_json)
+    carry_out(place, path, target, run, direction, quick, as_json)
 
 
 def build(scenario: ScenarioName, path: Sources = None, target: Target = "auto", as_json: AsJson = False) -> None:

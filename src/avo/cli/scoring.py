@@ -16,7 +16,7 @@ from avo.tools.build.seeds import folder_sources, seed_sources
 from avo.tools.build.sources import digest
 from avo.tools.evaluate import evaluate as tool
 from avo.tools.score.executor import LocalExecutor
-from avo.tools.texts import build_text, verdict_text
+from avo.tools.texts import build_text, look_text, verdict_text
 from avo.types import AvoError, Rejected, Status, Verdict
 
 
@@ -33,17 +33,21 @@ def opened(place: Path, path: Path | None, target: str) -> tuple[LocalExecutor, 
     return LocalExecutor(scenario, target), files
 
 
-def evaluate(place: Path, path: Path | None, target: str, run: Path | None, direction: str, as_json: bool) -> None:
+def evaluate(
+    place: Path, path: Path | None, target: str, run: Path | None, direction: str, quick: bool, as_json: bool
+) -> None:  # fmt: skip
     """Score a candidate, in the journal of `run` if given, and print the verdict. Raises typer.Exit and AvoError."""
     kept: dict[str, Any] = {}
+    if quick and run:
+        raise AvoError("--quick keeps nothing: leave out --run, or --quick")
     if run:
         verdict, text, kept = _kept(place, path, target, run, direction)
     elif direction:
         raise AvoError("--direction is kept in the journal of a run: name it with --run DIR")
     else:
         executor, files = opened(place, path, target)
-        verdict = executor.evaluate(files)
-        text = verdict_text(verdict)
+        verdict = executor.look(files) if quick else executor.evaluate(files)
+        text = look_text(verdict) if quick else verdict_text(verdict)
     if as_json:
         cases = [
             {
@@ -58,7 +62,7 @@ def evaluate(place: Path, path: Path | None, target: str, run: Path | None, dire
         ]
         shown = verdict.as_dict()
         keys = ("status", "reason", "score", "unit", "baselines", "device", "compiler", "cost", "unisolated")
-        print_json({key: shown[key] for key in keys} | {"cases": cases} | kept)
+        print_json({key: shown[key] for key in keys} | {"cases": cases, "quick": quick} | kept)
     else:
         print(f"{printable(text)}\n{verdict.device}; {verdict.compiler}; {verdict.cost['total']:.1f} s")
     raise typer.Exit(0 if verdict.passed else 1)

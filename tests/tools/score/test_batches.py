@@ -33,9 +33,10 @@ def test_launches_that_last_are_timed_one_by_one() -> None:
 
 
 def test_rows_are_enough_by_their_time_by_their_launches_or_where_all_else_takes_longer() -> None:
-    assert not enough(0.1, [1.0] * 20, Row(1), taken=3.0)
+    assert not enough(0.1, [1.0] * 23, Row(1), taken=3.0)
+    assert enough(0.1, [1.0] * 24, Row(1), taken=3.0)
     assert enough(0.3, [1.0] * 3, Row(1), taken=3.0)
-    assert enough(0.1, [1.0] * 16, Row(4), taken=3.0)
+    assert enough(0.1, [1.0] * 6, Row(4), taken=3.0)
     assert enough(0.1, [1.0] * 12, Row(1), taken=9.0)
     assert not enough(0.1, [1.0] * 11, Row(1), taken=9.0)
     assert not enough(0.3, [1.0] * 2, Row(64), taken=9.0)
@@ -44,4 +45,4 @@ def test_rows_are_enough_by_their_time_by_their_launches_or_where_all_else_takes
 def test_how_many_rows_there_will_be_is_known_before() -> None:
     assert expected_rows(10.0, Row(1)) == 3
     assert expected_rows(0.02, Row(1)) == 8
-    assert expected_rows(1e-5, Row(4, 4)) == 16
+    assert expected_rows(1e-5, Row(4, 4)) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 
@@ -55,13 +56,16 @@ async def sweep(workspace: Workspace, knobs: dict[str, list[str | int]], directi
         raise ToolError(f"that makes {made}; between 1 and {MOST_CANDIDATES} are possible")
     files, names = workspace.sources(), list(knobs)
 
-    def prepared() -> list[Sources]:
-        combinations = itertools.product(*(map(str, knobs[name]) for name in names))
-        trees = [with_settings(files, dict(zip(names, values, strict=True))) for values in combinations]
-        workspace.executor.prepare(trees)
-        return trees
+    with contextlib.ExitStack() as ahead:
 
-    attempts = [attempt for attempt, _ in await workspace.evaluate_all(await workspace.blocking(prepared), direction)]
+        def prepared() -> list[Sources]:
+            combinations = itertools.product(*(map(str, knobs[name]) for name in names))
+            trees = [with_settings(files, dict(zip(names, values, strict=True))) for values in combinations]
+            ahead.enter_context(workspace.executor.ahead(trees))
+            return trees
+
+        trees = await workspace.blocking(prepared)
+        attempts = [attempt for attempt, _ in await workspace.evaluate_all(trees, direction)]
     ranked = sorted(attempts, key=lambda attempt: -attempt.verdict.score)
     best, score = workspace.scored(workspace.lineage.best()), ranked[0].verdict.score
     first = f"best of {len(ranked)}: x{score / best.score:.3f} of {best.name} ({figure(best.score)} {best.unit})"

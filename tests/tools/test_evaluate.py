@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from typing import Any
 
 import pytest
 
 from avo.scenarios.loader import Scenario
 from avo.tools.all_tools import registry
+from avo.tools.build.builder import Build
 from avo.tools.build.sources import Sources, digest
 from avo.tools.score.executor import LocalExecutor
 from avo.tools.workspace import Workspace
@@ -177,6 +179,49 @@ def test_a_sweep_tells_of_those_that_fail(workspace: Workspace) -> None:
     shown = ask(workspace, "sweep", knobs={"SUMS": [4]}, direction="x")
     assert shown.startswith("best of 1: x0.000 of v0")
     assert "COMPILE_ERROR" in shown
+
+
+class Compiling(LocalExecutor):
+    """As on a GPU, compilers run beside what is measured; remembers how much was compiled by then."""
+
+    overlaps = True
+
+    def __init__(self, scenario: Scenario, target: str) -> None:
+        super().__init__(scenario, target)
+        self.open = threading.Event()
+        self.compiled: list[str] = []
+        self.waiting: list[int] = []
+
+    def _built(self, tree: str, files: Sources) -> Build:
+        if b"SUMS = 4;" not in files["matvec.cpp"]:
+            self.open.wait(60)  # the others take longer to compile
+        self.compiled.append(tree)
+        return super()._built(tree, files)
+
+    def evaluate(self, files: Sources) -> Verdict:
+        verdict = super().evaluate(files)
+        self.waiting.append(len(self.compiled))
+        self.open.set()
+        return verdict
+
+
+def test_where_compilers_do_not_disturb_the_first_is_measured_while_the_others_compile(
+    workspace: Workspace, tiny: Scenario
+) -> None:
+    workspace.executor = executor = Compiling(tiny, "cpu")
+    shown = ask(workspace, "sweep", knobs={"SUMS": [4, 16]}, direction="x")
+    assert "PASSED" in shown
+    assert executor.waiting == [1, 2], "one was measured before the other was compiled"
+    assert len(executor.compiled) == 2, "and none was compiled twice"
+
+
+def test_a_rejection_of_a_compiler_that_ran_ahead_is_the_candidates(workspace: Workspace, tiny: Scenario) -> None:
+    workspace.executor = executor = Compiling(tiny, "cpu")
+    executor.open.set()
+    change(workspace, "float y = 0;", "static_assert(SUMS != 4);\n        float y = 0;")
+    shown = ask(workspace, "sweep", knobs={"SUMS": [4, 16]}, direction="x")
+    assert "COMPILE_ERROR" in shown
+    assert "PASSED" in shown
 
 
 class TwoDevices(LocalExecutor):

@@ -6,7 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -53,6 +53,10 @@ class Executor(Protocol):
         """Compile several trees side by side, ahead of their evaluation."""
         ...
 
+    def ahead(self, trees: list[Sources]) -> contextlib.AbstractContextManager[None]:
+        """Return a context in which these trees are evaluated, and compiled ahead of that."""
+        ...
+
     @property
     def devices(self) -> int:
         """Number of evaluations that can run at once."""
@@ -76,6 +80,8 @@ class LocalExecutor:
         self._alone: dict[str, Mapping[str, float]] = {}
         """Tree -> seconds of a launch by case, if it passed here."""
         self._here: list[str] = []
+        self._under_way: dict[str, Future[Build]] = {}
+        """Tree -> its build, while others are measured."""
         self._looks: dict[tuple[str, ...], LocalExecutor] = {}
         """Tests of a look -> the executor of the scenario with these and one timed case."""
 
@@ -98,6 +104,11 @@ class LocalExecutor:
     def build(self, files: Sources) -> Build:
         """Return the build of a tree, from the cache if possible; remembers rejections. Raises Rejected."""
         tree = digest(files)
+        if under_way := self._under_way.get(tree):
+            return under_way.result()
+        return self._built(tree, files)
+
+    def _built(self, tree: str, files: Sources) -> Build:
         if tree not in self._rejected:
             try:
                 return cached_build(files, self.scenario, self.target)
@@ -111,6 +122,30 @@ class LocalExecutor:
             for future in [pool.submit(self.build, files) for files in trees]:
                 with contextlib.suppress(Rejected):
                     future.result()
+
+    @contextlib.contextmanager
+    def ahead(self, trees: list[Sources]) -> Iterator[None]:
+        """Compile several trees side by side: on the CPU before the block, since compilers disturb what is timed there.
+
+        On a GPU the block begins at once, and `build` waits for the tree that it is asked for. What no compiler has
+        begun when the block ends is not compiled.
+        """
+        if not self.overlaps:
+            self.prepare(trees)
+            yield
+            return
+        pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_BUILDS_AT_ONCE))
+        try:
+            self._under_way = {tree: pool.submit(self._built, tree, files) for tree, files in _by_digest(trees).items()}
+            yield
+        finally:
+            pool.shutdown(cancel_futures=True)
+            self._under_way = {}
+
+    @property
+    def overlaps(self) -> bool:
+        """True if compilers may run while a candidate is timed."""
+        return self.target != "cpu"
 
     @property
     def devices(self) -> int:
@@ -208,3 +243,7 @@ class LocalExecutor:
             judge = self.judge_on(index)
             with judge.on_device():
                 yield judge
+
+
+def _by_digest(trees: list[Sources]) -> dict[str, Sources]:
+    return {digest(files): files for files in trees}

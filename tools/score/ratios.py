@@ -17,7 +17,7 @@ RESAMPLES = 2000
 """Bootstrap samples."""
 LEAST_NOISE, MOST_NOISE = {"cpu": 0.01, "cuda": 0.005}, 0.03
 """Minimum of a comparison's noise, by device, and its maximum: with more, a series of matches could drift."""
-CLEAR = 3 * MOST_NOISE
+CLEAR = 2 * MOST_NOISE
 """Distance of a ratio's whole interval from 1 at which no more rounds are needed: they could not change the result.
 
 (Nearer to 1 the ratio has no say in the number of rounds: who stops when it pleases finds gains in noise.)

@@ -82,6 +82,8 @@ def test_a_ratio_far_from_1_needs_no_more_rounds_however_the_incumbent_differs_f
         least = LEAST_ROUNDS[device]
         assert enough([(blocks(4, 1.2, 0.02), shaky)] * least, device)
         assert enough([(blocks(4, 0.8, 0.02), shaky)] * least, device)
+        assert enough([(blocks(4, 1.08, 0.002), shaky)] * least, device)
+        assert not enough([(blocks(4, 1.05, 0.002), shaky)] * least, device), "with the most noise it may be no gain"
         assert not enough([(blocks(4, 1.2, 0.02), shaky)] * (least - 1), device)
         assert not enough([(blocks(4, 1.2, 0.3), shaky)] * least, device), "its interval reaches down to 1"
     alternating = [(blocks(4, gain, 0.02), shaky) for gain in (1.6, 0.99)]

@@ -290,7 +290,7 @@ class Arena:
 
 def _any(wrong: torch.Tensor) -> torch.Tensor:
     """Return uint8 [slots], 1 where one of the slot's elements, bool [slots, elements], is true."""
-    # To count them would take 80 times as long: torch makes a 64-bit integer of each.
+    # To count them would take 80 times as long: torch 2.13 makes a 64-bit integer of each.
     return wrong.view(torch.uint8).amax(dim=1)
 
 

@@ -27,7 +27,10 @@ def evaluate(
     ] = None,
     direction: Direction = "",
     quick: Annotated[
-        bool, typer.Option("--quick", help="Look at one timed case and two tests: no score, and no attempt.")
+        bool,
+        typer.Option(
+            "--quick", envvar="AVO_QUICK", help="Look at one timed case and two tests: no score, and no attempt."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -4,7 +4,7 @@
 # One thread selects between two tensors of 2^22 elements by a mask of which half is true: at random places, or all in
 # the second half. Least CPU time of seven calls each.
 # Guess before the run: the same time for both, since a selection by vector instructions does not look at the values.
-# Seen: random 19 to 23 ms, sorted 3 to 7 ms, for int16, int32, bfloat16 and float32; masked_fill alike. With all values
+# Seen: random 16 to 36 ms, sorted 2 to 8 ms, for int16, int32, bfloat16 and float32; masked_fill alike. With all values
 # at hand as numbers, addcmul(a, mask, b - a), its mask of the same dtype, takes 2 to 6 ms whatever the mask is.
 # What follows: the kernel branches on each element, so its time tells something about the mask, and a benchmark with
 # a mask of one value shows the best case.

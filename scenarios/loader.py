@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -232,16 +232,15 @@ class Scenario(Strict):
         """Return the tests for a target."""
         return tuple(case for case in self.tests if case.family in ("any", family(target)))
 
-    def glance(self, target: str, first: Collection[str] = ()) -> Scenario:
+    def glance(self, target: str, first: Sequence[str] = ()) -> Scenario:
         """Return the scenario with the timed case of least work alone, and GLANCED tests.
 
         first: aliases of tests that come before others.
         """
         unit = self.target(target).unit
         case = min(self.timed(target), key=lambda case: self.work_of(unit, case))
-        names = list(first)
         tests = sorted(
-            self.checked(target), key=lambda one: names.index(one.alias) if one.alias in names else len(names)
+            self.checked(target), key=lambda one: first.index(one.alias) if one.alias in first else len(first)
         )
         return self.model_copy(update={"cases": (case,), "tests": tuple(tests[:GLANCED])})
 

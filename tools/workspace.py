@@ -153,19 +153,19 @@ class Workspace:
         """Return the verdict of a quick look, which is no attempt: only its cost is journalled."""
         first = self.journal.refusing()
         verdict = await self.blocking(lambda: self.executor.look(files, first))
-        self.journal.spend(
-            self.step, "worker", "look", seconds=verdict.cost.get("total", 0.0),
-            device=round(verdict.cost.get("lease", 0.0), 3),
-        )  # fmt: skip
+        self._spend("look", verdict)
         return verdict
+
+    def _spend(self, kind: str, verdict: Verdict) -> None:
+        seconds, lease = verdict.cost.get("total", 0.0), verdict.cost.get("lease", 0.0)
+        self.journal.spend(self.step, "worker", kind, seconds=seconds, device=round(lease, 3))
 
     def record(self, files: Sources, direction: str, verdict: Verdict, knobs: Mapping[str, str]) -> Attempt:
         """Journal an evaluation and its cost. knobs: the settings that it is evidence about."""
         parent = self.lineage.versions()[-1] if self.lineage.versions() else None
         before = self.lineage.files(parent) if parent else {}
         seconds, direction = verdict.cost.get("total", 0.0), direction[:LONGEST_DIRECTION]
-        lease = verdict.cost.get("lease", 0.0)
-        self.journal.spend(self.step, "worker", "evaluation", seconds=seconds, device=round(lease, 3))
+        self._spend("evaluation", verdict)
         if old := self.journal.attempt_of(digest(files)):
             self.journal.forget(old.tree, f"scored anew, since it was scored {self.origin(old.verdict) or 'before'}")
         attempt = self.journal.add_attempt(

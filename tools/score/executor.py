@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -37,7 +37,7 @@ class Executor(Protocol):
         """Return the verdict f on one tree; a rejection is a verdict, too."""
         ...
 
-    def look(self, files: Sources, first: Collection[str] = ()) -> Verdict:
+    def look(self, files: Sources, first: Sequence[str] = ()) -> Verdict:
         """Return a verdict on one timed case and two tests: no score of the scenario. first: tests to prefer."""
         ...
 
@@ -134,9 +134,10 @@ class LocalExecutor:
             self.prepare(trees)
             yield
             return
+        named = {digest(files): files for files in trees}
         pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_BUILDS_AT_ONCE))
         try:
-            self._under_way = {tree: pool.submit(self._built, tree, files) for tree, files in _by_digest(trees).items()}
+            self._under_way = {tree: pool.submit(self._built, tree, files) for tree, files in named.items()}
             yield
         finally:
             pool.shutdown(cancel_futures=True)
@@ -202,7 +203,7 @@ class LocalExecutor:
             verdict = replace(verdict, status=rejected.status, reason=rejected.reason, log=log, case=rejected.case)
         return replace(verdict, cost=cost | {"total": time.monotonic() - started})
 
-    def look(self, files: Sources, first: Collection[str] = ()) -> Verdict:
+    def look(self, files: Sources, first: Sequence[str] = ()) -> Verdict:
         """See `Executor.look`."""
         small = self.scenario.glance(self.target, first)
         shown = tuple(case.id for case in small.tests)
@@ -243,7 +244,3 @@ class LocalExecutor:
             judge = self.judge_on(index)
             with judge.on_device():
                 yield judge
-
-
-def _by_digest(trees: list[Sources]) -> dict[str, Sources]:
-    return {digest(files): files for files in trees}

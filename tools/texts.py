@@ -24,8 +24,8 @@ def verdict_text(verdict: Verdict, best: Version | None = None) -> str:
     if best and best.score:
         against.append(f"x{verdict.score / best.score:.3f} of {best.name}, the latest version")
     baselines = verdict.as_dict()["baselines"]
-    for name, entry in [*baselines.items()][:1]:
-        against.append(f"x{verdict.score / entry['score']:.3f} of {name}")
+    for name in verdict.first_baseline:
+        against.append(f"x{verdict.score / baselines[name]['score']:.3f} of {name}")
     lines = [f"PASSED {figure(verdict.score)} {verdict.unit}" + (f" ({'; '.join(against)})" if against else "")]
     lines.append(f"{'case':10} {verdict.unit:>10} {'min ms':>9} {'median ms':>9} {'noise':>6} {'error':>6}")
     for case in verdict.cases:
@@ -53,7 +53,7 @@ def look_text(verdict: Verdict, best: Version | None = None) -> str:
         return f"quick look: {verdict.status}: {verdict.reason}; {rest}" + f"\n{verdict.log}" * bool(verdict.log)
     (case,) = verdict.cases
     against = [(f"{best.name}", best.scores[case.id])] if best and best.scores.get(case.id) else []
-    against += [(name, values[case.id]) for name, values in [*verdict.baselines.items()][:1]]
+    against += [(name, values[case.id]) for name, values in verdict.first_baseline.items()]
     ratios = "".join(f", x{case.value / value:.3f} of {name}" for name, value in against)
     return f"quick look: {figure(case.value)} {verdict.unit} in case {case.id}{ratios}; two tests passed; {rest}"
 

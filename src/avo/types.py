@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -215,6 +216,11 @@ class Verdict:
     def scores(self) -> dict[str, float]:
         """Case -> throughput in `unit`."""
         return {case.id: case.value for case in self.cases}
+
+    @property
+    def first_baseline(self) -> dict[str, Mapping[str, float]]:
+        """The first baseline that was measured, as in `baselines`; empty without one."""
+        return dict(itertools.islice(self.baselines.items(), 1))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary, with scores."""

@@ -15,7 +15,7 @@ from avo.memory.journal.journal import Attempt
 from avo.memory.journal.steering import paused
 from avo.settings import printable
 from avo.tools.workspace import Workspace
-from avo.types import counted, figure
+from avo.types import counted, figure, geomean
 
 SECONDS = 0.5
 """Seconds between two reads of the journal."""
@@ -110,8 +110,8 @@ class Progress:
             gain = f"x{best.score / self._workspace.scored(seed).score:.2f} of the seed"
             parts.append(f"best {best.name} {figure(best.score)} {best.unit} ({gain})")
             passed = [attempt.verdict for attempt in journal.attempts(last=1) if attempt.verdict.passed]
-            for name, entry in [*(passed[0].as_dict()["baselines"] if passed else {}).items()][:1]:
-                parts.append(f"x{best.score / entry['score']:.2f} of {name}")
+            for name, values in (passed[0].first_baseline if passed else {}).items():
+                parts.append(f"x{best.score / geomean(list(values.values())):.2f} of {name}")
         parts += self._left()
         if since := paused(journal):
             parts.append(f"paused since {since}")

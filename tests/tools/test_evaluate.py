@@ -120,13 +120,11 @@ def test_a_quick_look_is_no_attempt_and_can_be_taken_again(workspace: Workspace)
     assert ask(workspace, "evaluate", direction="again", quick=True).endswith(scored), "it has a score by now"
 
 
-def test_a_quick_look_begins_with_the_tests_that_refused_most_often(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_quick_look_begins_with_the_tests_that_refused_most_often(workspace: Workspace) -> None:
     small = workspace.scenario.tests[0]
     more = tuple(small.model_copy(update={"id": f"more {number}"}) for number in range(3))
     longer = workspace.scenario.model_copy(update={"tests": (*more, *workspace.scenario.tests)})
-    monkeypatch.setattr(workspace.executor, "scenario", longer)
+    workspace.executor = LocalExecutor(longer, "cpu")
     change(workspace, "a->y[i] = y;", "a->y[i] = a->C == 300 ? 3 : y;")
     assert ask(workspace, "evaluate", direction="wrong", quick=True).startswith("quick look: "), "more 0 and more 1"
     assert "INCORRECT_NUMERICAL" in ask(workspace, "evaluate", direction="wrong in the hidden test")
@@ -243,3 +241,17 @@ def test_what_one_device_said_is_kept_when_another_fails(workspace: Workspace, t
     with pytest.raises(Missing, match="GPU 1 has not answered"):
         asyncio.run(workspace.evaluate_all(trees, "more sums"))
     assert [workspace.journal.attempt_of(digest(tree)) is not None for tree in trees] == [False, True]
+
+
+def test_what_refused_most_often_comes_first_and_a_hidden_test_goes_by_a_name_that_tells_nothing(
+    workspace: Workspace,
+) -> None:
+    change(workspace, "a->y[i] = y;", "a->y[i] = a->C == 77 ? 3 : y;")
+    ask(workspace, "evaluate", direction="wrong in the visible test")
+    change(workspace, "a->C == 77 ? 3", "a->C == 300 ? 4")
+    ask(workspace, "evaluate", direction="wrong in the hidden test")
+    change(workspace, "? 4 : y;", "? 5 : y;")
+    ask(workspace, "evaluate", direction="wrong in it again")
+    hidden, visible = workspace.journal.refusing()
+    assert re.fullmatch("hidden [0-9a-f]{8}", hidden)
+    assert visible == "odd"
